@@ -1,0 +1,37 @@
+# `make demo` and `make test` set everything up in .venv; PYTHON names the interpreter it is made with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test lint types check clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'fer-bench needs Python 3.11 or newer: make PYTHON=python3.11')"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/fer-bench run --methods all --factors 50,100,150 --results demo/runs
+	$(BIN)/fer-bench report --results demo/runs --format markdown --out demo/table.md
+	$(BIN)/fer-bench report --results demo/runs --format latex --out demo/table.tex
+	$(BIN)/fer-bench report --results demo/runs --format csv --out demo/table.csv
+	cat demo/table.md
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

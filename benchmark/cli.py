@@ -1,0 +1,64 @@
+"""``fer-bench``: the command line. Commands are imported when called, so ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from benchmark import __version__
+from benchmark.errors import InputError
+
+# Each command stands as `command` in benchmark/commands/<name>.py; the text is its line in --help.
+COMMANDS = {
+    "run": "Train every cell of a table that is not finished yet.",
+    "status": "Show which cells of a store are done or failed.",
+    "report": "Render the stored records as tables.",
+    "data": "Count, check and describe datasets.",
+    "methods": "List the methods and their hyper-parameters.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it runs or its own help is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"benchmark.commands.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fer-bench")
+def cli() -> None:
+    """fer-bench: an honest benchmark for imbalanced facial expression recognition."""
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."""
+    try:
+        code = cli.main(prog_name="fer-bench", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except InputError as error:
+        click.echo(f"fer-bench: {error}", err=True)
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("fer-bench: interrupted; all finished work is kept", err=True)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)

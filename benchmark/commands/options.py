@@ -1,0 +1,61 @@
+"""The options that several commands share; each means the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+DATASETS = ("synthetic", "ferplus", "raf-db", "folder")
+
+
+def dataset_options(function: F) -> F:
+    """Add ``--dataset``, ``--data-root`` and ``--cache-dir``."""
+    for option in (
+        click.option(
+            "--cache-dir",
+            type=click.Path(path_type=Path),
+            envvar="FER_BENCH_CACHE",
+            help="Where decoded datasets are kept (default: this user's cache folder).",
+        ),
+        click.option(
+            "--data-root",
+            type=click.Path(path_type=Path),
+            envvar="FER_BENCH_DATA_ROOT",
+            help="The folder that holds the dataset's files.",
+        ),
+        click.option(
+            "--dataset",
+            type=click.Choice(DATASETS),
+            envvar="FER_BENCH_DATASET",
+            help="The dataset; without one, the embedded synthetic faces.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def results_option(function: F) -> F:
+    """Add ``--results``, the store."""
+    return click.option(
+        "--results",
+        type=click.Path(path_type=Path),
+        default=Path("results/runs"),
+        envvar="FER_BENCH_RESULTS",
+        show_default=True,
+        help="The store: the folder that finished cells are kept in.",
+    )(function)
+
+
+def out_option(function: F) -> F:
+    """Add ``--out``."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write to this file instead of the terminal.",
+    )(function)

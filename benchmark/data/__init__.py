@@ -1,0 +1,1 @@
+"""Datasets, imbalanced sets, batches and augmentation."""

@@ -1,0 +1,1 @@
+"""Backbones: what turns images into feature maps."""

@@ -1,0 +1,82 @@
+"""The interface that a method sees of a network: images in, feature maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.errors import InputError
+
+
+class Backbone(nn.Module):
+    """A network without a classifier.
+
+    Attributes:
+        name: the name it was built by.
+        channels: C of the feature map (B, C, H, W).
+        compute_dtype: the dtype of autocast inside the backbone, or None for none. The engine sets
+            it; what leaves the backbone is always float32, so heads and losses are too.
+    """
+
+    name: str
+    channels: int
+    compute_dtype: torch.dtype | None = None
+
+    def autocast(self, images: Tensor) -> AbstractContextManager[object]:
+        """Return the precision context that the backbone's own layers run in."""
+        if self.compute_dtype is None:
+            return nullcontext()
+        return torch.autocast(images.device.type, dtype=self.compute_dtype)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Compute the feature map in the backbone's own precision and layout (B, C, H, W)."""
+        raise NotImplementedError
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Return the feature map.
+
+        Args:
+            images: float, normalised, (B, 3, H, W); grey (B, 1, H, W) is repeated to three
+                channels.
+
+        Returns:
+            float32, (B, C, h, w).
+        """
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        with self.autocast(images):
+            features = self.features(images)
+        return features.float()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the pooled feature vector, float32, (B, C)."""
+        return self.pool(self.maps(images))
+
+    @staticmethod
+    def pool(maps: Tensor) -> Tensor:
+        """Average a feature map (B, C, h, w) over space to (B, C)."""
+        return maps.mean(dim=(2, 3))
+
+    def calibrate(self, batches: Iterable[Tensor]) -> None:
+        """Fit what must be fitted to training images before training; most need nothing.
+
+        Args:
+            batches: normalised, un-augmented training images, each float (B, 3, H, W).
+        """
+
+    def last_stage_blocks(self) -> nn.Sequential:
+        """Return the sequence of blocks that the network ends with, to be split or changed.
+
+        The returned module is the network's own: what its last element is replaced by takes part
+        in :meth:`maps`. BBN divides the network there.
+
+        Raises:
+            InputError: the network does not end with a plain sequence of blocks.
+        """
+        raise InputError(
+            f"{self.name} has no last residual block that can be separated; "
+            "choose a ResNet or dlib-face for this method"
+        )
