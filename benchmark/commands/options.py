@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from benchmark.errors import InputError
+
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
@@ -59,3 +61,22 @@ def out_option(function: F) -> F:
         type=click.Path(path_type=Path, dir_okay=False),
         help="Write to this file instead of the terminal.",
     )(function)
+
+
+def write_out(text: str, out: Path | None) -> None:
+    """Print the text, or write it to a file in one rename.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    draft = out.with_name(f".{out.name}.draft")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(out)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
+    click.echo(f"wrote {out}", err=True)

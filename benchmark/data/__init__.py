@@ -1,1 +1,3 @@
 """Datasets, imbalanced sets, batches and augmentation."""
+
+from benchmark.data.ferplus import majority_labels as majority_labels

@@ -1,0 +1,176 @@
+"""``fer-bench data``: the counts of a dataset's training sets, and whether its files are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from benchmark.commands.options import DATASETS, dataset_options, out_option, write_out
+from benchmark.commands.tables import FORMATS, Table
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.data.dataset import FaceDataset
+    from benchmark.data.verify import VerifyReport
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SYNTHETIC = "synthetic"
+SYNTHETIC_NOTICE = "No --dataset given: these are the embedded synthetic faces."
+SHOWN = 20  # warnings on a terminal unless all are asked for
+
+
+def common_options(function: F) -> F:
+    """Add the dataset, as an argument or an option, with ``--format`` and ``--out``."""
+    function = out_option(function)
+    function = click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(tuple(FORMATS)),
+        default="text",
+        show_default=True,
+        help="How the table is written.",
+    )(function)
+    function = dataset_options(function)
+    return click.argument("name", metavar="[DATASET]", required=False, type=click.Choice(DATASETS))(
+        function
+    )
+
+
+@click.group("data", short_help="Count, check and describe datasets.")
+def command() -> None:
+    """Count, check and describe datasets.
+
+    DATASET is ferplus, raf-db, folder or synthetic (the default).
+    """
+
+
+@command.command("counts")
+@common_options
+@click.option(
+    "--factors",
+    default="full,50,100,150",
+    show_default=True,
+    help="Comma-separated imbalance factors; 'full' is the unmodified set.",
+)
+@click.option("--cut-head", is_flag=True, help="Reach a factor by cutting the largest classes.")
+@click.pass_context
+def counts(
+    context: click.Context,
+    name: str | None,
+    dataset: str | None,
+    data_root: Path | None,
+    cache_dir: Path | None,
+    format_name: str,
+    out: Path | None,
+    factors: str,
+    cut_head: bool,
+) -> None:
+    """Show the images of each class in each training set, and in validation and test."""
+    from benchmark.data.imbalance import parse_factor
+    from benchmark.data.load import load_dataset
+
+    chosen = list(dict.fromkeys(parse_factor(text) for text in factors.split(",")))
+    name = choose_dataset(context, name, dataset, data_root)
+    faces = load_dataset(name, data_root, cache_dir=cache_dir)
+    _write(counts_table(faces, chosen, cut_head=cut_head), format_name, out)
+
+
+@command.command("verify")
+@common_options
+@click.option("--all", "show_all", is_flag=True, help=f"Show more than {SHOWN} warnings.")
+@click.pass_context
+def verify(
+    context: click.Context,
+    name: str | None,
+    dataset: str | None,
+    data_root: Path | None,
+    cache_dir: Path | None,
+    format_name: str,
+    out: Path | None,
+    show_all: bool,
+) -> None:
+    """Read every image; report bad files, wrong counts, and pictures that stand in two parts.
+
+    Exits with 1 if there are errors; warnings do not fail.
+    """
+    from benchmark.data.verify import verify_dataset
+
+    name = choose_dataset(context, name, dataset, data_root)
+    report = verify_dataset(name, data_root)
+    complete = show_all or out is not None or format_name != "text"
+    table = findings_table(report, most_warnings=None if complete else SHOWN)
+    _write(table, format_name, out)
+    context.exit(0 if report.ok else 1)
+
+
+def choose_dataset(
+    context: click.Context, name: str | None, dataset: str | None, data_root: Path | None
+) -> str:
+    """Return the dataset that was asked for, as an argument, an option, or not at all.
+
+    Raises:
+        click.UsageError: the argument and the option name different datasets.
+        InputError: a root is given, but not what it holds.
+    """
+    typed = context.get_parameter_source("dataset") == click.core.ParameterSource.COMMANDLINE
+    if name and dataset and typed and name != dataset:
+        raise click.UsageError(f"both '{name}' and '--dataset {dataset}' are given; keep one")
+    chosen = name or dataset
+    if chosen is None:
+        if data_root is not None:
+            raise InputError("--data-root is given without --dataset; say which dataset it holds")
+        click.echo(SYNTHETIC_NOTICE, err=True)
+        return SYNTHETIC
+    return chosen
+
+
+def counts_table(
+    faces: FaceDataset, factors: Sequence[float | None], *, cut_head: bool = False
+) -> Table:
+    """Lay out the counts as Tables 4 and 5 of the paper do, with the other parts below."""
+    from benchmark.data.dataset import Part
+    from benchmark.data.imbalance import counts_for, factor_label
+
+    rows, remarks = [], []
+    for factor in factors:
+        label = "-" if factor is None else factor_label(factor)
+        try:
+            rows.append(_count_row(label, counts_for(faces, factor, cut_head=cut_head)))
+        except InputError as error:
+            rows.append((label, *("refused" for _ in faces.classes), ""))
+            remarks.append(f"{label}: {error}")
+    for part in (Part.VALIDATION, Part.TEST):
+        if part != Part.VALIDATION or faces.has_validation:
+            rows.append(_count_row(part.name.lower(), faces.counts(part)))
+    return Table(("factor", *faces.classes, "total"), rows, remarks)
+
+
+def _count_row(label: str, counts: Sequence[int]) -> tuple[str, ...]:
+    return (label, *map(str, counts), str(sum(counts)))
+
+
+def findings_table(report: VerifyReport, *, most_warnings: int | None) -> Table:
+    """Lay out the findings; the remark sums them up."""
+    from benchmark.data.verify import Severity
+
+    rows = []
+    for severity in Severity:
+        found = report.of(severity)
+        cut = most_warnings if severity == Severity.WARNING else None
+        rows += [(f.severity.value, f.check, f.subject, f.message) for f in found[:cut]]
+        if cut is not None and len(found) > cut:
+            rows.append((severity.value, "", "", f"and {len(found) - cut} more; --all shows them"))
+    errors, warnings = (len(report.of(s)) for s in (Severity.ERROR, Severity.WARNING))
+    summary = f"{report.name}: {report.images} images, {errors} errors, {warnings} warnings"
+    return Table(("severity", "check", "subject", "finding"), rows, [summary])
+
+
+def _write(table: Table, format_name: str, out: Path | None) -> None:
+    write_out(FORMATS[format_name](table), out)
+    if format_name == "csv":  # which has no place for them
+        for remark in table.remarks:
+            click.echo(remark, err=True)

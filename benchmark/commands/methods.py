@@ -1,0 +1,57 @@
+"""``fer-bench methods``: what the methods are and what they are trained with."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("methods", short_help="List the methods and their hyper-parameters.")
+def command() -> None:
+    """List the methods and their hyper-parameters."""
+
+
+@command.command("list")
+def list_methods() -> None:
+    """List all methods."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from methods import registry
+
+    table = Table()
+    for column in ("name", "title", "venue", "images", "paper"):
+        table.add_column(column, overflow="fold")
+    for name in registry.names():
+        method = registry.get(name)
+        info = method.info
+        stream = " + reversed stream" if method.reversed_stream else ""
+        table.add_row(name, info.title, info.venue, method.views.value + stream, info.paper)
+    Console().print(table)
+
+
+@command.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Show one method: paper, code, hyper-parameters and where each default comes from."""
+    import dataclasses
+
+    from methods import registry
+
+    method = registry.get(name)
+    info = method.info
+    click.echo(f"{info.title} ({info.name}), {info.venue}\n{info.paper}\npaper: {info.url}")
+    click.echo(f"code:  {info.code or 'none published'}")
+    images = method.views.value + (" + reversed stream" if method.reversed_stream else "")
+    click.echo(f"asks for: {images}\n\nshared (the benchmark's one recipe):")
+    sources = method.Hyper.sources()
+    fields = dataclasses.fields(method.Hyper)
+    for field in fields:
+        click.echo(f"  {field.name} = {field.default}  [{sources[field.name]}]")
+    if not fields:
+        click.echo("  no hyper-parameters of its own")
+    click.echo("\nauthors (its own paper's recipe, --recipe authors):")
+    own = {**method.authors.hyper, **method.authors.protocol}
+    for key, (value, source) in own.items():
+        click.echo(f"  {key} = {value}  [{source}]")
+    if not own:
+        click.echo("  the same as shared: no official code or recipe exists")

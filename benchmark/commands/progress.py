@@ -1,0 +1,140 @@
+"""What a person sees of a sweep: a live line on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from benchmark.data.imbalance import factor_label
+from benchmark.metrics import mean_accuracy, overall_accuracy
+from benchmark.record import Cell, Epoch, Record
+from methods.base import Progress
+
+_PLAIN_INTERVAL = 30.0  # seconds between two plain lines within an epoch
+
+
+class PlainListener:
+    """Prints a line for each cell and epoch, and one every half minute within a long epoch."""
+
+    def __init__(self) -> None:
+        self._cell = ""
+        self._started = self._printed = time.monotonic()
+        self._total = self._number = 0
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def cell_started(self, cell: Cell, number: int, total: int) -> None:
+        """Name the cell."""
+        self._number, self._total = number, total
+        self._cell = (
+            f"[{number}/{total}] {cell.method} factor {factor_label(cell.factor)} seed {cell.seed}"
+        )
+        self._begun = self._printed = time.monotonic()
+        self.say(self._cell)
+
+    def stepped(self, progress: Progress, steps: int, loss: float, rate: float) -> None:
+        """Show where the epoch stands."""
+        step = progress.step - progress.epoch * steps + 1
+        self.tick(
+            f"{self._cell} epoch {progress.epoch + 1}/{progress.epochs} step {step}/{steps} "
+            f"loss {loss:.3f}, {rate:.0f} images/s, {self._left(progress, steps)} left"
+        )
+
+    def evaluated(self, epoch: Epoch) -> None:
+        """Show what the epoch came to."""
+        self.say(
+            f"  epoch {epoch.epoch}: loss {sum(epoch.loss.values()):.3f}, "
+            f"test {100 * overall_accuracy(epoch.test):.2f} overall "
+            f"{100 * mean_accuracy(epoch.test):.2f} mean, "
+            f"{epoch.images / epoch.seconds:.0f} images/s, {epoch.seconds:.1f} s"
+        )
+        self._printed = time.monotonic()
+
+    def cell_finished(self, record: Record) -> None:
+        """Show how long the cell took and how long the sweep will."""
+        done = time.monotonic() - self._started
+        left = done / self._number * (self._total - self._number)
+        self.say(
+            f"  finished in {clock(time.monotonic() - self._begun)}"
+            + (f"; about {clock(left)} left for the sweep" if left else "")
+        )
+
+    def cell_failed(self, cell: Cell, reason: str, where: str) -> None:
+        """Show why the cell failed."""
+        self.say(f"  FAILED: {reason} (traceback: {where})")
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        click.echo(line)
+
+    def tick(self, line: str) -> None:
+        """Print a passing line, if the last line is long ago."""
+        now = time.monotonic()
+        if now - self._printed >= _PLAIN_INTERVAL:
+            self._printed = now
+            click.echo(f"  {line}")
+
+    def _left(self, progress: Progress, steps: int) -> str:
+        done = time.monotonic() - self._begun
+        share = (progress.step + 1) / (progress.epochs * steps)
+        return clock(done / share - done)
+
+
+class LiveListener(PlainListener):
+    """The same lines, and one below them that moves."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._live = Live(Text(""), console=console, transient=True, refresh_per_second=4)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line above the moving one."""
+        self._live.console.print(Text(line))
+
+    def tick(self, line: str) -> None:
+        """Replace the moving line."""
+        self._live.update(Text(line))
+
+
+def make_listener() -> PlainListener:
+    """Return a live listener on a terminal, a plain one otherwise."""
+    return LiveListener(Console()) if sys.stdout.isatty() else PlainListener()
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people read it: ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

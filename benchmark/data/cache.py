@@ -1,0 +1,260 @@
+"""The cache of decoded datasets: one folder each, written whole or not at all.
+
+An entry ``<name>-<key>`` holds ``images.npy`` (uint8, memory-mapped when read), ``dataset.npz``
+(labels and parts) and ``meta.json``. The key covers the source files' names, sizes and times, so an
+entry never has to be brought up to date: other files, another entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.data.dataset import FaceDataset, make_dataset
+from benchmark.data.source import Index, Problem, Source
+from benchmark.errors import InputError
+
+FORMAT = 1
+"""Goes into the key; raise it when an entry's content would differ for the same files."""
+
+IMAGES, ARRAYS, META = "images.npy", "dataset.npz", "meta.json"
+
+_KEY_DIGITS = 24
+_TEMPORARY = ".tmp-"
+_ABANDONED_AFTER = 3600.0  # seconds without a change; decoding takes a minute
+_ATTEMPTS = 5
+
+# What a damaged entry can make the readers raise.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, InputError)
+
+
+def default_cache_dir() -> Path:
+    """Return the folder for caches that this system gives the user."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("fer-bench"))
+
+
+def cached_dataset(source: Source, cache_dir: Path | str | None = None) -> FaceDataset:
+    """Return a dataset from the cache; decode it into the cache if it is not there.
+
+    Two processes may do so at once: both decode, the first to finish leaves its entry.
+
+    Raises:
+        InputError: a source file is missing or wrong, or the cache cannot be written.
+    """
+    folder = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
+    key = source.key(FORMAT)
+    entry = folder / f"{source.name}-{key[:_KEY_DIGITS]}"
+    found = read_entry(entry, key)
+    if found is not None:
+        return found
+    index = source.read_index()
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+        with _temporary(folder, entry.name) as temporary:
+            write_entry(temporary, source.name, key, index)
+            _publish(temporary, entry, key)
+    found = read_entry(entry, key)
+    if found is None:
+        raise InputError(
+            f"{source.name}: the cache entry {entry} cannot be read back; remove it, or pass "
+            "--cache-dir with another folder"
+        )
+    return found
+
+
+def read_entry(entry: Path, key: str) -> FaceDataset | None:
+    """Return the dataset of a cache entry, or None if there is none or it is damaged.
+
+    Labels and meta data are checked by a hash. Of the pixels only type, shape and file size are
+    checked: reading them all at every start would cost what the cache saves.
+    """
+    try:
+        meta = json.loads((entry / META).read_text(encoding="utf-8"))
+        arrays = (entry / ARRAYS).read_bytes()
+        if (meta["format"], meta["key"]) != (FORMAT, key):
+            return None
+        if meta["check"] != _check(meta, arrays):
+            return None
+        images = np.load(entry / IMAGES, mmap_mode="r", allow_pickle=False)
+        if list(images.shape) != meta["shape"]:
+            return None
+        with np.load(entry / ARRAYS, allow_pickle=False) as stored:
+            labels, parts = stored["labels"], stored["parts"]
+        return make_dataset(
+            meta["name"],
+            images,
+            labels,
+            parts,
+            tuple(meta["classes"]),
+            sources=tuple(meta["sources"]),
+            notes=tuple(meta["notes"]),
+            known_fingerprint=meta["fingerprint"],
+        )
+    except _DAMAGE:
+        return None
+
+
+def write_entry(folder: Path, name: str, key: str, index: Index) -> None:
+    """Decode a dataset into an existing, empty folder and bring it to the disk.
+
+    Raises:
+        InputError: an image is missing or wrong.
+        OSError: the folder cannot be written.
+    """
+    shape = (len(index.labels), *index.pixels.shape)
+    _write_images(folder / IMAGES, name, shape, index)
+    dataset = make_dataset(
+        name,
+        np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False),
+        index.labels,
+        index.parts,
+        index.classes,
+        sources=index.sources,
+        notes=index.notes,
+    )
+    with (folder / ARRAYS).open("wb") as file:
+        np.savez(file, labels=dataset.labels, parts=dataset.parts)
+        _to_disk(file.fileno())
+    meta = {
+        "format": FORMAT,
+        "key": key,
+        "name": name,
+        "shape": list(shape),
+        "classes": list(dataset.classes),
+        "fingerprint": dataset.fingerprint,
+        "notes": list(dataset.notes),
+        "sources": list(dataset.sources),
+    }
+    meta["check"] = _check(meta, (folder / ARRAYS).read_bytes())
+    with (folder / META).open("w", encoding="utf-8") as text:
+        json.dump(meta, text, indent=1)
+        text.flush()
+        _to_disk(text.fileno())
+
+
+def _write_images(path: Path, name: str, shape: tuple[int, ...], index: Index) -> None:
+    """Write the pixels block by block.
+
+    Not through a memory map: on a full disk that ends the process instead of raising OSError.
+    """
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in index.pixels.blocks():
+            if block.problems:
+                raise InputError(_problem_line(name, block.problems[0]))
+            file.write(_bytes(block.images))
+        file.flush()
+        _to_disk(file.fileno())
+
+
+def _bytes(images: NDArray[np.uint8]) -> memoryview:
+    return memoryview(np.ascontiguousarray(images)).cast("B")
+
+
+def _problem_line(name: str, problem: Problem) -> str:
+    return (
+        f"{name}: {problem.source} {problem.reason}; re-extract it, or run "
+        f"'fer-bench data verify {name}' for every such file"
+    )
+
+
+def _check(meta: dict[str, object], arrays: bytes) -> str:
+    """Return the SHA-256 (hex) of the meta data but for this entry itself, and of the arrays."""
+    rest = {name: value for name, value in meta.items() if name != "check"}
+    text = json.dumps(rest, sort_keys=True)
+    return hashlib.sha256(text.encode() + b"\0" + arrays).hexdigest()
+
+
+def _to_disk(descriptor: int) -> None:
+    os.fsync(descriptor)
+
+
+def _publish(temporary: Path, entry: Path, key: str) -> None:
+    """Give a finished entry its name, unless another process did so meanwhile."""
+    for _ in range(_ATTEMPTS):
+        try:
+            temporary.rename(entry)
+        except OSError:
+            if read_entry(entry, key) is not None:
+                return
+            if not entry.is_dir():
+                raise
+            # A damaged entry is in the way: move it aside in one step, then remove it.
+            with _temporary(entry.parent, "damaged", make=False) as aside:
+                entry.rename(aside)
+        else:
+            _sync_folder(entry.parent)
+            return
+    raise InputError(f"the cache entry {entry} is in the way; remove it")
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            _to_disk(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _temporary(folder: Path, name: str, *, make: bool = True) -> Iterator[Path]:
+    """Give a path of this process's own, gone in the end unless it was renamed."""
+    path = folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}-{name}"
+    try:
+        if make:
+            path.mkdir()
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn every way that the cache cannot be written into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the cache folder {folder} cannot be written ({error.strerror or error}); pass "
+            "--cache-dir with a folder that can, with room for the decoded images"
+        ) from None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left behind: old, and of no living process."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        try:
+            process = int(path.name.removeprefix(_TEMPORARY).split("-")[0])
+            age = time.time() - max(p.stat().st_mtime for p in (path, *path.iterdir()))
+        except (OSError, ValueError):
+            continue
+        if age > _ABANDONED_AFTER and not _alive(process):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    if os.name != "posix":  # there is no harmless signal elsewhere; the age has to do
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True

@@ -1,0 +1,289 @@
+"""FERPlus: FER2013's images with the labels that ten taggers gave them.
+
+Source: Barsoum et al., "Training Deep Networks for Facial Expression Recognition with Crowd-Sourced
+Label Distribution", ICMI 2016, and the files of https://github.com/microsoft/FERPlus.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from benchmark.data.dataset import EMOTIONS, Part
+from benchmark.data.files import (
+    bare_name,
+    check_root,
+    csv_columns,
+    csv_rows,
+    find_below,
+    list_files,
+    mark_file,
+    read_lines,
+)
+from benchmark.data.pictures import PictureFiles
+from benchmark.data.pixel_rows import PixelRows
+from benchmark.data.source import Index, Mark, Pixels, Source
+from benchmark.errors import InputError
+
+NAME = "ferplus"
+LABEL_FILE = "fer2013new.csv"
+PIXEL_FILES = ("fer2013.csv", "icml_face_data.csv")
+VOTE_COLUMNS = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+FOLDERS = {
+    Part.TRAIN: "FER2013Train",
+    Part.VALIDATION: "FER2013Valid",
+    Part.TEST: "FER2013Test",
+}
+USAGES = {"Training": Part.TRAIN, "PublicTest": Part.VALIDATION, "PrivateTest": Part.TEST}
+SIDE = 48
+
+_MOST_DIGITS = 4  # of one count of votes; ten taggers voted
+
+# From the file's columns to our classes: fear and disgust change places, the rest is dropped.
+_CLASS_OF_COLUMN = np.array(
+    [EMOTIONS.index(c) if c in EMOTIONS else -1 for c in VOTE_COLUMNS], dtype=np.int64
+)
+
+
+def majority_labels(votes: ArrayLike) -> NDArray[np.int64]:
+    """Return the class that the majority of the taggers chose, for each image.
+
+    A single vote counts as none. The label is the column with the most of the remaining votes, kept
+    if it has more than half of them (so it is the only largest one) and is one of the seven
+    emotions: contempt, unknown and not-a-face are rejected.
+
+    Args:
+        votes: integers, (N, 10), columns as in ``fer2013new.csv``; not modified.
+
+    Returns:
+        int64, (N,): 0..6 for neutral, happiness, surprise, sadness, anger, fear, disgust; -1 for a
+        rejected row.
+
+    Raises:
+        InputError: another shape, not integers, or a negative count.
+    """
+    votes = np.asarray(votes)
+    if votes.ndim != 2 or votes.shape[1] != len(VOTE_COLUMNS):
+        raise InputError(f"votes have shape {votes.shape}, expected (N, {len(VOTE_COLUMNS)})")
+    if not np.issubdtype(votes.dtype, np.integer):
+        raise InputError(f"votes are {votes.dtype}, expected integers")
+    if (votes < 0).any():
+        row = int(np.argmax((votes < 0).any(axis=1)))
+        raise InputError(f"votes are negative in row {row}")
+    counted = np.where(votes > 1, votes, 0).astype(np.int64)
+    best = counted.argmax(axis=1)
+    most = counted.max(axis=1)
+    majority = 2 * most > counted.sum(axis=1)  # false for a row without votes
+    return np.where(majority, _CLASS_OF_COLUMN[best], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class VoteTable:
+    """``fer2013new.csv``, one entry for each row.
+
+    Attributes:
+        lines: the line of the file, from 1.
+        usages: ``Training``, ``PublicTest`` or ``PrivateTest``.
+        names: the image's file name, empty for a row that is no face.
+        votes: int64, (rows, 10).
+    """
+
+    lines: list[int]
+    usages: list[str]
+    names: list[str]
+    votes: NDArray[np.int64]
+
+
+def parse_votes(lines: Iterable[str], where: str) -> VoteTable:
+    """Parse the lines of ``fer2013new.csv``.
+
+    Args:
+        lines: the file's lines with their ends.
+        where: what to call the file in messages.
+
+    Raises:
+        InputError: the line and column that are wrong.
+    """
+    rows = csv_rows(lines, where)
+    wanted = ("Usage", "Image name", *VOTE_COLUMNS)
+    width, (usage_at, name_at, *votes_at) = csv_columns(rows, wanted, where)
+    table = VoteTable([], [], [], np.zeros((0, len(VOTE_COLUMNS)), dtype=np.int64))
+    votes = []
+    for line, row in rows:
+        at = f"{where} line {line}"
+        if len(row) != width:
+            raise InputError(f"{at}: {len(row)} fields, the header has {width}; take the file anew")
+        if row[usage_at] not in USAGES:
+            raise InputError(
+                f"{at}, column 'Usage': {row[usage_at]!r} is none of {', '.join(USAGES)}"
+            )
+        table.lines.append(line)
+        table.usages.append(row[usage_at])
+        table.names.append(bare_name(row[name_at], at) if row[name_at] else "")
+        votes.append([_count(row[i], c, at) for i, c in zip(votes_at, VOTE_COLUMNS, strict=True)])
+    if not votes:
+        raise InputError(f"{where} holds no rows; take the file anew")
+    return VoteTable(table.lines, table.usages, table.names, np.array(votes, dtype=np.int64))
+
+
+def _count(text: str, column: str, at: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise InputError(f"{at}, column '{column}': {text!r} is not a number of votes")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the files of one copy stand, relative to the root.
+
+    Attributes:
+        labels: the label file.
+        folders: the folder of each part, or None if the pixels are in a CSV file.
+        pixel_rows: the CSV file with the pixels, or None if there is none.
+        label_copies: the ``label.csv`` files, which are not used.
+    """
+
+    labels: str
+    folders: Mapping[Part, str] | None
+    pixel_rows: str | None
+    label_copies: tuple[str, ...]
+
+
+def find(root: Path | str | None) -> Source:
+    """Find FERPlus in a folder or one folder further down.
+
+    Takes the folders that Microsoft's generator writes, or Kaggle's ``fer2013.csv`` or
+    ``icml_face_data.csv``, either with ``fer2013new.csv``.
+
+    Raises:
+        InputError: the root, the label file or the images are missing.
+    """
+    root = check_root(NAME, root)
+    folders = _find_folders(root)
+    pixel_rows = _find_pixel_rows(root)
+    files: dict[str, Mark] = {}
+    for folder in (folders or {}).values():
+        files |= list_files(root, folder)
+    copies = tuple(sorted(name for name in files if name.endswith("/label.csv")))
+    labels = find_below(NAME, root, LABEL_FILE)
+    if labels is None:
+        raise InputError(_no_labels(root, copies, pixel_rows))
+    if folders is None and pixel_rows is None:
+        raise InputError(
+            f"{NAME}: {root} holds {labels} but no images; put {', '.join(FOLDERS.values())} or "
+            f"Kaggle's {' or '.join(PIXEL_FILES)} beside it"
+        )
+    files |= mark_file(root, labels)
+    if pixel_rows is not None:
+        files |= mark_file(root, pixel_rows)
+    layout = Layout(labels, folders, pixel_rows, copies)
+    return Source(NAME, root, files, lambda: read_index(root, layout, files))
+
+
+def _find_folders(root: Path) -> dict[Part, str] | None:
+    found = {part: find_below(NAME, root, folder) for part, folder in FOLDERS.items()}
+    present = {part: folder for part, folder in found.items() if folder is not None}
+    missing = [FOLDERS[part] for part in FOLDERS if part not in present]
+    if present and missing:
+        raise InputError(
+            f"{NAME}: {root} holds {', '.join(present.values())} but not {', '.join(missing)}; "
+            "unpack the missing folder beside it"
+        )
+    return present or None
+
+
+def _find_pixel_rows(root: Path) -> str | None:
+    found = (find_below(NAME, root, name) for name in PIXEL_FILES)
+    return next((name for name in found if name is not None), None)
+
+
+def _no_labels(root: Path, copies: tuple[str, ...], pixel_rows: str | None) -> str:
+    """Say why nothing but ``fer2013new.csv`` will do, for what stands there instead."""
+    take = f"take it from https://github.com/microsoft/FERPlus and put it into {root}"
+    if copies:
+        return (
+            f"{NAME}: {root} holds {copies[0]} but no {LABEL_FILE}; {take}: the label.csv files "
+            "hold other votes for 1602 images, and the published numbers rest on the former"
+        )
+    if pixel_rows is not None:
+        return (
+            f"{NAME}: {root} holds {pixel_rows} but no {LABEL_FILE}; {take}: the column 'emotion' "
+            "holds FER2013's labels, not those of FERPlus"
+        )
+    return (
+        f"{NAME}: {root} holds neither {LABEL_FILE} nor {FOLDERS[Part.TRAIN]} nor "
+        f"{PIXEL_FILES[0]}, here or one folder further down; point --data-root at the folder that "
+        "holds them"
+    )
+
+
+def read_index(root: Path, layout: Layout, files: Mapping[str, Mark]) -> Index:
+    """Read the labels and say where the pixels of each kept row are.
+
+    Raises:
+        InputError: the label file is wrong, or keeps no image.
+    """
+    table = parse_votes(read_lines(root / layout.labels, layout.labels), layout.labels)
+    labels = majority_labels(table.votes)
+    labels[[not name for name in table.names]] = -1  # rows without a name are not faces
+    kept = np.flatnonzero(labels >= 0)
+    if not len(kept):
+        raise InputError(f"{layout.labels}: no row has a majority for an emotion; take it anew")
+    parts = np.array([USAGES[table.usages[row]] for row in kept], dtype=np.int8)
+    pixels: Pixels
+    if layout.folders is not None:
+        names = tuple(f"{layout.folders[USAGES[table.usages[i]]]}/{table.names[i]}" for i in kept)
+        pixels = PictureFiles(root, names, files, "L", (SIDE, SIDE))
+        sources = names
+    else:
+        assert layout.pixel_rows is not None
+        pixels = PixelRows(
+            root / layout.pixel_rows, layout.pixel_rows, layout.labels, table.usages, kept, SIDE
+        )
+        sources = tuple(f"{layout.pixel_rows} row {i + 1} ({table.names[i]})" for i in kept)
+    notes = (*_form_notes(layout), *double_names(table, labels))
+    return Index(EMOTIONS, labels[kept], parts, sources, pixels, notes)
+
+
+def _form_notes(layout: Layout) -> list[str]:
+    notes = []
+    if layout.label_copies:
+        notes.append(
+            f"labels are from {layout.labels}; {', '.join(layout.label_copies)} hold other votes "
+            "for some images and were not used"
+        )
+    if layout.folders is not None and layout.pixel_rows is not None:
+        notes.append(f"images are from the folders; {layout.pixel_rows} was not used")
+    return notes
+
+
+def double_names(table: VoteTable, labels: NDArray[Any]) -> list[str]:
+    """Return a note for each image name that stands on several rows of the label file."""
+    rows = defaultdict(list)
+    for row, name in enumerate(table.names):
+        if name:
+            rows[name].append(row)
+    notes = []
+    for name, places in sorted(rows.items()):
+        if len(places) > 1:
+            lines = ", ".join(str(table.lines[row]) for row in places)
+            kept = sum(int(labels[row] >= 0) for row in places)
+            notes.append(f"{name} stands on {len(places)} rows (lines {lines}); {kept} kept")
+    return notes

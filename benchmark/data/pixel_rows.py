@@ -1,0 +1,113 @@
+"""Pixels from Kaggle's ``fer2013.csv``: one row an image, in the row order of the label file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.data.files import csv_columns, csv_rows, read_lines
+from benchmark.data.source import BLOCK, Block, Problem
+from benchmark.errors import InputError
+
+# A look-up is faster than int() and takes nothing but plain numbers of one byte.
+_BYTES = {str(value): value for value in range(256)}
+
+
+def parse_pixels(text: str, expected: int) -> bytes:
+    """Return the pixels that a field holds, separated by white space.
+
+    Raises:
+        ValueError: what is wrong, as the rest of a sentence that starts with the row.
+    """
+    words = text.split()
+    if len(words) != expected:
+        raise ValueError(f"has {len(words)} pixels, expected {expected}")
+    try:
+        return bytes([_BYTES[word] for word in words])
+    except KeyError as error:
+        raise ValueError(f"has a pixel {error.args[0][:20]!r}, expected 0 to 255") from None
+
+
+@dataclass(frozen=True, eq=False)
+class PixelRows:
+    """Pixels that stand in the rows of one CSV file, matched to the label file by row order.
+
+    Attributes:
+        path: the file.
+        name: its name in messages.
+        labels_name: the label file's name in messages.
+        usages: the ``Usage`` of every row of the label file, which the rows here must agree with.
+        kept: ascending row numbers of the dataset's images.
+        side: width and height of an image.
+    """
+
+    path: Path
+    name: str
+    labels_name: str
+    usages: Sequence[str]
+    kept: NDArray[np.int64]
+    side: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one image."""
+        return (self.side, self.side)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all images in order; bad ones are zeros and stand among the problems.
+
+        Raises:
+            InputError: the file as a whole cannot belong to the label file.
+        """
+        fields = self._kept_fields()
+        for start in range(0, len(self.kept), BLOCK):
+            size = min(BLOCK, len(self.kept) - start)
+            out = np.zeros((size, *self.shape), dtype=np.uint8)
+            problems = []
+            for i in range(size):
+                line, text = next(fields)
+                try:
+                    pixels = parse_pixels(text, self.side * self.side)
+                except ValueError as error:
+                    problems.append(Problem(start + i, f"{self.name} line {line}", str(error)))
+                else:
+                    out[i] = np.frombuffer(pixels, dtype=np.uint8).reshape(self.shape)
+            if start + size == len(self.kept):
+                next(fields, None)  # reads to the end, so that surplus rows are noticed
+            yield Block(start, out, tuple(problems))
+
+    def _kept_fields(self) -> Iterator[tuple[int, str]]:
+        """Yield line and pixels of the kept rows while checking every row against the labels."""
+        rows = csv_rows(read_lines(self.path, self.name), self.name)
+        width, (usage_at, pixels_at) = csv_columns(rows, ("Usage", "pixels"), self.name)
+        kept = set(self.kept.tolist())
+        number = -1
+        for number, (line, row) in enumerate(rows):
+            if len(row) != width:
+                raise InputError(
+                    f"{self.name} line {line}: {len(row)} fields, the header has {width}; "
+                    "take the file anew"
+                )
+            if number >= len(self.usages):
+                raise self._row_count("more")
+            if row[usage_at] != self.usages[number]:
+                raise InputError(
+                    f"{self.name} line {line}, column 'Usage': {row[usage_at]!r}, but the same row "
+                    f"of {self.labels_name} has {self.usages[number]!r}; both must be in their "
+                    "original order"
+                )
+            if number in kept:
+                yield line, row[pixels_at]
+        if number + 1 < len(self.usages):
+            raise self._row_count(f"{number + 1} rows, not")
+
+    def _row_count(self, has: str) -> InputError:
+        than = "than " if has == "more" else ""
+        return InputError(
+            f"{self.name} has {has} {than}the {len(self.usages)} rows of {self.labels_name}; the "
+            "two are matched by row order, so take the complete files"
+        )

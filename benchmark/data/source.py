@@ -1,0 +1,98 @@
+"""What a loader finds on disk, before any pixel is read: files, labels and a way to the pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 4096
+"""Images that are decoded and written at a time; bounds the memory that a large set needs."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What tells one version of a file from another without reading it."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One image that cannot be used.
+
+    Attributes:
+        index: its place in the dataset.
+        source: its file, relative to the root, or its line in a file.
+        reason: what is wrong, as the rest of a sentence that starts with the source.
+    """
+
+    index: int
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive images: uint8, (n, *shape); those with a problem are zeros."""
+
+    start: int
+    images: NDArray[np.uint8]
+    problems: tuple[Problem, ...]
+
+
+class Pixels(Protocol):
+    """The way to a dataset's pixels."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one image: (H, W) or (H, W, 3)."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all images in the dataset's order, at most ``BLOCK`` at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """A dataset but for its pixels; the attributes are those of ``FaceDataset``."""
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    parts: NDArray[np.int8]
+    sources: tuple[str, ...]
+    pixels: Pixels
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A dataset found on disk.
+
+    Attributes:
+        name: the loader's name.
+        root: the folder that the names of ``files`` start from.
+        files: every file that the loader would read, by its name below the root.
+        read_index: reads labels and names; raises InputError where they are wrong.
+    """
+
+    name: str
+    root: Path
+    files: Mapping[str, Mark]
+    read_index: Callable[[], Index]
+
+    def key(self, version: int) -> str:
+        """Return the SHA-256 (hex) of the loader and of its files' names, sizes and times.
+
+        Nothing of the absolute path belongs to it, so data that moved (with its times) is known
+        again.
+        """
+        digest = hashlib.sha256(f"{version}\0{self.name}\0".encode())
+        lines = (f"{name}\0{m.size}\0{m.mtime_ns}\n" for name, m in sorted(self.files.items()))
+        digest.update("".join(lines).encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()

@@ -1,0 +1,39 @@
+"""Checkpoints: all that an unfinished cell needs to go on, replaced in one rename."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+NAME = "checkpoint.pt"
+
+
+def save(folder: Path, state: dict[str, Any]) -> None:
+    """Write the state beside the old one and put it in place; a crash leaves one of the two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{NAME}.{os.getpid()}"
+    try:
+        with draft.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(folder / NAME)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load(folder: Path, cell_id: str, device: torch.device) -> dict[str, Any] | None:
+    """Return the state of this cell, or None if there is none that can be used.
+
+    Only tensors and plain values are read (``weights_only``): a checkpoint cannot run code.
+    """
+    try:
+        state = torch.load(folder / NAME, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        return None
+    if not isinstance(state, dict) or state.get("cell") != cell_id:
+        return None
+    return state

@@ -1,0 +1,71 @@
+"""Devices and precisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from benchmark.errors import InputError
+
+DTYPES: dict[str, torch.dtype | None] = {
+    "fp32": None,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps`` means here.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"--device {name}: use auto, cpu, cuda, cuda:N or mps")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise InputError(f"--device {name}: this machine has {found} CUDA devices; use cpu or auto")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError("--device mps: this machine has none; use cpu or auto")
+    return device
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """Return the precision that is meant on a device: ``auto`` becomes bf16, fp16 or fp32.
+
+    Raises:
+        InputError: the device cannot compute in the precision asked for.
+    """
+    if precision == "auto":
+        if device.type == "cuda":
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        return "bf16" if device.type == "cpu" and cpu_has_bf16() else "fp32"
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError("--precision fp16 is for GPUs; on a CPU use bf16 or fp32")
+    return precision
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bf16 in hardware; without it bf16 is slower than float32."""
+    query = getattr(torch.cpu, "get_capabilities", dict)  # older torch does not tell
+    capabilities: dict[str, Any] = query()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """Return what a record keeps of the device."""
+    facts: dict[str, Any] = {"device": device.type, "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        facts["gpu"] = torch.cuda.get_device_name(device)
+        facts["cuda"] = torch.version.cuda
+        facts["peak_gpu_memory_bytes"] = torch.cuda.max_memory_allocated(device)
+    return facts

@@ -1,0 +1,261 @@
+"""The only training loop: a cell in, a history and test logits out."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.data.batches import BatchMaker
+from benchmark.data.dataset import FaceDataset, Part
+from benchmark.data.imbalance import Split
+from benchmark.engine import checkpoint
+from benchmark.engine.assemble import assemble
+from benchmark.engine.device import DTYPES
+from benchmark.engine.evaluate import logits_of
+from benchmark.engine.optim import build_optimizer, set_rate
+from benchmark.engine.schedule import rate_factor
+from benchmark.errors import TrainingError
+from benchmark.metrics import confusion_matrix, overall_accuracy
+from benchmark.models.build import build_backbone
+from benchmark.protocol import Protocol as TrainingProtocol
+from benchmark.record import Cell, Epoch
+from benchmark.seeds import derive
+from methods.base import Batch, LossParts, Method, Progress
+
+LOG_INTERVAL = 10
+"""Steps between two looks at the loss; each look waits for the device once."""
+
+_CALIBRATION_IMAGES = 512
+_CALIBRATION_BATCH = 64
+
+
+class Listener(Protocol):
+    """Hears how training goes; the default of each method of a listener is to do nothing."""
+
+    def stepped(self, progress: Progress, steps: int, loss: float, rate: float) -> None:
+        """Hear the loss and images a second after some steps of an epoch of ``steps``."""
+
+    def evaluated(self, epoch: Epoch) -> None:
+        """Hear that an epoch is over and evaluated."""
+
+
+@dataclass
+class Outcome:
+    """What training one cell left.
+
+    Attributes:
+        history: an entry an epoch.
+        logits: test logits, float32 (n, K), of the last epoch and of the best ones.
+        epochs: which epoch (from 0) each of them belongs to.
+        seconds: wall time by phase.
+    """
+
+    history: list[Epoch] = field(default_factory=list)
+    logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, phase: str, since: float) -> None:
+        """Add the time since a reading of the clock to a phase."""
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - since
+
+
+class Trainer:
+    """Trains one cell on one device, going on from its checkpoint where there is one."""
+
+    def __init__(
+        self,
+        cell: Cell,
+        method: type[Method],
+        hyper: Any,
+        dataset: FaceDataset,
+        split: Split,
+        device: torch.device,
+    ) -> None:
+        """Build the method on its backbone, all random weights drawn from the cell's seed."""
+        self.cell = cell
+        self.protocol: TrainingProtocol = cell.protocol_spec()
+        self.dataset = dataset
+        self.device = device
+        self.batches = BatchMaker(
+            dataset=dataset,
+            split=split,
+            protocol=self.protocol,
+            views=method.views,
+            reversed_stream=method.reversed_stream,
+            seed=cell.seed,
+            device=device,
+        )
+        self.outcome = Outcome()
+        started = time.perf_counter()
+        torch.manual_seed(derive(cell.seed, "weights"))
+        self.method = self._build(method, hyper)
+        self.optimizer = build_optimizer(self.method, self.protocol.training)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=cell.precision == "fp16")
+        self.outcome.spend("build", started)
+
+    def run(self, folder: Path, listener: Listener) -> Outcome:
+        """Train to the last epoch, leaving a checkpoint in ``folder`` after each.
+
+        Raises:
+            TrainingError: the loss is no longer finite.
+        """
+        done = self._restore(folder)
+        for epoch in range(done, self.protocol.training.epochs):
+            self._epoch(epoch, listener)
+            if epoch + 1 < self.protocol.training.epochs:
+                checkpoint.save(folder, self._state())
+        return self.outcome
+
+    def _build(self, method: type[Method], hyper: Any) -> Method:
+        backbone = build_backbone(self.protocol.backbone.name, self.protocol.image.size)
+        backbone.to(self.device)
+        order = np.random.default_rng(derive(self.cell.seed, "calibration"))
+        positions = order.permutation(len(self.batches.labels))[:_CALIBRATION_IMAGES]
+        backbone.calibrate(
+            self.batches.plain(positions[start : start + _CALIBRATION_BATCH])
+            for start in range(0, len(positions), _CALIBRATION_BATCH)
+        )
+        # Before the method is built, so that a copy of the backbone computes likewise.
+        backbone.compute_dtype = DTYPES[self.cell.precision]
+        built = assemble(method, hyper, backbone, self.dataset, self.batches.split, self.protocol)
+        # Two calls: torch's type stubs know no overload that moves and lays out at once.
+        return built.to(self.device).to(memory_format=torch.channels_last)
+
+    def _epoch(self, epoch: int, listener: Listener) -> None:
+        started = time.perf_counter()
+        self.method.train()
+        orders = self.batches.order(epoch)
+        sums: dict[str, Tensor] = {}
+        seen = 0
+        factor = 0.0
+        for number, positions in enumerate(orders):
+            step = epoch * len(orders) + number
+            progress = Progress(epoch, self.protocol.training.epochs, step)
+            factor = rate_factor(self.protocol.training, step, len(orders))
+            set_rate(self.optimizer, factor)
+            parts = self._step(self.batches.batch(positions, epoch=epoch, step=step), progress)
+            for name, term in parts.terms.items():
+                sums[name] = sums.get(name, 0.0) + term.detach().float() * len(positions)
+            seen += len(positions)
+            if (number + 1) % LOG_INTERVAL == 0 or number + 1 == len(orders):
+                loss = self._finite(sums, seen, progress)
+                rate = seen / (time.perf_counter() - started)
+                listener.stepped(progress, len(orders), loss, rate)
+        seconds = time.perf_counter() - started
+        self.outcome.spend("train", started)
+        entry = self._evaluate(
+            epoch=epoch,
+            loss={name: float(total) / seen for name, total in sums.items()},
+            lr=self.protocol.training.lr * factor,
+            seconds=seconds,
+            images=seen,
+        )
+        listener.evaluated(entry)
+
+    def _step(self, batch: Batch, progress: Progress) -> LossParts:
+        """Take one optimiser step; what is random inside a method is seeded by the step too."""
+        torch.manual_seed(derive(self.cell.seed, "step", progress.step))
+        self.optimizer.zero_grad(set_to_none=True)
+        parts = self.method.loss(batch, progress)
+        torch.autograd.backward(self.scaler.scale(parts.total))
+        clip = self.protocol.training.clip_norm
+        if clip:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.method.after_step(Progress(progress.epoch, progress.epochs, progress.step + 1))
+        return parts
+
+    def _finite(self, sums: dict[str, Tensor], seen: int, progress: Progress) -> float:
+        means = {name: float(total) / seen for name, total in sums.items()}
+        if not all(math.isfinite(value) for value in means.values()):
+            terms = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
+            before = self.outcome.history[-1].loss if self.outcome.history else {}
+            last = ", ".join(f"{name} {value:.4g}" for name, value in before.items()) or "none"
+            raise TrainingError(
+                f"{self.cell.method}: the loss is not finite at step {progress.step + 1} (epoch "
+                f"{progress.epoch + 1}): {terms}; the epoch before: {last}; try a lower "
+                "training.lr"
+            )
+        return sum(means.values())
+
+    def _evaluate(self, *, epoch: int, **facts: Any) -> Epoch:
+        started = time.perf_counter()
+        test = self._logits(Part.TEST)
+        validation = self._logits(Part.VALIDATION) if self.dataset.has_validation else None
+        entry = Epoch(
+            epoch=epoch + 1,
+            test=self._confusion(Part.TEST, test),
+            validation=None if validation is None else self._confusion(Part.VALIDATION, validation),
+            **facts,
+        )
+        self._keep(entry, test)
+        self.outcome.history.append(entry)
+        self.outcome.spend("evaluate", started)
+        return entry
+
+    def _logits(self, part: Part) -> NDArray[np.float32]:
+        indices = self.dataset.indices(part)
+        return logits_of(self.method, self.dataset, indices, self.protocol.image, self.device)
+
+    def _confusion(self, part: Part, logits: NDArray[np.float32]) -> list[list[int]]:
+        labels = self.dataset.labels[self.dataset.indices(part)]
+        matrix = confusion_matrix(labels, logits.argmax(axis=1), len(self.dataset.classes))
+        rows: list[list[int]] = matrix.tolist()
+        return rows
+
+    def _keep(self, entry: Epoch, logits: NDArray[np.float32]) -> None:
+        """Keep the logits of the epochs that a selection rule can ask for."""
+        history = self.outcome.history
+        keep = ["last"]
+        if not history or _best(history, "test") < overall_accuracy(entry.test):
+            keep.append("oracle")
+        if entry.validation is not None and (
+            not history or _best(history, "validation") < overall_accuracy(entry.validation)
+        ):
+            keep.append("val")
+        for rule in keep:
+            self.outcome.logits[rule] = logits
+            self.outcome.epochs[rule] = entry.epoch - 1
+
+    def _state(self) -> dict[str, Any]:
+        outcome = self.outcome
+        return {
+            "cell": self.cell.id,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": [entry.model_dump(mode="json") for entry in outcome.history],
+            "logits": {rule: torch.from_numpy(array) for rule, array in outcome.logits.items()},
+            "epochs": outcome.epochs,
+            "seconds": outcome.seconds,
+        }
+
+    def _restore(self, folder: Path) -> int:
+        """Go back to the checkpoint and return the number of epochs that are done."""
+        state = checkpoint.load(folder, self.cell.id, self.device)
+        if state is None:
+            return 0
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.outcome.history = [Epoch.model_validate(entry) for entry in state["history"]]
+        self.outcome.logits = {rule: t.cpu().numpy() for rule, t in state["logits"].items()}
+        self.outcome.epochs = dict(state["epochs"])
+        for phase, seconds in state["seconds"].items():
+            self.outcome.seconds[phase] = self.outcome.seconds.get(phase, 0.0) + seconds
+        return len(self.outcome.history)
+
+
+def _best(history: list[Epoch], part: str) -> float:
+    return max(overall_accuracy(getattr(entry, part)) for entry in history)

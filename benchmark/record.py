@@ -1,0 +1,117 @@
+"""A cell of the table, and the record that a finished one leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from benchmark.data.imbalance import factor_label
+from benchmark.protocol import Protocol, Strict
+
+SCHEMA_VERSION = 1
+Confusion = list[list[int]]
+
+
+class Cell(Strict):
+    """One square of the table, named by what its result depends on and nothing else.
+
+    Attributes:
+        dataset: the dataset's name.
+        fingerprint: SHA-256 of its content.
+        factor: the imbalance factor, None for the unmodified set.
+        split_seed: the seed that the training set was drawn by.
+        split_hash: SHA-256 of its indices.
+        class_counts: training images of each class.
+        protocol: the protocol's values.
+        weights: SHA-256 of the backbone's initial weights, or ``scratch``.
+        method: the method's name.
+        hyper: its hyper-parameters.
+        seed: the training seed.
+        precision: of the backbone: ``fp32``, ``bf16`` or ``fp16``.
+    """
+
+    dataset: str
+    fingerprint: str
+    factor: float | None
+    split_seed: int
+    split_hash: str
+    class_counts: tuple[int, ...]
+    protocol: dict[str, Any]
+    weights: str
+    method: str
+    hyper: dict[str, Any]
+    seed: int
+    precision: str
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 (hex, 64 digits) of the cell's values, whatever their order."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @cached_property
+    def slug(self) -> str:
+        """A folder name that a person can read: method, dataset, factor, seed, start of the id."""
+        words = f"{self.method}-{self.dataset}-{factor_label(self.factor)}-s{self.seed}"
+        return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', words)[:80]}-{self.id[:12]}"
+
+    def protocol_spec(self) -> Protocol:
+        """Return the protocol as an object."""
+        return Protocol.model_validate(self.protocol)
+
+
+class Epoch(Strict):
+    """What one epoch left.
+
+    Attributes:
+        epoch: its number, from 1.
+        loss: the mean of each term over the epoch's images.
+        lr: the backbone's learning rate at its last step.
+        seconds: of training, without evaluation.
+        images: training images seen.
+        test: confusion matrix on the test set.
+        validation: confusion matrix on the validation set, where there is one.
+    """
+
+    epoch: int
+    loss: dict[str, float]
+    lr: float
+    seconds: float
+    images: int
+    test: Confusion
+    validation: Confusion | None = None
+
+
+class Record(Strict):
+    """What one finished cell left; its logits stand beside it in ``logits.npz``.
+
+    Attributes:
+        schema_version: of this form.
+        id: the cell's id, kept to be checked.
+        cell: the cell.
+        method_title: the method's name in tables.
+        method_venue: conference and year.
+        classes: class names in the order of the columns.
+        notes: what a reader should know of the dataset.
+        history: an entry an epoch.
+        logits: which epoch (from 0) each array of ``logits.npz`` belongs to.
+        seconds: wall time by phase.
+        provenance: machine, versions, command: what does not belong to the identity.
+    """
+
+    schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+    id: str
+    cell: Cell
+    method_title: str
+    method_venue: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    history: Annotated[list[Epoch], Field(min_length=1)]
+    logits: dict[str, int]
+    seconds: dict[str, float]
+    provenance: dict[str, Any]

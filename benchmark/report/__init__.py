@@ -1,0 +1,1 @@
+"""From stored records to tables; no torch here."""

@@ -1,0 +1,81 @@
+"""Records as a tidy frame: a row per cell and selection rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.metrics import mean_accuracy, overall_accuracy, recalls
+from benchmark.record import Record
+from benchmark.selection import RULES
+
+RECALL_PREFIX = "recall_"
+GROUP = (
+    "dataset",
+    "fingerprint",
+    "protocol",
+    "version",
+    "recipe",
+    "overrides",
+    "backbone",
+    "weights",
+    "precision",
+)
+"""What the cells of one table share: numbers that differ in these are not comparable."""
+
+
+def tidy(records: Sequence[Record], rules: Sequence[str] = tuple(RULES)) -> pd.DataFrame:
+    """Return a row for each record and rule; accuracies are percentages.
+
+    A rule that a record cannot follow (``val`` without a validation split) gives no row.
+
+    Args:
+        records: from a store.
+        rules: names of selection rules.
+
+    Returns:
+        Columns: those of :data:`GROUP`; ``factor`` (nan for the unmodified set), ``method``,
+        ``title``, ``venue``, ``seed``, ``hyper``, ``rule``, ``epoch`` (from 1), ``epochs``,
+        ``overall``, ``mean``, ``recall_<class>`` in the order of the classes, ``train_images``,
+        ``test_images``, ``seconds_per_epoch``, ``id``.
+    """
+    rows = [row for record in records for rule in rules if (row := _row(record, rule)) is not None]
+    return pd.DataFrame(rows)
+
+
+def _row(record: Record, rule: str) -> dict[str, object] | None:
+    index = RULES[rule](record.history)
+    if index is None:
+        return None
+    cell, chosen = record.cell, record.history[index]
+    protocol = cell.protocol_spec()
+    named = zip(record.classes, recalls(chosen.test), strict=True)
+    return {
+        "dataset": cell.dataset,
+        "fingerprint": cell.fingerprint,
+        "protocol": protocol.name,
+        "version": protocol.version,
+        "recipe": protocol.recipe,
+        "overrides": " ".join(protocol.overrides),
+        "backbone": protocol.backbone.name,
+        "weights": cell.weights,
+        "precision": cell.precision,
+        "factor": math.nan if cell.factor is None else cell.factor,
+        "method": cell.method,
+        "title": record.method_title,
+        "venue": record.method_venue,
+        "seed": cell.seed,
+        "hyper": " ".join(f"{key}={value}" for key, value in cell.hyper.items()),
+        "rule": rule,
+        "epoch": chosen.epoch,
+        "epochs": len(record.history),
+        "overall": 100 * overall_accuracy(chosen.test),
+        "mean": 100 * mean_accuracy(chosen.test),
+        **{f"{RECALL_PREFIX}{name}": 100 * float(value) for name, value in named},
+        "train_images": sum(cell.class_counts),
+        "test_images": sum(map(sum, chosen.test)),
+        "seconds_per_epoch": sum(e.seconds for e in record.history) / len(record.history),
+        "id": record.id,
+    }

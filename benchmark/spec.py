@@ -1,0 +1,137 @@
+"""From what was asked for to cells: methods x factors x seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.data.dataset import FaceDataset
+from benchmark.data.imbalance import SPLIT_SEED, Split, draw_split
+from benchmark.errors import InputError
+from benchmark.protocol import Protocol
+from benchmark.protocols import with_values
+from benchmark.record import Cell
+
+if TYPE_CHECKING:
+    from methods.base import Hyper, Method
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """All cells of a run with what they are trained on.
+
+    Attributes:
+        dataset: the dataset.
+        splits: the training set of each factor.
+        cells: in the order in which they are trained: whole seeds first.
+        methods: the classes, by the name in the cells.
+    """
+
+    dataset: FaceDataset
+    splits: Mapping[float | None, Split]
+    cells: Sequence[Cell]
+    methods: Mapping[str, type[Method]]
+
+
+def plan(
+    dataset: FaceDataset,
+    methods: Mapping[str, type[Method]],
+    factors: Sequence[float | None],
+    seeds: Sequence[int],
+    protocol: Protocol,
+    *,
+    weights: str,
+    precision: str,
+    cut_head: bool = False,
+) -> Sweep:
+    """Return the cells of methods x factors x seeds.
+
+    Args:
+        dataset: the dataset.
+        methods: classes by name.
+        factors: imbalance factors, None for the unmodified set.
+        seeds: training seeds.
+        protocol: the recipe; with ``recipe = "authors"`` each method brings its own values.
+        weights: identity of the backbone's initial weights.
+        precision: resolved precision of the backbone.
+        cut_head: reach factors that the tail cannot give by cutting the head.
+
+    Raises:
+        InputError: a factor cannot be reached, or a hyper-parameter is unknown.
+    """
+    unused = sorted(set(protocol.methods) - set(methods) - _known_methods())
+    if unused:
+        raise InputError(f"the protocol sets values of an unknown method: {', '.join(unused)}")
+    splits = {
+        factor: draw_split(dataset, factor, seed=SPLIT_SEED, cut_head=cut_head)
+        for factor in factors
+    }
+    recipes = {name: recipe(protocol, method) for name, method in methods.items()}
+    cells = [
+        Cell(
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            factor=factor,
+            split_seed=splits[factor].seed,
+            split_hash=splits[factor].hash,
+            class_counts=splits[factor].counts,
+            protocol=recipes[name][0].identity(),
+            weights=weights,
+            method=name,
+            hyper=dataclasses.asdict(recipes[name][1]),
+            seed=seed,
+            precision=precision,
+        )
+        for seed in seeds
+        for factor in factors
+        for name in methods
+    ]
+    return Sweep(dataset, splits, cells, methods)
+
+
+def recipe(protocol: Protocol, method: type[Method]) -> tuple[Protocol, Hyper]:
+    """Return the protocol and hyper-parameters that a method is trained with.
+
+    With the shared recipe these are the protocol's; with the authors' one, what the method declares
+    as its authors' own stands over both.
+
+    Raises:
+        InputError: an unknown hyper-parameter or one of the wrong type.
+    """
+    values = dict(protocol.methods.get(method.info.name, {}))
+    if protocol.recipe == "authors":
+        where = f"{method.info.name}: authors' recipe"
+        own = {key: value for key, (value, _) in method.authors.protocol.items()}
+        protocol = with_values(protocol, own, where=where, mark=False)
+        values |= {key: value for key, (value, _) in method.authors.hyper.items()}
+    return protocol, make_hyper(method, values)
+
+
+def make_hyper(method: type[Method], values: Mapping[str, Any]) -> Hyper:
+    """Return a method's hyper-parameters with some values set.
+
+    Raises:
+        InputError: an unknown name, or a value of another type than the default's.
+    """
+    fields = {field.name: field for field in dataclasses.fields(method.Hyper)}
+    name = method.info.name
+    checked: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            known = ", ".join(fields) or "none"
+            raise InputError(f"{name} has no hyper-parameter '{key}'; known: {known}")
+        default = fields[key].default
+        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not type(default):
+            raise InputError(f"{name}.{key}: expected {type(default).__name__}, got {value!r}")
+        checked[key] = value
+    return method.Hyper(**checked)
+
+
+def _known_methods() -> set[str]:
+    from methods.registry import names
+
+    return set(names())

@@ -1,0 +1,223 @@
+"""What a method is: it says what it needs and how it scores a batch; the trainer owns the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.models.backbone import Backbone
+
+
+class Views(Enum):
+    """The images of one sample that a method asks for."""
+
+    ONE = "one augmented image, mirrored at random"
+    MIRRORED = "one augmented image and its exact mirror"
+    TWO = "two independent augmentations"
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """Where a method comes from.
+
+    Attributes:
+        name: the name on the command line.
+        title: the name in a table.
+        venue: conference and year as the paper's Table 3 writes it, or ``-``.
+        paper: the paper's title.
+        url: a link to the paper.
+        code: a link to the authors' code, empty where none was published.
+    """
+
+    name: str
+    title: str
+    venue: str
+    paper: str
+    url: str
+    code: str = ""
+
+
+def sourced(default: Any, source: str) -> Any:
+    """Declare a hyper-parameter with its default and where the default comes from."""
+    return field(default=default, metadata={"source": source})
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """Base of every method's hyper-parameters; a method without any uses it as it is."""
+
+    @classmethod
+    def sources(cls) -> dict[str, str]:
+        """Return the source of every default, keyed by hyper-parameter."""
+        return {f.name: str(f.metadata.get("source", "")) for f in dataclasses.fields(cls)}
+
+
+@dataclass(frozen=True)
+class Authors:
+    """The recipe of a method's own authors, for who wants to reproduce that paper alone.
+
+    Attributes:
+        hyper: hyper-parameters that differ from the shared recipe, value and source.
+        protocol: protocol values (dotted names such as ``training.lr``), value and source.
+    """
+
+    hyper: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    protocol: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a method may know of the training set before it starts.
+
+    Attributes:
+        num_classes: K.
+        class_counts: images of each class in the set trained on, length K.
+        labels: int64, (n,), the label of each training image, in the order of ``Batch.index``.
+        batch_size: images a step.
+        map_size: height and width of the backbone's feature map at the protocol's image size.
+    """
+
+    num_classes: int
+    class_counts: tuple[int, ...]
+    labels: Tensor
+    batch_size: int
+    map_size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """A second draw of samples beside the batch.
+
+    Attributes:
+        index: int64, (B,), positions in the training set.
+        label: int64, (B,).
+        images: float32, (B, 3, H, W).
+    """
+
+    index: Tensor
+    label: Tensor
+    images: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One batch, on the device, augmented and normalised.
+
+    Attributes:
+        index: int64, (B,), positions in the training set (0..n-1).
+        label: int64, (B,).
+        views: one or two tensors, float32, (B, 3, H, W), as the method's ``views`` asks.
+        second: the stream of the reversed sampler, where the method asks for one.
+    """
+
+    index: Tensor
+    label: Tensor
+    views: tuple[Tensor, ...]
+    second: Stream | None = None
+
+    @property
+    def images(self) -> Tensor:
+        """The first view."""
+        return self.views[0]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands.
+
+    Attributes:
+        epoch: the current epoch, from 0.
+        epochs: epochs in all.
+        step: optimiser steps taken before this one.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+
+
+class LossParts:
+    """The named terms of a loss, each a scalar with its weight already applied."""
+
+    def __init__(self, **terms: Tensor) -> None:
+        self.terms = terms
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the terms, which is what is minimised."""
+        return torch.stack([term.float() for term in self.terms.values()]).sum()
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that share a learning rate.
+
+    Attributes:
+        parameters: the parameters.
+        head: whether they take the protocol's head learning rate instead of the backbone's.
+        lr_scale: a factor on that rate.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    head: bool
+    lr_scale: float = 1.0
+
+
+class Method(nn.Module, ABC):
+    """One way to train a classifier of expressions.
+
+    A subclass declares ``info``, its hyper-parameters as a frozen dataclass ``Hyper`` and the views
+    it needs, builds its heads on the backbone, and scores a batch. It keeps mutable state in
+    buffers, so that a checkpoint holds it, and never moves a tensor to a device, opens a file or
+    reads the clock.
+    """
+
+    info: ClassVar[MethodInfo]
+    views: ClassVar[Views] = Views.ONE
+    reversed_stream: ClassVar[bool] = False
+    Hyper: ClassVar[type[Hyper]] = Hyper
+    authors: ClassVar[Authors] = Authors()
+
+    def __init__(self, backbone: Backbone, task: Task, hyper: Any) -> None:
+        """Keep the backbone; subclasses add their heads.
+
+        Args:
+            backbone: gives feature maps (B, C, h, w) and pooled vectors (B, C).
+            task: classes, counts and labels of the training set.
+            hyper: an instance of the subclass's ``Hyper``.
+        """
+        super().__init__()
+        self.backbone = backbone
+        self.hyper = hyper
+        self.num_classes = task.num_classes
+
+    @abstractmethod
+    def loss(self, batch: Batch, progress: Progress) -> LossParts:
+        """Score a batch in training mode; the terms are scalars with gradients."""
+
+    @abstractmethod
+    def predict(self, images: Tensor) -> Tensor:
+        """Return logits, float32 (B, K), of normalised images (B, 3, H, W)."""
+
+    def after_step(self, progress: Progress) -> None:
+        """Do what must follow an optimiser step; ``progress.step`` counts that step too."""
+
+    def attention(self, images: Tensor) -> Tensor | None:
+        """Return class attention maps (B, K, h, w), or None where the method has none."""
+        return None
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """Return every trainable parameter once; by default the backbone and the rest."""
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        of_backbone = {id(p) for p in self.backbone.parameters()}
+        return [
+            ParameterGroup([p for p in trainable if id(p) in of_backbone], head=False),
+            ParameterGroup([p for p in trainable if id(p) not in of_backbone], head=True),
+        ]

@@ -1,0 +1,73 @@
+"""Names to methods, imported when asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from methods.base import Method
+
+BUILT_IN = {
+    "baseline": "methods.baseline:Baseline",
+    "cb": "methods.cb:CB",
+    "scn": "methods.scn:SCN",
+    "bbn": "methods.bbn:BBN",
+    "rul": "methods.rul:RUL",
+    "soft": "methods.soft:SOFT",
+    "eac": "methods.eac:EAC",
+    "mek": "methods.mek:MEK",
+}
+ALIASES = {"ours": "mek"}
+ENTRY_POINT_GROUP = "fer_bench.methods"
+
+
+def _joined() -> dict[str, EntryPoint]:
+    """Return the methods that other installed packages offer; ours keep their names."""
+    found = {point.name.lower(): point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return {name: point for name, point in found.items() if name not in BUILT_IN}
+
+
+def names() -> list[str]:
+    """Return the names of all methods: the paper's eight, then those of other packages."""
+    return [*BUILT_IN, *sorted(_joined())]
+
+
+def get(name: str) -> type[Method]:
+    """Return a method's class.
+
+    Args:
+        name: a registered name in any case, ``ours`` for ``mek``, or ``package.module:Class`` for
+            a class that is not registered.
+
+    Raises:
+        InputError: no method has this name, or what stands there is not a method.
+    """
+    if ":" in name:
+        return _load(name, name)
+    key = ALIASES.get(name.lower(), name.lower())
+    if key in BUILT_IN:
+        return _load(name, BUILT_IN[key])
+    joined = _joined()
+    if key in joined:
+        return _load(name, joined[key].value)
+    near = difflib.get_close_matches(key, [*names(), *ALIASES], n=1, cutoff=0.4)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    raise InputError(f"unknown method '{name}'{hint}; known: {', '.join(names())}")
+
+
+def _load(name: str, reference: str) -> type[Method]:
+    from methods.base import Method
+
+    module_name, _, attribute = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"method '{name}': cannot import {reference} ({error})") from error
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise InputError(f"method '{name}': {reference} is not a subclass of methods.base.Method")
+    return found
