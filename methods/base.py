@@ -90,6 +90,14 @@ class Task:
     batch_size: int
     map_size: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        """Refuse labels and counts that describe no training set."""
+        if self.num_classes < 2 or len(self.class_counts) != self.num_classes:
+            raise ValueError(f"{self.num_classes} classes but {len(self.class_counts)} counts")
+        if min(self.class_counts) < 1:
+            raise ValueError(f"every class needs training images, got {self.class_counts}")
+        _check_labels(self.labels, self.num_classes)
+
 
 @dataclass(frozen=True, eq=False)
 class Stream:
@@ -198,6 +206,18 @@ class Method(nn.Module, ABC):
         self.hyper = hyper
         self.num_classes = task.num_classes
 
+    def forward(self, batch: Batch, progress: Progress) -> LossParts:
+        """Check the batch and score it; this is what the trainer calls.
+
+        Raises:
+            ValueError: a label outside 0..K-1 (looked for where looking does not wait for a GPU).
+        """
+        if batch.label.is_cpu:
+            _check_labels(batch.label, self.num_classes)
+            if batch.second is not None:
+                _check_labels(batch.second.label, self.num_classes)
+        return self.loss(batch, progress)
+
     @abstractmethod
     def loss(self, batch: Batch, progress: Progress) -> LossParts:
         """Score a batch in training mode; the terms are scalars with gradients."""
@@ -221,3 +241,11 @@ class Method(nn.Module, ABC):
             ParameterGroup([p for p in trainable if id(p) in of_backbone], head=False),
             ParameterGroup([p for p in trainable if id(p) not in of_backbone], head=True),
         ]
+
+
+def _check_labels(labels: Tensor, num_classes: int) -> None:
+    """Refuse labels that some losses would silently skip (-100) or wrap around (-1)."""
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise ValueError(
+            f"labels must lie in 0..{num_classes - 1}, got {int(labels.min())}..{int(labels.max())}"
+        )

@@ -82,7 +82,7 @@ def test_eac_maps(vectors: Path) -> None:
     case = Case(vectors, "eac", "cam0")
     features, weight = case.leaf("features"), case.leaf("fc_weight")
     maps = fn.class_attention_maps(features, weight)
-    torch.testing.assert_close(maps, case["hm"], rtol=1e-4, atol=1e-4)
+    close(maps, case["hm"])
     maps.backward(case["cotangent"])
     assert weight.grad is None
     assert features.grad is not None

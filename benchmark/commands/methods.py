@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 
@@ -55,3 +57,27 @@ def show(name: str) -> None:
         click.echo(f"  {key} = {value}  [{source}]")
     if not own:
         click.echo("  the same as shared: no official code or recipe exists")
+
+
+@command.command("check")
+@click.argument("name")
+def check(name: str) -> None:
+    """Hold a method against the contract that every method here keeps.
+
+    NAME is a registered name or package.module:Class.
+    """
+    from methods import registry
+    from methods.contract import CHECKS, failure
+
+    method = registry.get(name)
+    failed = 0
+    for contract_check in CHECKS:
+        reason = failure(contract_check, method)
+        failed += reason is not None
+        what = (contract_check.__doc__ or "").splitlines()[0]
+        click.echo(
+            f"{'FAILED' if reason else 'ok    '} {what}" + (f"\n       {reason}" if reason else "")
+        )
+    click.echo(f"{len(CHECKS) - failed} passed, {failed} failed")
+    if failed:
+        sys.exit(1)

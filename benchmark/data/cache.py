@@ -7,6 +7,7 @@ entry never has to be brought up to date: other files, another entry.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,11 +16,10 @@ import shutil
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.data.dataset import FaceDataset, make_dataset
 from benchmark.data.source import Index, Problem, Source
@@ -34,6 +34,8 @@ _KEY_DIGITS = 24
 _TEMPORARY = ".tmp-"
 _ABANDONED_AFTER = 3600.0  # seconds without a change; decoding takes a minute
 _ATTEMPTS = 5
+
+_IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 # What a damaged entry can make the readers raise.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, InputError)
@@ -60,20 +62,21 @@ def cached_dataset(source: Source, cache_dir: Path | str | None = None) -> FaceD
     found = read_entry(entry, key)
     if found is not None:
         return found
-    index = source.read_index()
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        sweep(folder)
-        with _temporary(folder, entry.name) as temporary:
-            write_entry(temporary, source.name, key, index)
-            _publish(temporary, entry, key)
-    found = read_entry(entry, key)
-    if found is None:
-        raise InputError(
-            f"{source.name}: the cache entry {entry} cannot be read back; remove it, or pass "
-            "--cache-dir with another folder"
-        )
-    return found
+    for _ in range(_ATTEMPTS):
+        index = source.read_index()
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder)
+            with _temporary(folder, entry.name) as temporary:
+                write_entry(temporary, source.name, key, index)
+                _publish(temporary, entry, key)
+        found = read_entry(entry, key)
+        if found is not None:  # else another process just took it for damaged: once more
+            return found
+    raise InputError(
+        f"{source.name}: the cache entry {entry} cannot be read back; remove it, or pass "
+        "--cache-dir with another folder"
+    )
 
 
 def read_entry(entry: Path, key: str) -> FaceDataset | None:
@@ -157,13 +160,9 @@ def _write_images(path: Path, name: str, shape: tuple[int, ...], index: Index) -
         for block in index.pixels.blocks():
             if block.problems:
                 raise InputError(_problem_line(name, block.problems[0]))
-            file.write(_bytes(block.images))
+            block.images.tofile(file)
         file.flush()
         _to_disk(file.fileno())
-
-
-def _bytes(images: NDArray[np.uint8]) -> memoryview:
-    return memoryview(np.ascontiguousarray(images)).cast("B")
 
 
 def _problem_line(name: str, problem: Problem) -> str:
@@ -189,18 +188,17 @@ def _publish(temporary: Path, entry: Path, key: str) -> None:
     for _ in range(_ATTEMPTS):
         try:
             temporary.rename(entry)
-        except OSError:
-            if read_entry(entry, key) is not None:
-                return
-            if not entry.is_dir():
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY:
                 raise
-            # A damaged entry is in the way: move it aside in one step, then remove it.
-            with _temporary(entry.parent, "damaged", make=False) as aside:
-                entry.rename(aside)
         else:
             _sync_folder(entry.parent)
             return
-    raise InputError(f"the cache entry {entry} is in the way; remove it")
+        if read_entry(entry, key) is not None:
+            return
+        # A damaged entry is in the way: move it aside in one step, then remove it.
+        with _temporary(entry.parent, "damaged", make=False) as aside, suppress(FileNotFoundError):
+            entry.rename(aside)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -221,7 +219,7 @@ def _temporary(folder: Path, name: str, *, make: bool = True) -> Iterator[Path]:
             path.mkdir()
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
 
 
 @contextmanager
@@ -234,6 +232,14 @@ def _writing(folder: Path) -> Iterator[None]:
             f"the cache folder {folder} cannot be written ({error.strerror or error}); pass "
             "--cache-dir with a folder that can, with room for the decoded images"
         ) from None
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or the file that stood in a folder's place."""
+    if path.is_file():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:

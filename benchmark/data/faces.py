@@ -13,11 +13,13 @@ same faces come out on every machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
+"""Arrays of this module are float32; scalars of Python do not widen them."""
 
 ACTION_UNITS = {
     1: "inner brow raiser",
@@ -68,8 +70,8 @@ TRAITS: dict[str, tuple[float, float]] = {
     "brow_tone": (0.25, 0.65),
     "lip_tone": (0.60, 0.88),
     "iris_tone": (0.10, 0.45),
-    # Pose, as little as a detector's alignment leaves: a network trained on a thousand faces learns
-    # no more. In order: half the tangent of the roll, shifts, scale, and turns as shifts of the features
+    # Pose, as little as a detector's alignment leaves; a thousand faces would not teach a network
+    # more. Roll as the tangent of half the angle, yaw and pitch as shifts of the features.
     "roll": (-0.04, 0.04),
     "shift_x": (-0.03, 0.03),
     "shift_y": (-0.03, 0.03),
@@ -93,7 +95,7 @@ def middle_traits(count: int) -> dict[str, Floats]:
 def _step(inside: Floats, softness: Floats) -> Floats:
     """Return the coverage of a shape from the signed distance to its edge, positive inside."""
     scaled = inside / softness
-    scaled += np.float32(0.5)
+    scaled += 0.5
     return np.clip(scaled, 0, 1, out=scaled)
 
 
@@ -130,60 +132,61 @@ class _Painter:
         y = (grid[None, :, None] - t["shift_y"]) / t["scale"]
         self.head_x: Floats = cos * x + sin * y
         self.head_y: Floats = cos * y - sin * x
-        self.pixel: Floats = np.float32(2 / size) / t["scale"]
+        self.pixel: Floats = 2 / size / t["scale"]
         # Turning the head moves the features over the skull; one side is seen foreshortened.
         x = self.head_x - t["yaw"]
         x = x * (1 + t["yaw"] * x)
         self.x = x
-        self.y: Floats = self.head_y - t["pitch"] + t["asymmetry"] * np.float32(0.5) * x
+        self.y: Floats = self.head_y - t["pitch"] + t["asymmetry"] * 0.5 * x
         self.side: Floats = np.abs(x)  # the face is symmetric: both halves are drawn at once
         self.canvas: Floats = np.empty((len(half), size, size), np.float32)
 
     def line(self, distance: Floats, width: Floats | float) -> Floats:
         """Return the coverage of a line; thinner than a pixel, it grows faint, not ragged."""
-        half = np.maximum(np.float32(0.5) * width, np.float32(0.5) * self.pixel)
+        half = np.maximum(0.5 * width, 0.5 * self.pixel)
         covered = _step(half - np.abs(distance), self.pixel)
-        return covered * (np.float32(0.5) * width / half)
+        covered *= 0.5 * width / half
+        return covered
 
     def head(self) -> None:
         """Background, hair and the shaded skin."""
         t, x, y = self.trait, self.head_x, self.head_y
         below = np.maximum(y, 0)
         width = t["head_width"] * (1 - t["jaw_taper"] * below * below)
-        height = t["head_height"] + np.where(y > 0, np.float32(0.07) * self.au[26], 0)
+        height = t["head_height"] + np.where(y > 0, 0.07 * self.au[26], 0)
         u, v = x / width, y / height
         radius = np.sqrt(u * u + v * v)
         edge = (1 - radius) * t["head_width"]
-        self.canvas[:] = t["background"] * (1 - np.float32(0.12) * y)
-        neck = np.minimum(t["head_width"] * np.float32(0.62) - np.abs(x), y - np.float32(0.5))
-        _blend(self.canvas, t["skin"] * np.float32(0.55), _step(neck, self.pixel))
-        mane = np.minimum(edge + np.float32(0.11), t["hair_length"] - y)
+        self.canvas[:] = t["background"] * (1 - 0.12 * y)
+        neck = np.minimum(t["head_width"] * 0.62 - np.abs(x), y - 0.5)
+        _blend(self.canvas, t["skin"] * 0.55, _step(neck, self.pixel))
+        mane = np.minimum(edge + 0.11, t["hair_length"] - y)
         _blend(self.canvas, t["hair"], _step(mane, self.pixel * 2))
-        light = 1 - t["light_x"] * u - t["light_y"] * v - np.float32(0.30) * (u * u + v * v)
-        _blend(self.canvas, t["skin"] * (light + np.float32(0.12)), _step(edge, self.pixel))
-        fringe = np.minimum(t["hairline"] + t["hair_curve"] * x * x - y, edge + np.float32(0.10))
-        strands = t["hair"] * (1 + np.float32(0.25) * u)
+        light = 1 - t["light_x"] * u - t["light_y"] * v - 0.30 * (u * u + v * v)
+        _blend(self.canvas, t["skin"] * (light + 0.12), _step(edge, self.pixel))
+        fringe = np.minimum(t["hairline"] + t["hair_curve"] * x * x - y, edge + 0.10)
+        strands = t["hair"] * (1 + 0.25 * u)
         _blend(self.canvas, strands, _step(fringe, self.pixel * 3))
 
     def brows(self) -> None:
         """Brows: a slanted arch whose inner end, outer end and bow move apart (AU 1, 2, 4)."""
         t, au = self.trait, self.au
-        inner_x = t["eye_distance"] - np.float32(0.20) - np.float32(0.05) * au[4]
-        length = np.float32(0.40)
+        inner_x = t["eye_distance"] - 0.20 - 0.05 * au[4]
+        length = 0.40
         along = np.clip((self.side - inner_x) / length, 0, 1)
-        lift = np.float32(0.03) * au[5] - np.float32(0.05) * au[9] - np.float32(0.02) * au[6]
+        lift = 0.03 * au[5] - 0.05 * au[9] - 0.02 * au[6]
         inner = t["brow_height"] - t["brow_tilt"] - lift
         # Together with AU 1 the corrugator no longer lowers the inner end, it only draws it in.
-        sink = np.float32(0.12) * au[4] * (1 - np.float32(0.8) * au[1])
-        inner = inner - np.float32(0.15) * au[1] + sink
-        outer = t["brow_height"] + t["brow_tilt"] - lift * np.float32(0.5)
-        outer = outer - np.float32(0.15) * au[2] + np.float32(0.03) * au[4]
-        bow = t["brow_arch"] + np.float32(0.05) * au[2] - np.float32(0.06) * au[4]
+        sink = 0.12 * au[4] * (1 - 0.8 * au[1])
+        inner = inner - 0.15 * au[1] + sink
+        outer = t["brow_height"] + t["brow_tilt"] - lift * 0.5
+        outer = outer - 0.15 * au[2] + 0.03 * au[4]
+        bow = t["brow_arch"] + 0.05 * au[2] - 0.06 * au[4]
         curve = inner + along * (outer - inner) - bow * 4 * along * (1 - along)
-        thick = t["brow_thickness"] * (1 - np.float32(0.6) * along)
+        thick = t["brow_thickness"] * (1 - 0.6 * along)
         shape = np.minimum(self.side - inner_x, inner_x + length - self.side)
         shape = np.minimum(shape, thick - np.abs(self.y - curve))
-        _blend(self.canvas, t["skin"] * t["brow_tone"], _step(shape, self.pixel * np.float32(1.3)))
+        _blend(self.canvas, t["skin"] * t["brow_tone"], _step(shape, self.pixel * 1.3))
 
     def eyes(self) -> None:
         """Sockets, sclera, iris and lid lines; AU 5 lifts, AU 6, 7 and 9 narrow the opening."""
@@ -191,99 +194,99 @@ class _Painter:
         x = self.side - t["eye_distance"]
         u = x / t["eye_width"]
         bow = np.maximum(1 - u * u, 0)
-        upper = t["eye_opening"] + np.float32(0.065) * au[5] - np.float32(0.025) * au[7]
-        upper = upper - np.float32(0.012) * (au[6] + au[9] + au[4])
-        lower = np.float32(0.6) * t["eye_opening"] + np.float32(0.01) * au[5]
-        lower = lower - np.float32(0.035) * au[7] - np.float32(0.03) * au[6]
-        lower = lower - np.float32(0.02) * au[9]
-        _shade(self.canvas, np.float32(0.22) * _bump(x * np.float32(3.6), self.y * 4))
-        above = self.y + np.maximum(upper, np.float32(0.008)) * bow
-        below = np.maximum(lower, np.float32(0.004)) * bow - self.y
+        upper = t["eye_opening"] + 0.065 * au[5] - 0.025 * au[7]
+        upper = upper - 0.012 * (au[6] + au[9] + au[4])
+        lower = 0.6 * t["eye_opening"] + 0.01 * au[5]
+        lower = lower - 0.035 * au[7] - 0.03 * au[6]
+        lower = lower - 0.02 * au[9]
+        _shade(self.canvas, 0.22 * _bump(x * 3.6, self.y * 4))
+        above = self.y + np.maximum(upper, 0.008) * bow
+        below = np.maximum(lower, 0.004) * bow - self.y
         inside = _step(1 - np.abs(u), self.pixel / t["eye_width"])
         opening = inside * _step(np.minimum(above, below), self.pixel)
-        _blend(self.canvas, np.minimum(t["skin"] * np.float32(1.25), np.float32(0.95)), opening)
+        _blend(self.canvas, np.minimum(t["skin"] * 1.25, 0.95), opening)
         iris_x = self.x - np.where(self.x > 0, t["eye_distance"], -t["eye_distance"]) - t["gaze"]
         radius = np.sqrt(iris_x * iris_x + self.y * self.y)
-        iris = _step(np.float32(0.072) - radius, self.pixel)
+        iris = _step(0.072 - radius, self.pixel)
         _blend(self.canvas, t["skin"] * t["iris_tone"], iris * opening)
-        _shade(self.canvas, np.float32(0.6) * inside * self.line(above, 0.035))
-        _shade(self.canvas, np.float32(0.3) * inside * self.line(below, 0.02))
+        _shade(self.canvas, 0.6 * inside * self.line(above, 0.035))
+        _shade(self.canvas, 0.3 * inside * self.line(below, 0.02))
         # The cheek that AU 6 pushes up folds the skin beneath the lower lid and at its outer end.
-        bag = self.y - np.float32(0.13) - np.float32(0.05) * (bow - 1) + np.float32(0.03) * au[6]
-        depth = t["eye_bags"] + np.float32(0.45) * au[6] + np.float32(0.2) * au[7]
-        wide = _step(np.float32(1.2) - np.abs(u), self.pixel / t["eye_width"])
+        bag = self.y - 0.13 - 0.05 * (bow - 1) + 0.03 * au[6]
+        depth = t["eye_bags"] + 0.45 * au[6] + 0.2 * au[7]
+        wide = _step(1.2 - np.abs(u), self.pixel / t["eye_width"])
         _shade(self.canvas, depth * wide * self.line(bag, 0.03))
 
     def nose(self) -> None:
         """Bridge, wings and nostrils; AU 9 lifts the wings and wrinkles the bridge."""
         t, au = self.trait, self.au
-        base = t["nose_length"] - np.float32(0.05) * au[9]
-        wing = t["nose_width"] + np.float32(0.02) * (au[9] + au[12])
+        base = t["nose_length"] - 0.05 * au[9]
+        wing = t["nose_width"] + 0.02 * (au[9] + au[12])
         side = np.where(t["light_x"] > 0, self.x, -self.x)
-        v = (self.y - base * np.float32(0.45)) / (base * np.float32(0.75))
-        _shade(self.canvas, np.float32(0.22) * _bump((side - np.float32(0.07)) * 12, v))
-        tip = (self.y - base + np.float32(0.05)) * 10
-        _shade(self.canvas, np.float32(-0.12) * _bump(self.x / wing, tip))
+        v = (self.y - base * 0.45) / (base * 0.75)
+        _shade(self.canvas, 0.22 * _bump((side - 0.07) * 12, v))
+        tip = (self.y - base + 0.05) * 10
+        _shade(self.canvas, -0.12 * _bump(self.x / wing, tip))
         y = self.y - base
-        nostril = _bump((self.side - wing * np.float32(0.6)) * 18, y * 26)
-        _shade(self.canvas, np.float32(0.65) * nostril)
+        nostril = _bump((self.side - wing * 0.6) * 18, y * 26)
+        _shade(self.canvas, 0.65 * nostril)
         _shade(
             self.canvas,
-            np.float32(0.35) * _bump((self.side - wing) * 24, (y + np.float32(0.03)) * 14),
+            0.35 * _bump((self.side - wing) * 24, (y + 0.03) * 14),
         )
         # Transverse wrinkles over the bridge: ripples from a triangle wave.
-        phase = (self.y - self.side * np.float32(0.6)) * np.float32(11)
+        phase = (self.y - self.side * 0.6) * 11
         ripple = np.abs(phase - np.rint(phase)) * 2
-        bridge = _bump(self.x * 6, (self.y + np.float32(0.03)) * 6)
-        _shade(self.canvas, np.float32(0.7) * au[9] * ripple * bridge)
+        bridge = _bump(self.x * 6, (self.y + 0.03) * 6)
+        _shade(self.canvas, 0.7 * au[9] * ripple * bridge)
 
     def mouth(self) -> None:
         """Lips, opening and teeth; all of AU 9, 12, 15, 16, 20, 23 and 26 meet here."""
         t, au = self.trait, self.au
-        half = t["mouth_width"] + np.float32(0.09) * au[12] + np.float32(0.10) * au[20]
-        half = half - np.float32(0.05) * au[23] - np.float32(0.03) * au[26]
-        half = half - np.float32(0.02) * au[15]
-        corner = t["mouth_bend"] - np.float32(0.15) * au[12] + np.float32(0.13) * au[15]
-        corner = corner + np.float32(0.06) * au[20]
-        gape_up = np.float32(0.02) * (au[12] + au[20]) + np.float32(0.03) * au[9]
-        gape_up = gape_up + np.float32(0.03) * au[26]
-        gape_down = np.float32(0.17) * au[26] + np.float32(0.03) * au[20]
-        gape_down = gape_down + np.float32(0.075) * au[16] + np.float32(0.035) * au[12]
-        tight = (1 - np.float32(0.65) * au[23]) * (1 - np.float32(0.25) * (au[20] + au[12]) / 2)
-        upper_lip = t["lip_thickness"] * tight * np.float32(0.8)
-        lower_lip = t["lip_thickness"] * tight * (1 - np.float32(0.3) * au[16])
+        half = t["mouth_width"] + 0.09 * au[12] + 0.10 * au[20]
+        half = half - 0.05 * au[23] - 0.03 * au[26]
+        half = half - 0.02 * au[15]
+        corner = t["mouth_bend"] - 0.15 * au[12] + 0.13 * au[15]
+        corner = corner + 0.06 * au[20]
+        gape_up = 0.02 * (au[12] + au[20]) + 0.03 * au[9]
+        gape_up = gape_up + 0.03 * au[26]
+        gape_down = 0.17 * au[26] + 0.03 * au[20]
+        gape_down = gape_down + 0.075 * au[16] + 0.035 * au[12]
+        tight = (1 - 0.65 * au[23]) * (1 - 0.25 * (au[20] + au[12]) / 2)
+        upper_lip = t["lip_thickness"] * tight * 0.8
+        lower_lip = t["lip_thickness"] * tight * (1 - 0.3 * au[16])
         u = self.x / half
         bend = np.minimum(u * u, 1)
         bow = 1 - bend
-        y = self.y - t["mouth_height"] - corner * (bend - np.float32(0.5))
-        y = y + np.float32(0.03) * au[9] * bow
+        y = self.y - t["mouth_height"] - corner * (bend - 0.5)
+        y = y + 0.03 * au[9] * bow
         ends = _step(half - self.side, self.pixel)
         lips = np.minimum(y + (gape_up + upper_lip) * bow, (gape_down + lower_lip) * bow - y)
         _blend(self.canvas, t["skin"] * t["lip_tone"], ends * _step(lips, self.pixel))
-        _shade(self.canvas, np.float32(0.45) * ends * self.line(y - gape_down * bow, 0.022))
+        _shade(self.canvas, 0.45 * ends * self.line(y - gape_down * bow, 0.022))
         opening = np.minimum(y + gape_up * bow, gape_down * bow - y)
         opened = ends * _step(opening, self.pixel) * np.minimum((gape_up + gape_down) * 25, 1)
         _blend(self.canvas, 0.06, opened)
-        show = np.float32(0.045) + np.float32(0.02) * (au[12] + au[20]) - np.float32(0.02) * au[26]
+        show = 0.045 + 0.02 * (au[12] + au[20]) - 0.02 * au[26]
         teeth = np.minimum(show - gape_up * bow - y, opening)
-        _blend(self.canvas, np.float32(0.88), opened * _step(teeth, self.pixel))
-        under = (y - gape_down - lower_lip - np.float32(0.06)) * 14
-        _shade(self.canvas, (np.float32(0.22) + np.float32(0.2) * au[23]) * _bump(u * 2, under))
+        _blend(self.canvas, 0.88, opened * _step(teeth, self.pixel))
+        under = (y - gape_down - lower_lip - 0.06) * 14
+        _shade(self.canvas, (0.22 + 0.2 * au[23]) * _bump(u * 2, under))
         self._folds(half, corner)
 
     def beard(self) -> None:
         """A shadow over chin, cheeks and upper lip of those who wear one."""
         t = self.trait
-        y = (self.y - np.float32(0.62)) * np.float32(2.2)
-        spot = _bump(self.side / t["head_width"] * np.float32(0.9), y)
-        _shade(self.canvas, np.float32(0.55) * np.maximum(t["beard"], 0) * spot)
+        y = (self.y - 0.62) * 2.2
+        spot = _bump(self.side / t["head_width"] * 0.9, y)
+        _shade(self.canvas, 0.55 * np.maximum(t["beard"], 0) * spot)
 
     def glasses(self) -> None:
         """Round rims and a bridge on those who wear them."""
         t = self.trait
         x = self.side - t["eye_distance"]
-        rim = np.sqrt(x * x + self.y * self.y) - np.float32(0.21)
-        bridge = np.maximum(self.side - t["eye_distance"] + np.float32(0.2), 0)
+        rim = np.sqrt(x * x + self.y * self.y) - 0.21
+        bridge = np.maximum(self.side - t["eye_distance"] + 0.2, 0)
         bridge = np.sqrt(bridge * bridge + self.y * self.y)
         worn = np.maximum(t["glasses"], 0)
         _shade(self.canvas, worn * np.maximum(self.line(rim, 0.04), self.line(bridge, 0.04)))
@@ -291,37 +294,37 @@ class _Painter:
     def _folds(self, mouth: Floats, corner: Floats) -> None:
         """Nasolabial folds (AU 9, 12, 6, 20) and the pouch at the lip corner (AU 15)."""
         t, au = self.trait, self.au
-        start = t["nose_length"] - np.float32(0.04) - np.float32(0.06) * au[9]
-        stop = t["mouth_height"] + corner * np.float32(0.5)
-        along = (self.y - start) / np.maximum(stop - start, np.float32(0.1))
+        start = t["nose_length"] - 0.04 - 0.06 * au[9]
+        stop = t["mouth_height"] + corner * 0.5
+        along = (self.y - start) / np.maximum(stop - start, 0.1)
         reach = np.clip(along, 0, 1)
-        top = t["nose_width"] + np.float32(0.03)
-        curve = top + (mouth + np.float32(0.05) - top) * reach * (2 - reach)
-        depth = t["folds"] + np.float32(0.35) * au[12] + np.float32(0.40) * au[9]
-        depth = depth + np.float32(0.15) * (au[6] + au[20])
-        ends = np.clip(np.minimum(along, 1 - along) * 6 + np.float32(0.5), 0, 1)
+        top = t["nose_width"] + 0.03
+        curve = top + (mouth + 0.05 - top) * reach * (2 - reach)
+        depth = t["folds"] + 0.35 * au[12] + 0.40 * au[9]
+        depth = depth + 0.15 * (au[6] + au[20])
+        ends = np.clip(np.minimum(along, 1 - along) * 6 + 0.5, 0, 1)
         fold = ends * self.line(self.side - curve, 0.035)
-        _shade(self.canvas, np.minimum(depth, np.float32(0.6)) * fold)
-        y = self.y - t["mouth_height"] - corner * np.float32(0.5) - np.float32(0.03)
-        pouch = _bump((self.side - mouth - np.float32(0.02)) * 16, y * 12)
-        _shade(self.canvas, np.float32(0.5) * au[15] * pouch)
+        _shade(self.canvas, np.minimum(depth, 0.6) * fold)
+        y = self.y - t["mouth_height"] - corner * 0.5 - 0.03
+        pouch = _bump((self.side - mouth - 0.02) * 16, y * 12)
+        _shade(self.canvas, 0.5 * au[15] * pouch)
         # AU 6 and 12 raise the cheek to a bulge that catches the light.
-        cheek = _bump((self.side - np.float32(0.36)) * 6, (self.y - np.float32(0.22)) * 8)
-        _shade(self.canvas, np.float32(-0.12) * (au[6] + np.float32(0.5) * au[12]) * cheek)
+        cheek = _bump((self.side - 0.36) * 6, (self.y - 0.22) * 8)
+        _shade(self.canvas, -0.12 * (au[6] + 0.5 * au[12]) * cheek)
 
     def brow_folds(self) -> None:
         """Furrows between the brows (AU 4) and across the forehead (AU 1 and 2)."""
         t, au = self.trait, self.au
         y = self.y - t["brow_height"]
-        furrow = self.line(self.side - np.float32(0.05), 0.03)
+        furrow = self.line(self.side - 0.05, 0.03)
         furrow = furrow * np.clip(1 - np.abs(y) * 8, 0, 1)
-        _shade(self.canvas, np.float32(0.45) * au[4] * furrow)
-        phase = (y - np.float32(0.10) * self.side) * np.float32(9)
+        _shade(self.canvas, 0.45 * au[4] * furrow)
+        phase = (y - 0.10 * self.side) * 9
         ripple = np.abs(phase - np.rint(phase)) * 2
         # AU 1 alone wrinkles the middle of the forehead, AU 2 its sides.
-        centre = _bump(self.side * 3, (y + np.float32(0.25)) * 7)
-        flank = _bump((self.side - np.float32(0.35)) * 4, (y + np.float32(0.25)) * 7)
-        _shade(self.canvas, np.float32(0.3) * ripple * (au[1] * centre + au[2] * flank))
+        centre = _bump(self.side * 3, (y + 0.25) * 7)
+        flank = _bump((self.side - 0.35) * 4, (y + 0.25) * 7)
+        _shade(self.canvas, 0.3 * ripple * (au[1] * centre + au[2] * flank))
 
 
 def draw_faces(traits: Mapping[str, Floats], units: Mapping[int, Floats], size: int) -> Floats:

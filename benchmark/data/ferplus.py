@@ -79,7 +79,10 @@ def majority_labels(votes: ArrayLike) -> NDArray[np.int64]:
     Raises:
         InputError: another shape, not integers, or a negative count.
     """
-    votes = np.asarray(votes)
+    try:
+        votes = np.asarray(votes)
+    except ValueError:
+        raise InputError("votes are rows of different lengths") from None
     if votes.ndim != 2 or votes.shape[1] != len(VOTE_COLUMNS):
         raise InputError(f"votes have shape {votes.shape}, expected (N, {len(VOTE_COLUMNS)})")
     if not np.issubdtype(votes.dtype, np.integer):
@@ -240,12 +243,13 @@ def read_index(root: Path, layout: Layout, files: Mapping[str, Mark]) -> Index:
     Raises:
         InputError: the label file is wrong, or keeps no image.
     """
-    table = parse_votes(read_lines(root / layout.labels, layout.labels), layout.labels)
+    where = f"{NAME}: {layout.labels}"
+    table = parse_votes(read_lines(root / layout.labels, where), where)
     labels = majority_labels(table.votes)
     labels[[not name for name in table.names]] = -1  # rows without a name are not faces
     kept = np.flatnonzero(labels >= 0)
     if not len(kept):
-        raise InputError(f"{layout.labels}: no row has a majority for an emotion; take it anew")
+        raise InputError(f"{where}: no row has a majority for an emotion; take it anew")
     parts = np.array([USAGES[table.usages[row]] for row in kept], dtype=np.int8)
     pixels: Pixels
     if layout.folders is not None:
@@ -254,9 +258,7 @@ def read_index(root: Path, layout: Layout, files: Mapping[str, Mark]) -> Index:
         sources = names
     else:
         assert layout.pixel_rows is not None
-        pixels = PixelRows(
-            root / layout.pixel_rows, layout.pixel_rows, layout.labels, table.usages, kept, SIDE
-        )
+        pixels = PixelRows(NAME, root, layout.pixel_rows, layout.labels, table.usages, kept, SIDE)
         sources = tuple(f"{layout.pixel_rows} row {i + 1} ({table.names[i]})" for i in kept)
     notes = (*_form_notes(layout), *double_names(table, labels))
     return Index(EMOTIONS, labels[kept], parts, sources, pixels, notes)

@@ -67,7 +67,7 @@ def parse_classes(lines: Iterable[str]) -> dict[str, str]:
         words = line.split(maxsplit=1)
         if not words or words[0].startswith("#"):
             continue
-        at = f"{MAP_FILE} line {number}"
+        at = f"{NAME}: {MAP_FILE} line {number}"
         if len(words) != 2:
             raise InputError(f"{at}: expected a folder and the name of its class")
         folder, name = bare_name(words[0], at), " ".join(words[1].split())
@@ -75,7 +75,7 @@ def parse_classes(lines: Iterable[str]) -> dict[str, str]:
             raise InputError(f"{at}: folder '{folder}' or class '{name}' stands there twice")
         names[folder] = name
     if len(names) < 2:
-        raise InputError(f"{MAP_FILE} names {len(names)} classes; at least two are needed")
+        raise InputError(f"{NAME}: {MAP_FILE} names {len(names)} classes; at least two are needed")
     return names
 
 
@@ -90,7 +90,7 @@ def find(root: Path | str | None) -> Source:
     files: dict[str, Mark] = {}
     names: dict[str, str] = {}
     if (root / MAP_FILE).exists():
-        names = parse_classes(read_lines(root / MAP_FILE, MAP_FILE))
+        names = parse_classes(read_lines(root / MAP_FILE, f"{NAME}: {MAP_FILE}"))
         files |= mark_file(root, MAP_FILE)
     else:
         train = parts[Part.TRAIN]

@@ -37,15 +37,17 @@ class PixelRows:
     """Pixels that stand in the rows of one CSV file, matched to the label file by row order.
 
     Attributes:
-        path: the file.
-        name: its name in messages.
-        labels_name: the label file's name in messages.
+        dataset: the dataset's name, for messages.
+        root: the folder that the names start from.
+        name: the file.
+        labels_name: the label file, for messages.
         usages: the ``Usage`` of every row of the label file, which the rows here must agree with.
         kept: ascending row numbers of the dataset's images.
         side: width and height of an image.
     """
 
-    path: Path
+    dataset: str
+    root: Path
     name: str
     labels_name: str
     usages: Sequence[str]
@@ -82,32 +84,32 @@ class PixelRows:
 
     def _kept_fields(self) -> Iterator[tuple[int, str]]:
         """Yield line and pixels of the kept rows while checking every row against the labels."""
-        rows = csv_rows(read_lines(self.path, self.name), self.name)
-        width, (usage_at, pixels_at) = csv_columns(rows, ("Usage", "pixels"), self.name)
+        where = f"{self.dataset}: {self.name}"
+        rows = csv_rows(read_lines(self.root / self.name, where), where)
+        width, (usage_at, pixels_at) = csv_columns(rows, ("Usage", "pixels"), where)
         kept = set(self.kept.tolist())
         number = -1
         for number, (line, row) in enumerate(rows):
             if len(row) != width:
                 raise InputError(
-                    f"{self.name} line {line}: {len(row)} fields, the header has {width}; "
+                    f"{where} line {line}: {len(row)} fields, the header has {width}; "
                     "take the file anew"
                 )
             if number >= len(self.usages):
-                raise self._row_count("more")
+                raise self._row_count("more than the")
             if row[usage_at] != self.usages[number]:
                 raise InputError(
-                    f"{self.name} line {line}, column 'Usage': {row[usage_at]!r}, but the same row "
+                    f"{where} line {line}, column 'Usage': {row[usage_at]!r}, but the same row "
                     f"of {self.labels_name} has {self.usages[number]!r}; both must be in their "
                     "original order"
                 )
             if number in kept:
                 yield line, row[pixels_at]
         if number + 1 < len(self.usages):
-            raise self._row_count(f"{number + 1} rows, not")
+            raise self._row_count(f"{number + 1} rows, not the")
 
     def _row_count(self, has: str) -> InputError:
-        than = "than " if has == "more" else ""
         return InputError(
-            f"{self.name} has {has} {than}the {len(self.usages)} rows of {self.labels_name}; the "
-            "two are matched by row order, so take the complete files"
+            f"{self.dataset}: {self.name} has {has} {len(self.usages)} rows of {self.labels_name}; "
+            "the two are matched by row order, so take the complete files"
         )

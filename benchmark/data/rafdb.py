@@ -74,8 +74,10 @@ def _find_listed(root: Path, labels: str, *, ignored: str | None) -> Source:
     files = list_files(root, folder) | mark_file(root, labels)
     notes = (f"images and labels are listed by {labels}; {ignored} was not used",)
 
+    where = f"{NAME}: {labels}"
+
     def read() -> Index:
-        entries = sorted(parse_labels(read_lines(root / labels, labels), labels))
+        entries = sorted(parse_labels(read_lines(root / labels, where), where))
         names = tuple(_image_file(folder, entry.name, files) for entry in entries)
         return _index(root, entries, names, files, notes if ignored is not None else ())
 

@@ -243,10 +243,13 @@ def _line_summary(data: _Labelled, across: list[list[int]], one: Part, other: Pa
 def _inside_summary(data: _Labelled, groups: list[list[int]], part: Part) -> Finding:
     surplus = sum(len(group) - 1 for group in groups)
     differ = sum(_contradict(data, group) for group in groups)
+    text = (
+        f"{len(groups)} pictures stand more than once ({surplus} images too many), with "
+        f"contradicting labels for {differ} of them"
+    )
     return Finding(
         Severity.INFO,
         "duplicate",
         part.name.lower(),
-        f"{len(groups)} pictures stand more than once ({surplus} images too many), with "
-        f"contradicting labels for {differ} of them",
+        text if groups else "no picture more than once",
     )

@@ -165,7 +165,7 @@ class Trainer:
         """Take one optimiser step; what is random inside a method is seeded by the step too."""
         torch.manual_seed(derive(self.cell.seed, "step", progress.step))
         self.optimizer.zero_grad(set_to_none=True)
-        parts = self.method.loss(batch, progress)
+        parts: LossParts = self.method(batch, progress)
         torch.autograd.backward(self.scaler.scale(parts.total))
         clip = self.protocol.training.clip_norm
         if clip:

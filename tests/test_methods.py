@@ -1,0 +1,180 @@
+"""The contract on every registered method, and what is particular to each."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import methods
+from benchmark.errors import InputError
+from benchmark.models.backbone import Backbone
+from methods import contract
+from methods.base import Method, Progress
+from methods.bbn import BBN
+from methods.cb import CB
+from methods.contract import CHECKS, ToyBackbone, toy_batch, toy_labels, toy_method
+from methods.mek import MEK
+from methods.rul import RUL
+from methods.scn import SCN
+from methods.soft import SOFT
+
+EIGHT = ["baseline", "cb", "scn", "bbn", "rul", "soft", "eac", "mek"]
+
+
+def test_registry() -> None:
+    assert methods.names()[:8] == EIGHT
+    assert methods.get("MEK") is methods.get("ours") is methods.get("methods.mek:MEK") is MEK
+    for name in EIGHT:
+        assert methods.get(name).info.name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("baselin", "did you mean 'baseline'"),
+        ("zzz", "known: baseline, cb"),
+        ("methods.mek:Nope", "cannot import"),
+        ("no.such.module:X", "cannot import"),
+        ("methods.base:Task", "not a subclass"),
+    ],
+)
+def test_registry_explains_unknown_names(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        methods.get(name)
+
+
+@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_contract(check: object, name: str) -> None:
+    assert contract.failure(check, methods.get(name)) is None  # type: ignore[arg-type]
+
+
+class _Forgetful(methods.get("baseline")):  # type: ignore[misc]
+    """Leaves its head out of the groups and predicts from batch statistics."""
+
+    def parameter_groups(self):  # type: ignore[no-untyped-def]
+        return super().parameter_groups()[:1]
+
+    def predict(self, images: torch.Tensor) -> torch.Tensor:
+        logits = super().predict(images)
+        return logits - logits.mean(dim=0)
+
+
+def test_contract_finds_what_is_wrong() -> None:
+    failed = {c.__name__ for c in CHECKS if contract.failure(c, _Forgetful)}
+    assert {"check_groups_cover", "check_predict_is_a_function"} <= failed
+
+
+def batch_of(method: type[Method], n: int = 64) -> contract.Batch:
+    return toy_batch(method, torch.arange(n), toy_labels(64, 7)[:n], 7)
+
+
+def test_scn_relabels_its_own_buffer_and_not_in_the_first_epochs() -> None:
+    built = toy_method(SCN).train()
+    assert isinstance(built, SCN)
+    torch.nn.init.zeros_(built.head.weight)
+    built.head.bias.data = torch.tensor([0.0, 0.0, 0.0, 40.0, 0.0, 0.0, 0.0])
+    torch.nn.init.constant_(built.importance.bias, 5.0)
+    batch = batch_of(SCN, 10)
+    before = built.labels.clone()
+    built.loss(batch, Progress(epoch=0, epochs=4, step=0))
+    assert torch.equal(built.labels, before)
+    built.loss(batch, Progress(epoch=1, epochs=4, step=10))
+    assert built.labels[:10].tolist() == [3] * 10
+    assert torch.equal(built.labels[10:], before[10:])
+    assert torch.equal(batch.label, before[:10]), "the batch itself is left as it was"
+
+
+@pytest.mark.parametrize(("epochs", "first"), [(70, 10), (60, 9), (4, 2), (1, 2)])
+def test_scn_relabels_from_the_first_seventh_on(epochs: int, first: int) -> None:
+    built = toy_method(SCN)
+    assert isinstance(built, SCN)
+    starts = [e for e in range(1, 100) if built.relabels(Progress(e - 1, epochs, 0))]
+    assert starts[0] == first
+
+
+def test_scn_takes_its_margin_from_the_batch_size() -> None:
+    small, large = toy_method(SCN, n=64), toy_method(SCN, n=256)
+    assert isinstance(small, SCN)
+    assert isinstance(large, SCN)
+    assert (small.rank_margin, large.rank_margin) == (0.07, 0.15)
+
+
+def test_soft_teacher_follows_after_the_step_and_is_what_predicts() -> None:
+    built = toy_method(SOFT).train()
+    assert isinstance(built, SOFT)
+    teacher = [p.clone() for p in built.teacher_head.parameters()]
+    student = [p.clone() for p in built.head.parameters()]
+    built.after_step(Progress(0, 10, 1))
+    for now, was, target in zip(built.teacher_head.parameters(), teacher, student, strict=True):
+        torch.testing.assert_close(now, 0.5 * was + 0.5 * target)
+    images = batch_of(SOFT).images
+    built.eval()
+    torch.testing.assert_close(built.predict(images), built.teach(images))
+
+
+def test_soft_teacher_keeps_its_own_batch_norm_statistics() -> None:
+    built = toy_method(SOFT).train()
+    assert isinstance(built, SOFT)
+    built.loss(batch_of(SOFT), Progress(0, 10, 0))
+    own = dict(built.teacher_backbone.named_buffers())
+    students = dict(built.backbone.named_buffers())
+    name = "blocks.0.norm.running_mean"
+    assert own[name].any()
+    assert not torch.equal(own[name], students[name]), "each saw its own view"
+    kept = own[name].clone()
+    built.after_step(Progress(0, 10, 1))
+    assert torch.equal(own[name], kept)
+    assert all(p.grad is None for p in built.teacher_backbone.parameters())
+
+
+def test_bbn_branches_start_alike_and_the_first_epoch_ignores_the_second() -> None:
+    built = toy_method(BBN).train()
+    assert isinstance(built, BBN)
+    blocks = (built.conventional.state_dict(), built.rebalancing.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(*(b.values() for b in blocks), strict=True))
+    parts = built.loss(batch_of(BBN), Progress(0, 10, 0))
+    assert parts.terms["rebalancing"] == 0
+    torch.autograd.backward(parts.total)
+    gradients = [p.grad for p in built.rebalancing.parameters()]
+    assert not any(g.any() for g in gradients if g is not None)
+
+
+def test_bbn_says_that_a_backbone_has_no_separable_block() -> None:
+    class Whole(ToyBackbone):
+        last_stage_blocks = Backbone.last_stage_blocks
+
+    task = contract.Task(7, (1,) * 7, torch.arange(7), batch_size=7, map_size=(4, 4))
+    with pytest.raises(InputError, match="no last residual block"):
+        BBN(Whole(), task, BBN.Hyper())
+
+
+def test_rul_classifier_learns_ten_times_as_fast() -> None:
+    built = toy_method(RUL)
+    assert isinstance(built, RUL)
+    scales = {
+        id(p): (group.head, group.lr_scale)
+        for group in built.parameter_groups()
+        for p in group.parameters
+    }
+    assert scales[id(built.classifier.weight)] == (False, 10.0)
+    assert scales[id(next(built.backbone.parameters()))] == (False, 1.0)
+
+
+def test_class_weights_come_from_the_set_at_hand() -> None:
+    counts = torch.bincount(toy_labels(64, 7)).double()
+    mek, cb = toy_method(MEK), toy_method(CB)
+    assert isinstance(mek, MEK)
+    assert isinstance(cb, CB)
+    torch.testing.assert_close(mek.class_weights.double(), counts.sum() / (10 * counts))
+    torch.testing.assert_close(cb.class_weights.sum(), torch.tensor(7.0))
+
+
+def test_mek_attention_never_reaches_the_classifier() -> None:
+    built = toy_method(MEK).train()
+    assert isinstance(built, MEK)
+    parts = built.loss(batch_of(MEK), Progress(0, 10, 0))
+    torch.autograd.backward(parts.terms["consistency"])
+    assert built.head.weight.grad is None
+    assert built.backbone.stem.weight.grad is not None  # type: ignore[union-attr]
+    assert parts.terms["consistency"] > 0
