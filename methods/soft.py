@@ -48,7 +48,7 @@ class SOFT(Method):
         venue="ECCV'22",
         paper="Teaching with Soft Label Smoothing for Mitigating Noisy Labels in Facial "
         "Expressions",
-        url="https://doi.org/10.1007/978-3-031-19775-8_38",
+        url="https://openreview.net/forum?id=4-4hHse1kh",
         code="https://github.com/toharl/soft",
     )
     views = Views.TWO

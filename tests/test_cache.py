@@ -155,6 +155,20 @@ def test_a_failure_leaves_nothing(root: Path, cache: Path, monkeypatch: pytest.M
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files as POSIX does")
+def test_a_disk_that_fills_up_while_writing(root: Path, cache: Path) -> None:
+    code = (
+        "import resource, sys; from benchmark.data.load import load_dataset; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); "
+        "load_dataset('folder', sys.argv[1], cache_dir=sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, str(root), str(cache)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "InputError: the cache folder" in ended.stderr
+    assert "(File too large); pass --cache-dir" in ended.stderr
+    assert list(cache.iterdir()) == []
+
+
 def test_an_interruption_leaves_nothing(
     root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,7 +160,7 @@ def _write_images(path: Path, name: str, shape: tuple[int, ...], index: Index) -
         for block in index.pixels.blocks():
             if block.problems:
                 raise InputError(_problem_line(name, block.problems[0]))
-            block.images.tofile(file)
+            file.write(block.images.data)
         file.flush()
         _to_disk(file.fileno())
 
