@@ -30,7 +30,7 @@ PROTOTYPES: dict[str, tuple[int, ...]] = {
 
 # How hard the set is. Chosen so that a small network trained from scratch on the set with factor
 # 50 gets about three quarters of the balanced test set right, and the tail clearly less.
-FAINTEST = 0.75  # the least intensity of an expression; 1 is the strongest the muscles can do
+FAINTEST = 0.8  # the least intensity of an expression; 1 is the strongest the muscles can do
 UNIT_SPREAD = (0.75, 1.2)  # each unit's own share of the expression's intensity
 MISSING_SHARE = 0.05  # how often a unit of the prototype does not show
 LEAK_SHARE = 0.15  # how often a unit of another emotion shows
