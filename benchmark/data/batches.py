@@ -54,7 +54,8 @@ def reversed_positions(
     by_class = np.argsort(labels, kind="stable")
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     within = np.floor(rng.random(n) * np.asarray(counts)[classes]).astype(np.int64)
-    return by_class[first[classes] + within].astype(np.int64)
+    drawn: NDArray[np.int64] = by_class[first[classes] + within]
+    return drawn
 
 
 @dataclass(frozen=True, eq=False)

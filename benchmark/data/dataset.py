@@ -84,7 +84,7 @@ def fingerprint(
         digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
     rows = max(1, _HASH_CHUNK // max(1, int(np.prod(images.shape[1:]))))
     for start in range(0, len(images), rows):
-        digest.update(np.ascontiguousarray(images[start : start + rows], dtype=np.uint8))
+        digest.update(np.ascontiguousarray(images[start : start + rows], dtype=np.uint8).data)
     return digest.hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmark.data import ferplus, folder, rafdb
+from benchmark.data import ferplus, folder, rafdb, synthetic
 from benchmark.data.cache import cached_dataset
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.source import Source
@@ -15,8 +15,8 @@ FINDERS: dict[str, Callable[[Path | str | None], Source]] = {
     ferplus.NAME: ferplus.find,
     rafdb.NAME: rafdb.find,
     folder.NAME: folder.find,
+    synthetic.NAME: synthetic.find,
 }
-SYNTHETIC = "synthetic"
 
 
 def find_source(name: str, root: Path | str | None) -> Source:
@@ -26,8 +26,7 @@ def find_source(name: str, root: Path | str | None) -> Source:
         InputError: the name is unknown, or the files are not there.
     """
     if name not in FINDERS:
-        known = ", ".join((SYNTHETIC, *FINDERS))
-        raise InputError(f"no dataset is called '{name}'; known: {known}")
+        raise InputError(f"no dataset is called '{name}'; known: {', '.join(FINDERS)}")
     return FINDERS[name](root)
 
 
@@ -42,13 +41,15 @@ def load_dataset(
         cache_dir: where decoded images are kept; this user's cache folder by default.
 
     Returns:
-        The dataset; its images are memory-mapped and read-only, but for ``synthetic``.
+        The dataset; its images are memory-mapped and read-only.
 
     Raises:
         InputError: the files are missing or wrong, or the cache cannot be written.
     """
-    if name == SYNTHETIC:
-        from benchmark.data.synthetic import synthetic_dataset
-
-        return synthetic_dataset()
-    return cached_dataset(find_source(name, root), cache_dir)
+    source = find_source(name, root)
+    try:
+        return cached_dataset(source, cache_dir)
+    except InputError:
+        if name != synthetic.NAME:
+            raise
+        return synthetic.synthetic_dataset()  # the embedded set needs no disk

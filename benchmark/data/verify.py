@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data import ferplus, rafdb
-from benchmark.data.dataset import EMOTIONS, FaceDataset, Part
+from benchmark.data.dataset import EMOTIONS, Part
 from benchmark.data.imbalance import PUBLISHED
-from benchmark.data.load import SYNTHETIC, find_source
+from benchmark.data.load import find_source
 from benchmark.data.source import Block, Index, Problem
 
 # Images of each class outside training, in the order of the dataset's classes. FERPlus: the
@@ -106,15 +106,8 @@ def verify_dataset(name: str, root: Path | str | None = None) -> VerifyReport:
     Raises:
         InputError: the files are not there, or a label file is wrong as a whole.
     """
-    if name == SYNTHETIC:
-        from benchmark.data.synthetic import synthetic_dataset
-
-        dataset = synthetic_dataset()
-        blocks: Iterator[Block] = iter([Block(0, dataset.images, ())])
-        data, notes = _labelled(dataset.name, dataset), dataset.notes
-    else:
-        index = find_source(name, root).read_index()
-        blocks, data, notes = index.pixels.blocks(), _labelled(name, index), index.notes
+    index = find_source(name, root).read_index()
+    blocks, data, notes = index.pixels.blocks(), _labelled(name, index), index.notes
     digests, problems = _digests(blocks)
     findings = [
         *count_findings(name, data.classes, data.labels, data.parts),
@@ -127,7 +120,7 @@ def verify_dataset(name: str, root: Path | str | None = None) -> VerifyReport:
     return VerifyReport(name, len(data.labels), tuple(findings))
 
 
-def _labelled(name: str, data: FaceDataset | Index) -> _Labelled:
+def _labelled(name: str, data: Index) -> _Labelled:
     return _Labelled(name, data.classes, data.labels, data.parts, data.sources)
 
 

@@ -44,7 +44,7 @@ class TimmBackbone(Backbone):
         if features.ndim == 3:  # tokens (B, prefix + h * w, C)
             height, width = self.network.patch_embed.grid_size
             tokens = features[:, self.network.num_prefix_tokens :]
-            return tokens.transpose(1, 2).unflatten(2, (height, width))
+            return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
         if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
             return features.permute(0, 3, 1, 2)
         return features
