@@ -109,6 +109,7 @@ def _toml(text: str, where: str) -> dict[str, Any]:
         raise InputError(f"{where}: not valid TOML ({error})") from error
 
 
+_SECTIONS = ("backbone", "image", "augment", "training")
 _UNSOURCED = {"name", "version", "summary"}
 
 
@@ -150,6 +151,8 @@ def _validated(values: Mapping[str, Any], sources: Mapping[str, str], where: str
 def _set(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     *path, last = key.split(".")
     table: Any = values
+    if path[:1] not in [[section] for section in (*_SECTIONS, "methods")]:
+        raise InputError(f"{where} {key}: no such value; known: {', '.join(_known(values))}")
     for depth, part in enumerate(path):
         # A protocol need not speak of a method for a value of that method to be set.
         if depth == 1 and path[0] == "methods":
@@ -163,8 +166,9 @@ def _set(values: dict[str, Any], key: str, value: Any, where: str) -> None:
 
 
 def _known(values: Mapping[str, Any]) -> list[str]:
-    sections = ("backbone", "image", "augment", "training")
-    return [f"{s}.{key}" for s in sections for key in values[s]] + ["methods.NAME.VALUE"]
+    return [f"{section}.{key}" for section in _SECTIONS for key in values[section]] + [
+        "methods.NAME.VALUE"
+    ]
 
 
 def _lookup(values: Any, key: str) -> Any:

@@ -1,0 +1,101 @@
+"""Batches: every sample once an epoch, replayable, the second stream balanced towards the tail."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.data.batches import BatchMaker, epoch_order, reversed_positions
+from benchmark.data.imbalance import draw_split
+from benchmark.data.synthetic import synthetic_dataset
+from benchmark.protocols import load_protocol
+from benchmark.seeds import derive
+from methods.base import Views
+
+
+def maker(views: Views = Views.ONE, reversed_stream: bool = False, seed: int = 0) -> BatchMaker:
+    dataset = synthetic_dataset(train=30, validation=(2,) * 7, test=(2,) * 7)
+    return BatchMaker(
+        dataset=dataset,
+        split=draw_split(dataset, 10),
+        protocol=load_protocol("smoke", ["training.batch_size=16"]),
+        views=views,
+        reversed_stream=reversed_stream,
+        seed=seed,
+        device=torch.device("cpu"),
+    )
+
+
+@given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5), st.integers(0, 5))
+@settings(deadline=None)
+def test_every_sample_stands_once_in_an_epoch(n: int, size: int, seed: int, epoch: int) -> None:
+    batches = epoch_order(n, size, seed=seed, epoch=epoch)
+    assert sorted(np.concatenate(batches)) == list(range(n))
+    assert all(len(batch) <= size + 1 for batch in batches)
+    if n > 1 and size > 1:
+        assert min(len(batch) for batch in batches) > 1, "batch norm cannot take one vector"
+    again = epoch_order(n, size, seed=seed, epoch=epoch)
+    assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
+
+
+def test_epochs_and_seeds_shuffle_anew() -> None:
+    orders = [epoch_order(50, 50, seed=s, epoch=e)[0].tolist() for s in (0, 1) for e in (0, 1)]
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_reversed_positions_favour_the_tail() -> None:
+    counts = (600, 60, 6)
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], counts))
+    drawn = reversed_positions(labels, counts, 20_000, seed=1)
+    share = np.bincount(labels[drawn], minlength=3) / 20_000
+    expected = np.array([1 / 600, 1 / 60, 1 / 6])
+    np.testing.assert_allclose(share, expected / expected.sum(), atol=0.01)
+    rare = np.bincount(drawn, minlength=666)[labels == 2]
+    assert rare.min() > 0.8 * rare.mean(), "uniform within a class, with replacement"
+
+
+@pytest.mark.parametrize("views", list(Views))
+def test_views(views: Views) -> None:
+    batches = maker(views)
+    positions = batches.order(0)[0]
+    batch = batches.batch(positions, epoch=0, step=0)
+    assert len(batch.views) == (1 if views is Views.ONE else 2)
+    assert batch.images.shape == (16, 3, 48, 48)
+    assert batch.label.tolist() == batches.labels[positions].tolist()
+    assert batch.index.tolist() == positions.tolist()
+    if views is Views.MIRRORED:
+        assert torch.equal(batch.views[1], batch.views[0].flip(-1))
+    if views is Views.TWO:
+        assert not torch.equal(batch.views[0], batch.views[1])
+    again = batches.batch(positions, epoch=0, step=0)
+    assert all(torch.equal(a, b) for a, b in zip(batch.views, again.views, strict=True))
+    other = batches.batch(positions, epoch=0, step=1)
+    assert not torch.equal(other.images, batch.images)
+
+
+def test_second_stream_is_drawn_for_each_step() -> None:
+    batches = maker(reversed_stream=True)
+    positions = batches.order(0)[0]
+    one, two = (batches.batch(positions, epoch=0, step=s).second for s in (0, 1))
+    assert one is not None
+    assert two is not None
+    assert one.images.shape == (16, 3, 48, 48)
+    assert one.label.tolist() == batches.labels[one.index.numpy()].tolist()
+    assert one.index.tolist() != two.index.tolist()
+    assert maker().batch(positions, epoch=0, step=0).second is None
+
+
+def test_plain_images_are_not_augmented() -> None:
+    batches = maker()
+    positions = np.arange(5)
+    assert torch.equal(batches.plain(positions), batches.plain(positions))
+
+
+def test_derived_seeds_differ_in_every_part() -> None:
+    seeds = {derive(*parts) for parts in [(0, "a", 1), (0, "a", 2), (0, "b", 1), (1, "a", 1)]}
+    assert len(seeds) == 4
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert derive(0, "a", 1) == derive(0, "a", 1)
