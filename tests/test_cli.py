@@ -1,0 +1,206 @@
+"""The real command line, end to end, as a user calls it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmark.store import Store
+
+COMMAND = [sys.executable, "-m", "benchmark"]
+QUICK = ["--set", "training.epochs=1", "--set", "image.size=32", "--device", "cpu"]
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    cache = tmp_path_factory.mktemp("cache")
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith("FER_BENCH")},
+        "FER_BENCH_CACHE": str(cache),
+    }
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300,
+        )  # fmt: skip
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two methods at two factors."""
+    root = tmp_path_factory.mktemp("finished")
+    arguments = ["run", "--methods", "baseline,mek", "--factors", "50,full", *QUICK]
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--results", str(root / "runs")],
+        capture_output=True, text=True, env=environment, cwd=root, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "embedded synthetic faces" in done.stderr
+    assert "[4/4] mek factor full seed 0" in done.stdout
+    return root / "runs"
+
+
+def test_help_needs_no_torch(cli: Cli) -> None:
+    for arguments in (
+        [],
+        ["run"],
+        ["report"],
+        ["status"],
+        ["data"],
+        ["data", "counts"],
+        ["methods"],
+    ):
+        done = cli(*arguments, "--help")
+        assert done.returncode == 0
+        assert "Usage: fer-bench" in done.stdout
+    code = (
+        "import sys; from benchmark.cli import cli\n"
+        "for name in cli.list_commands(None): cli.get_command(None, name)\n"
+        "heavy = {'torch', 'pandas', 'timm', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(f'imported at start-up: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_second_identical_run_trains_nothing(cli: Cli, finished: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    done = cli(
+        "run", "--methods", "baseline,mek", "--factors", "50,full", *QUICK,
+        "--results", str(finished),
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "4 finished, 0 to train" in done.stdout
+    after = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("format_name", "expected"),
+    [
+        ("markdown", "| MEK | full |"),
+        ("latex", r"\toprule"),
+        ("csv", "dataset,fingerprint,protocol"),
+        ("json", '"method": "mek"'),
+    ],
+)
+def test_report(cli: Cli, finished: Path, tmp_path: Path, format_name: str, expected: str) -> None:
+    done = cli("report", "--results", str(finished), "--format", format_name)
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
+    out = tmp_path / "deep" / "table.txt"
+    written = cli("report", "--results", str(finished), "--format", format_name, "--out", str(out))
+    assert written.returncode == 0
+    assert out.read_text() == done.stdout
+
+
+def test_report_says_what_the_numbers_are_worth(cli: Cli, finished: Path) -> None:
+    done = cli("report", "--results", str(finished))
+    assert "Synthetic faces, drawn by the program" in done.stdout
+    assert "from scratch" in done.stdout
+    assert "Changed from the protocol: image.size=32 training.epochs=1" in done.stdout
+    assert "Reported: last epoch" in done.stdout
+    oracle = cli("report", "--results", str(finished), "--select", "oracle")
+    assert "†" in oracle.stdout
+    assert "too optimistic" in oracle.stdout
+
+
+def test_report_imports_no_torch(environment: dict[str, str], finished: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['fer-bench', 'report', '--results', sys.argv[1]]\n"
+        "from benchmark.cli import cli\n"
+        "cli.main(standalone_mode=False)\n"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(finished)], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_status(cli: Cli, finished: Path) -> None:
+    done = cli("status", "--results", str(finished))
+    assert done.returncode == 0
+    assert "4 finished, 0 begun, 0 failed" in done.stdout
+
+
+def test_methods(cli: Cli) -> None:
+    listed = cli("methods", "list")
+    assert all(name in listed.stdout for name in ("baseline", "soft", "mek"))
+    shown = cli("methods", "show", "mek")
+    assert "https://arxiv.org/abs/2310.19636" in shown.stdout
+    assert "smoothing = 0.1" in shown.stdout
+    assert "training.lr = 3.125e-05" in shown.stdout
+    checked = cli("methods", "check", "methods.cb:CB")
+    assert checked.returncode == 0, checked.stdout
+    assert "10 passed, 0 failed" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--methods", "mekk"], "unknown method 'mekk' (did you mean 'mek'?)"),
+        (["run", "--methods", ","], "--methods is empty"),
+        (["run", "--factors", "abc"], "--factors: 'abc'"),
+        (["run", "--factors", "0.5"], "--factors: '0.5'"),
+        (["run", "--factors", "2000"], "would leave a class without images"),
+        (["run", "--seeds", "-1"], "--seeds: '-1'"),
+        (["run", "--seeds", "1.5"], "--seeds: '1.5'"),
+        (["run", "--protocol", "papr"], "no protocol 'papr'"),
+        (["run", "--set", "training.lr"], "write key=value"),
+        (["run", "--device", "cuda:7"], "--device cuda:7"),
+        (["run", "--data-root", "."], "--data-root is given without --dataset"),
+        (["run", "--dataset", "ferplus"], "ferplus"),
+        (["run", "--dataset", "ferplus", "--data-root", "/no/such"], "/no/such"),
+        (["run", "--set", "backbone.name=resnet_18"], "unknown backbone 'resnet_18'"),
+        (["run", "--set", "methods.mek.smooth=1"], "mek has no hyper-parameter 'smooth'"),
+        (["run", "--set", "methods.mke.smoothing=1"], "unknown method: mke"),
+        (["run", "--results", "/proc/nope"], "choose another with --results"),
+        (["report", "--results", "nothing"], "no results in nothing"),
+        (["status", "--results", "nothing"], "no results in nothing"),
+        (["report", "--format", "word"], "'word' is not one of"),
+        (["methods", "show", "zzz"], "unknown method 'zzz'"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_bad_input_is_one_clear_line(cli: Cli, arguments: list[str], message: str) -> None:
+    done = cli(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_keeps_finished_cells(
+    environment: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    arguments = ["run", "--methods", "baseline,cb,mek", "--factors", "50", "--seeds", "0,1,2,3"]
+    with subprocess.Popen(
+        [*COMMAND, *arguments, *QUICK, "--results", "runs"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/cells/*/record.json")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "all finished work is kept" in errors
+    assert "Traceback" not in errors
+    kept = Store(tmp_path / "runs").records()
+    assert 1 <= len(kept) < 12

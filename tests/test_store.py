@@ -1,0 +1,160 @@
+"""The store: whole records or none, and damage is named."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sweeps import run, small_sweep
+
+from benchmark.errors import InputError
+from benchmark.record import Cell, Epoch, Record
+from benchmark.store import Store, to_json
+
+
+def make_record(seed: int = 0, method: str = "baseline", **cell_changes: object) -> Record:
+    """A record as a finished cell would leave it, without training."""
+    cell = small_sweep_cell().model_copy(update={"seed": seed, "method": method, **cell_changes})
+    cell = Cell.model_validate(cell.model_dump())
+    rng = np.random.default_rng(seed)
+    test = (rng.integers(0, 5, (7, 7)) + 10 * np.eye(7, dtype=int)).tolist()
+    epoch = {"loss": {"cross_entropy": 1.0}, "lr": 0.1, "seconds": 1.0, "images": 10}
+    return Record(
+        id=cell.id,
+        cell=cell,
+        method_title=method.upper(),
+        method_venue="-",
+        classes=("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust"),
+        notes=(),
+        history=[Epoch(epoch=1, test=test, **epoch), Epoch(epoch=2, test=test, **epoch)],
+        logits={"last": 1},
+        seconds={"train": 2.0},
+        provenance={},
+    )
+
+
+_CELLS: list[Cell] = []
+
+
+def small_sweep_cell() -> Cell:
+    if not _CELLS:
+        _CELLS.extend(small_sweep().cells)
+    return _CELLS[0]
+
+
+def logits() -> dict[str, np.ndarray]:
+    return {"label": np.arange(7), "last": np.eye(7, dtype=np.float32)}
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    store.add(record, logits())
+    assert store.has(record.cell)
+    assert store.records() == [record]
+    assert np.array_equal(store.logits(record)["last"], np.eye(7))
+    assert Record.model_validate_json(to_json(record)) == record
+
+
+def test_adding_twice_keeps_the_first(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    store.add(record, logits())
+    later = record.model_copy(update={"seconds": {"train": 99.0}})
+    store.add(later, logits())
+    assert store.records() == [record]
+    assert len(list(store.cells.iterdir())) == 1, "no draft is left"
+
+
+def test_a_crash_while_writing_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, record = Store(tmp_path), make_record()
+
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        store.add(record, logits())
+    monkeypatch.undo()
+    assert store.records() == []
+    assert not store.has(record.cell)
+    store.add(record, logits())
+    assert store.records() == [record]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", "{}", "null", '{"id": 3}'],
+)
+def test_a_damaged_record_is_named(tmp_path: Path, damage: str) -> None:
+    store, record = Store(tmp_path), make_record()
+    store.add(record, logits())
+    store.add(make_record(seed=1), logits())
+    path = store.cells / record.cell.slug / "record.json"
+    path.write_text(damage)
+    for use in (store.records, lambda: store.has(record.cell)):
+        with pytest.raises(InputError, match=r"damaged record .*record\.json"):
+            use()
+
+
+def test_a_record_whose_content_was_changed_is_named(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    store.add(record, logits())
+    path = store.cells / record.cell.slug / "record.json"
+    content = json.loads(path.read_text())
+    content["cell"]["seed"] = 5
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="its id does not fit its content"):
+        store.records()
+
+
+@given(st.text(max_size=50), st.integers(0, 2000))
+@settings(deadline=None, max_examples=50)
+def test_no_damage_ends_in_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, junk: str, at: int
+) -> None:
+    root = tmp_path_factory.mktemp("store")
+    store, record = Store(root), make_record()
+    store.add(record, logits())
+    path = store.cells / record.cell.slug / "record.json"
+    text = path.read_text()
+    path.write_text(text[:at] + junk + text[at + len(junk) :], encoding="utf-8")
+    try:
+        store.records()
+    except InputError:
+        return
+
+
+def test_a_store_that_is_not_there_or_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no results in"):
+        Store(tmp_path / "none").records()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose another with --results"):
+        Store(tmp_path / "file").prepare()
+
+
+def test_names_never_lead_outside(tmp_path: Path) -> None:
+    record = make_record(method="../../x: y")
+    Store(tmp_path).add(record, logits())
+    (folder,) = Store(tmp_path).cells.iterdir()
+    assert folder.parent == tmp_path / "cells"
+    assert "/" not in folder.name
+
+
+def test_failures_are_kept_until_the_cell_succeeds(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    store.fail(record.cell, "Traceback\nValueError: no")
+    assert [p.read_text() for p in store.failures()] == ["Traceback\nValueError: no"]
+    store.add(record, logits())
+    assert store.failures() == []
+
+
+def test_a_run_writes_what_the_store_reads(tmp_path: Path) -> None:
+    sweep = small_sweep()
+    run(sweep, tmp_path)
+    assert Store(tmp_path).has(sweep.cells[0])
