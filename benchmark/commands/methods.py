@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from methods.base import Method
 
 
 @click.group("methods", short_help="List the methods and their hyper-parameters.")
@@ -15,20 +19,20 @@ def command() -> None:
 @command.command("list")
 def list_methods() -> None:
     """List all methods."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from benchmark.commands.tables import Table, as_text
     from methods import registry
 
-    table = Table()
-    for column in ("name", "title", "venue", "images", "paper"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for name in registry.names():
         method = registry.get(name)
         info = method.info
-        stream = " + reversed stream" if method.reversed_stream else ""
-        table.add_row(name, info.title, info.venue, method.views.value + stream, info.paper)
-    Console().print(table)
+        rows.append((name, info.title, info.venue, _images(method), info.url))
+    click.echo(as_text(Table(("name", "title", "venue", "images", "paper"), rows)), nl=False)
+
+
+def _images(method: type[Method]) -> str:
+    """Return what a method asks for, in words."""
+    return method.views.value + (" + reversed stream" if method.reversed_stream else "")
 
 
 @command.command("show")
@@ -37,20 +41,24 @@ def show(name: str) -> None:
     """Show one method: paper, code, hyper-parameters and where each default comes from."""
     import dataclasses
 
+    from benchmark.protocols import load_protocol, shipped
     from methods import registry
 
     method = registry.get(name)
     info = method.info
     click.echo(f"{info.title} ({info.name}), {info.venue}\n{info.paper}\npaper: {info.url}")
     click.echo(f"code:  {info.code or 'none published'}")
-    images = method.views.value + (" + reversed stream" if method.reversed_stream else "")
-    click.echo(f"asks for: {images}\n\nshared (the benchmark's one recipe):")
+    click.echo(f"asks for: {_images(method)}\n\nshared (the benchmark's one recipe):")
     sources = method.Hyper.sources()
     fields = dataclasses.fields(method.Hyper)
     for field in fields:
         click.echo(f"  {field.name} = {field.default}  [{sources[field.name]}]")
     if not fields:
         click.echo("  no hyper-parameters of its own")
+    for protocol in map(load_protocol, shipped()):
+        for key, value in protocol.methods.get(info.name, {}).items():
+            source = protocol.sources[f"methods.{info.name}.{key}"]
+            click.echo(f"  {key} = {value} under protocol {protocol.name}  [{source}]")
     click.echo("\nauthors (its own paper's recipe, --recipe authors):")
     own = {**method.authors.hyper, **method.authors.protocol}
     for key, (value, source) in own.items():

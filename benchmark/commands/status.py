@@ -13,34 +13,32 @@ from benchmark.commands.options import results_option
 @results_option
 def command(results: Path) -> None:
     """Show which cells of a store are finished, begun or failed."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from benchmark.commands.tables import Table, as_text
     from benchmark.data.imbalance import factor_label
     from benchmark.metrics import mean_accuracy, overall_accuracy
     from benchmark.store import Store
 
+    header = (
+        "dataset", "protocol", "method", "factor", "seed", "epochs", "overall", "mean", "seconds",
+    )  # fmt: skip
     store = Store(results)
     records = store.records()
-    table = Table(title=f"Finished cells in {results}", title_justify="left")
-    for name in ("dataset", "protocol", "method", "factor", "seed"):
-        table.add_column(name)
-    for name in ("epochs", "overall", "mean", "seconds"):
-        table.add_column(name, justify="right")
-    for record in records:
-        cell, final = record.cell, record.history[-1]
-        table.add_row(
-            cell.dataset,
-            cell.protocol["name"],
-            cell.method,
-            factor_label(cell.factor),
-            str(cell.seed),
+    rows = [
+        (
+            record.cell.dataset,
+            str(record.cell.protocol["name"]),
+            record.cell.method,
+            factor_label(record.cell.factor),
+            str(record.cell.seed),
             str(len(record.history)),
-            f"{100 * overall_accuracy(final.test):.2f}",
-            f"{100 * mean_accuracy(final.test):.2f}",
+            f"{100 * overall_accuracy(record.history[-1].test):.2f}",
+            f"{100 * mean_accuracy(record.history[-1].test):.2f}",
             f"{sum(record.seconds.values()):.0f}",
         )
-    Console().print(table)
+        for record in records
+    ]
+    if rows:
+        click.echo(as_text(Table(header, rows)))
     unfinished, failures = store.unfinished(), store.failures()
     click.echo(f"{len(records)} finished, {len(unfinished)} begun, {len(failures)} failed")
     for slug in unfinished:

@@ -13,14 +13,16 @@ class Table(NamedTuple):
 
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
-    remarks: Sequence[str]
+    remarks: Sequence[str] = ()
 
 
 def as_text(table: Table) -> str:
     """Align the columns with spaces, numbers to the right."""
     lines = [table.header, *table.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
-    numeric = [any(row[i].isdigit() for row in table.rows) for i in range(len(widths))]
+    numeric = [
+        any(row[i].replace(".", "").isdigit() for row in table.rows) for i in range(len(widths))
+    ]
     text = [
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)

@@ -135,6 +135,7 @@ class Trainer:
         self.method.train()
         orders = self.batches.order(epoch)
         sums: dict[str, Tensor] = {}
+        means: dict[str, float] = {}
         seen = 0
         factor = 0.0
         for number, positions in enumerate(orders):
@@ -147,14 +148,14 @@ class Trainer:
                 sums[name] = sums.get(name, 0.0) + term.detach().float() * len(positions)
             seen += len(positions)
             if (number + 1) % LOG_INTERVAL == 0 or number + 1 == len(orders):
-                loss = self._finite(sums, seen, progress)
+                means = self._finite(sums, seen, progress)
                 rate = seen / (time.perf_counter() - started)
-                listener.stepped(progress, len(orders), loss, rate)
+                listener.stepped(progress, len(orders), sum(means.values()), rate)
         seconds = time.perf_counter() - started
         self.outcome.spend("train", started)
         entry = self._evaluate(
             epoch=epoch,
-            loss={name: float(total) / seen for name, total in sums.items()},
+            loss=means,
             lr=self.protocol.training.lr * factor,
             seconds=seconds,
             images=seen,
@@ -176,8 +177,10 @@ class Trainer:
         self.method.after_step(Progress(progress.epoch, progress.epochs, progress.step + 1))
         return parts
 
-    def _finite(self, sums: dict[str, Tensor], seen: int, progress: Progress) -> float:
-        means = {name: float(total) / seen for name, total in sums.items()}
+    def _finite(self, sums: dict[str, Tensor], seen: int, progress: Progress) -> dict[str, float]:
+        """Return the mean of each term so far; the one place where a step waits for the device."""
+        totals = torch.stack(list(sums.values())).tolist()
+        means = {name: total / seen for name, total in zip(sums, totals, strict=True)}
         if not all(math.isfinite(value) for value in means.values()):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
             before = self.outcome.history[-1].loss if self.outcome.history else {}
@@ -187,7 +190,7 @@ class Trainer:
                 f"{progress.epoch + 1}): {terms}; the epoch before: {last}; try a lower "
                 "training.lr"
             )
-        return sum(means.values())
+        return means
 
     def _evaluate(self, *, epoch: int, **facts: Any) -> Epoch:
         started = time.perf_counter()

@@ -12,6 +12,7 @@ from benchmark.data.imbalance import factor_label
 from benchmark.report.frame import GROUP, RECALL_PREFIX
 from methods.registry import BUILT_IN
 
+DATASET_TITLES = {"ferplus": "FERPlus", "raf-db": "RAF-DB", "synthetic": "Synthetic faces"}
 RULE_NOTES = {
     "last": "last epoch",
     "val": "epoch with the best validation accuracy",
@@ -26,7 +27,7 @@ class Number:
     Attributes:
         text: as it is printed, in percent with two decimals.
         spread: sample standard deviation over seeds as it is printed, empty for one seed.
-        best: whether no other row of its block prints a larger one.
+        best: whether no other row of its block prints a larger one, where there is another.
     """
 
     text: str
@@ -39,8 +40,6 @@ class Row:
     """One method: its numbers in the order of the columns."""
 
     title: str
-    venue: str
-    seeds: tuple[int, ...]
     numbers: tuple[Number, ...]
 
 
@@ -85,9 +84,10 @@ def _table(group: pd.DataFrame, rule: str) -> Table:
     values = [*recall_columns, "overall", "mean"]
     factors = sorted(group["factor"].unique(), key=lambda f: (math.isnan(f), f))
     blocks = tuple(_block(_factor(f), _at(group, f), values) for f in factors)
-    head = group.iloc[0]
+    name = str(group["dataset"].iloc[0])
+    dataset = DATASET_TITLES.get(name, name)
     return Table(
-        title=f"{head['dataset']}: recall of each class, overall and mean accuracy (%)",
+        title=f"{dataset}: recall of each class, overall and mean accuracy (%)",
         columns=tuple(c.removeprefix(RECALL_PREFIX).capitalize() for c in values),
         blocks=blocks,
         notes=tuple(_notes(group, rule)),
@@ -112,14 +112,17 @@ def _block(factor: float | None, group: pd.DataFrame, values: Sequence[str]) -> 
     for ((method, hyper), part), row in zip(entries, means, strict=True):
         spread = [part[v].std(ddof=1) for v in values]
         numbers = tuple(
-            Number(f"{mean:.2f}", f"{sd:.2f}" if len(part) > 1 else "", mean == top)
+            Number(
+                f"{mean:.2f}",
+                f"{sd:.2f}" if len(part) > 1 else "",
+                mean == top and len(entries) > 1,
+            )
             for mean, sd, top in zip(row, spread, best, strict=True)
         )
         title = str(part["title"].iloc[0])
         if methods.count(method) > 1:
             title = f"{title} ({hyper})"
-        venue = str(part["venue"].iloc[0])
-        rows.append(Row(title, venue, tuple(int(s) for s in part["seed"]), numbers))
+        rows.append(Row(title, numbers))
     return Block(factor_label(factor), tuple(rows))
 
 
@@ -143,6 +146,10 @@ def _notes(group: pd.DataFrame, rule: str) -> list[str]:
         + (" Mean ± sample standard deviation over seeds." if most > 1 else "")
         + (" Bold: the largest of its column within a factor."),
     ]
+    hyper = {str(r["title"]): str(r["hyper"]) for _, r in group.iterrows() if r["hyper"]}
+    if hyper:
+        values = "; ".join(f"{title} {text}" for title, text in hyper.items())
+        notes.append(f"Hyper-parameters: {values}.")
     if head["overrides"]:
         notes.append(f"Changed from the protocol: {head['overrides']}.")
     short = [f"{name} ({n} of {most})" for name, n in counts.items() if n < most]
