@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -178,3 +180,52 @@ def test_mek_attention_never_reaches_the_classifier() -> None:
     assert built.head.weight.grad is None
     assert built.backbone.stem.weight.grad is not None  # type: ignore[union-attr]
     assert parts.terms["consistency"] > 0
+
+
+@pytest.mark.parametrize("backbone", ["dlib-face", "resnet18", "test_vit", "test_convnext"])
+@pytest.mark.parametrize("name", EIGHT)
+def test_every_method_works_on_every_kind_of_backbone(name: str, backbone: str) -> None:
+    from benchmark.models.build import build_backbone
+
+    size = {"test_vit": 32, "test_convnext": 64}.get(backbone, 48)
+    built_on = build_backbone(backbone, size)
+    maps = built_on.eval().maps(torch.zeros(1, 3, size, size))
+    labels = torch.arange(8)
+    task = contract.Task(8, (1,) * 8, labels, batch_size=8, map_size=tuple(maps.shape[2:]))
+    method = methods.get(name)
+    if name == "bbn" and backbone in ("test_vit", "test_convnext"):
+        with pytest.raises(InputError, match="no last residual block"):
+            method(built_on, task, method.Hyper())
+        return
+    built = method(built_on, task, method.Hyper()).train()
+    small = toy_batch(method, labels, labels, 8)
+
+    def enlarge(images: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.interpolate(images, (size, size))
+
+    second = small.second
+    if second is not None:
+        second = contract.Stream(second.index, second.label, enlarge(second.images))
+    batch = contract.Batch(labels, labels, tuple(map(enlarge, small.views)), second)
+    parts = built(batch, Progress(3, 10, 30))
+    torch.autograd.backward(parts.total)
+    assert torch.isfinite(parts.total)
+    assert built.eval().predict(batch.images).shape == (8, 8)
+
+
+def test_a_method_of_another_package_joins_by_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.py").write_text(
+        "from methods.cb import CB\n\n\nclass Theirs(CB):\n    pass\n"
+    )
+    info = tmp_path / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[fer_bench.methods]\ntheirs = theirs:Theirs\nmek = theirs:Theirs\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert methods.names() == [*EIGHT, "theirs"]
+    assert methods.get("Theirs").__name__ == "Theirs"
+    assert methods.get("mek") is MEK, "ours keep their names"

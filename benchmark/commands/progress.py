@@ -24,7 +24,6 @@ class PlainListener:
     """Prints a line for each cell and epoch, and one every half minute within a long epoch."""
 
     def __init__(self) -> None:
-        self._cell = ""
         self._started = self._printed = time.monotonic()
         self._total = self._number = 0
         self._begun = time.monotonic()
@@ -43,17 +42,16 @@ class PlainListener:
     def cell_started(self, cell: Cell, number: int, total: int) -> None:
         """Name the cell."""
         self._number, self._total = number, total
-        self._cell = (
+        self._begun = self._printed = time.monotonic()
+        self.say(
             f"[{number}/{total}] {cell.method} factor {factor_label(cell.factor)} seed {cell.seed}"
         )
-        self._begun = self._printed = time.monotonic()
-        self.say(self._cell)
 
     def stepped(self, progress: Progress, steps: int, loss: float, rate: float) -> None:
         """Show where the epoch stands."""
         step = progress.step - progress.epoch * steps + 1
         self.tick(
-            f"{self._cell} epoch {progress.epoch + 1}/{progress.epochs} step {step}/{steps} "
+            f"  epoch {progress.epoch + 1}/{progress.epochs}, step {step}/{steps}: "
             f"loss {loss:.3f}, {rate:.0f} images/s, {self._left(progress, steps)} left"
         )
 
@@ -89,7 +87,7 @@ class PlainListener:
         now = time.monotonic()
         if now - self._printed >= _PLAIN_INTERVAL:
             self._printed = now
-            click.echo(f"  {line}")
+            click.echo(line)
 
     def _left(self, progress: Progress, steps: int) -> str:
         done = time.monotonic() - self._begun
