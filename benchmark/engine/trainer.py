@@ -117,13 +117,14 @@ class Trainer:
 
     def _build(self, method: type[Method], hyper: Any) -> Method:
         backbone = build_backbone(self.protocol.backbone.name, self.protocol.image.size)
-        backbone.to(self.device)
+        # On the host, where float64 is at hand and every device gets the same statistics.
         order = np.random.default_rng(derive(self.cell.seed, "calibration"))
         positions = order.permutation(len(self.batches.labels))[:_CALIBRATION_IMAGES]
         backbone.calibrate(
-            self.batches.plain(positions[start : start + _CALIBRATION_BATCH])
+            self.batches.plain(positions[start : start + _CALIBRATION_BATCH]).cpu()
             for start in range(0, len(positions), _CALIBRATION_BATCH)
         )
+        backbone.to(self.device)
         # Before the method is built, so that a copy of the backbone computes likewise.
         backbone.compute_dtype = DTYPES[self.cell.precision]
         built = assemble(method, hyper, backbone, self.dataset, self.batches.split, self.protocol)

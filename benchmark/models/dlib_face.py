@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from benchmark.errors import InputError
 from benchmark.models.backbone import Backbone
 from benchmark.models.dlib_file import Affine, Conv, FullyConnected, Layer, read_weights
+from benchmark.models.moments import Moments
 
 PIXEL_MEAN = (122.782, 117.001, 104.298)
 """Red, green and blue mean on 0..255 that the network was trained with.
@@ -278,7 +279,7 @@ class DlibFace(Backbone):
         Raises:
             InputError: there is no image, or the images lead to values that are not finite.
         """
-        moments = {m: _Moments() for m in self.modules() if isinstance(m, ConvNorm)}
+        moments = {m: Moments() for m in self.modules() if isinstance(m, ConvNorm)}
         device = self.network.stem.conv.weight.device
         with _observed(self, moments), torch.autocast(device.type, enabled=False):
             for images in batches:
@@ -298,39 +299,11 @@ class DlibFace(Backbone):
             layer.move_statistics(found.mean, found.squares / found.count)
 
 
-class _Moments:
-    """Count, mean and sum of squared deviations per channel, float64, over batches of maps.
-
-    Batches are merged as in Chan, Golub & LeVeque, "Algorithms for computing the sample variance",
-    The American Statistician, 1983, which does not cancel where means are large.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = torch.zeros(())
-        self.squares = torch.zeros(())
-
-    def add(self, maps: Tensor) -> None:
-        """Take in maps (B, C, h, w)."""
-        variance, mean = torch.var_mean(maps.double(), dim=(0, 2, 3), correction=0)
-        count = maps.numel() // maps.shape[1]
-        if self.count == 0:
-            self.count, self.mean, self.squares = count, mean, variance * count
-            return
-        total = self.count + count
-        difference = mean - self.mean
-        self.squares = (
-            self.squares + variance * count + difference.square() * (self.count * count / total)
-        )
-        self.mean = self.mean + difference * (count / total)
-        self.count = total
-
-
 @contextmanager
-def _observed(network: nn.Module, moments: dict[ConvNorm, _Moments]) -> Iterator[None]:
+def _observed(network: nn.Module, moments: dict[ConvNorm, Moments]) -> Iterator[None]:
     """Put a network in eval mode and feed the moments with its convolutions' outputs."""
 
-    def watch(layer: ConvNorm, found: _Moments) -> torch.utils.hooks.RemovableHandle:
+    def watch(layer: ConvNorm, found: Moments) -> torch.utils.hooks.RemovableHandle:
         return layer.conv.register_forward_hook(lambda _module, _inputs, maps: found.add(maps))
 
     modes = {module: module.training for module in network.modules()}
