@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -50,6 +51,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."""
+    # A method in the working directory can be named; last, so that it shadows nothing.
+    sys.path.append(os.getcwd())
     try:
         code = cli.main(prog_name="fer-bench", standalone_mode=False)
     except click.ClickException as error:

@@ -117,6 +117,7 @@ class Protocol(Strict):
         methods: hyper-parameters that this protocol sets, by method.
         sources: where each value comes from, keyed by dotted name.
         overrides: dotted names and values set over the protocol's own, as ``key=value``.
+        changes: the same values as they were set, so that they can be set over others too.
         recipe: ``shared`` for one recipe for all methods, ``authors`` for each method's own.
     """
 
@@ -130,6 +131,7 @@ class Protocol(Strict):
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
     sources: dict[str, str] = Field(default_factory=dict)
     overrides: tuple[str, ...] = ()
+    changes: dict[str, Any] = Field(default_factory=dict)
     recipe: Literal["shared", "authors"] = "shared"
 
     def identity(self) -> dict[str, Any]:
@@ -137,4 +139,4 @@ class Protocol(Strict):
 
         The methods' hyper-parameters are left out, as each cell names those of its own method.
         """
-        return self.model_dump(mode="json", exclude={"summary", "methods", "sources"})
+        return self.model_dump(mode="json", exclude={"summary", "methods", "sources", "changes"})

@@ -17,6 +17,11 @@ SCHEMA_VERSION = 1
 Confusion = list[list[int]]
 
 
+def show_value(value: Any) -> str:
+    """Return a hyper-parameter as people write it: four significant digits for a fraction."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 class Cell(Strict):
     """One square of the table, named by what its result depends on and nothing else.
 

@@ -94,26 +94,32 @@ def plan(
 def recipe(protocol: Protocol, method: type[Method]) -> tuple[Protocol, Hyper]:
     """Return the protocol and hyper-parameters that a method is trained with.
 
-    With the shared recipe these are the protocol's; with the authors' one, what the method declares
-    as its authors' own stands over both.
+    With the shared recipe these are the protocol's. With the authors' one the protocol's values for
+    the method do not count: the method's defaults and what it declares as its authors' own do. What
+    the user set stands over either.
 
     Raises:
         InputError: an unknown hyper-parameter or one of the wrong type.
     """
-    values = dict(protocol.methods.get(method.info.name, {}))
-    if protocol.recipe == "authors":
-        where = f"{method.info.name}: authors' recipe"
-        own = {key: value for key, (value, _) in method.authors.protocol.items()}
-        protocol = with_values(protocol, own, where=where, mark=False)
-        values |= {key: value for key, (value, _) in method.authors.hyper.items()}
-    return protocol, make_hyper(method, values)
+    name = method.info.name
+    if protocol.recipe == "shared":
+        return protocol, make_hyper(method, protocol.methods.get(name, {}))
+    own = {key: value for key, (value, _) in method.authors.protocol.items()}
+    hyper = {key: value for key, (value, _) in method.authors.hyper.items()}
+    prefix = f"methods.{name}."
+    for key, value in protocol.changes.items():
+        if key.startswith(prefix):
+            hyper[key.removeprefix(prefix)] = value
+    changes = {k: v for k, v in protocol.changes.items() if not k.startswith("methods.")}
+    protocol = with_values(protocol, own, where=f"{name}: authors' recipe", mark=False)
+    return with_values(protocol, changes, where="--set"), make_hyper(method, hyper)
 
 
 def make_hyper(method: type[Method], values: Mapping[str, Any]) -> Hyper:
     """Return a method's hyper-parameters with some values set.
 
     Raises:
-        InputError: an unknown name, or a value of another type than the default's.
+        InputError: an unknown name, a value of another type than the default's, or out of bounds.
     """
     fields = {field.name: field for field in dataclasses.fields(method.Hyper)}
     name = method.info.name
@@ -127,6 +133,10 @@ def make_hyper(method: type[Method], values: Mapping[str, Any]) -> Hyper:
             value = float(value)
         if type(value) is not type(default):
             raise InputError(f"{name}.{key}: expected {type(default).__name__}, got {value!r}")
+        low, high = fields[key].metadata.get("bounds", (None, None))
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            span = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise InputError(f"{name}.{key}: must be {span}, got {value!r}")
         checked[key] = value
     return method.Hyper(**checked)
 

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,14 @@ class Store:
         if isinstance(record, Damaged):
             raise InputError(_complaint([record]))
         return record.id == cell.id
+
+    def missing(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Return the cells that are not finished, in their order.
+
+        Raises:
+            InputError: a record is damaged.
+        """
+        return [cell for cell in cells if not self.has(cell)]
 
     def add(self, record: Record, logits: Mapping[str, NDArray[Any]]) -> Path:
         """Put a finished cell in place, whole or not at all; what is already there stays."""

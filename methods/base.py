@@ -44,9 +44,11 @@ class MethodInfo:
     code: str = ""
 
 
-def sourced(default: Any, source: str) -> Any:
-    """Declare a hyper-parameter with its default and where the default comes from."""
-    return field(default=default, metadata={"source": source})
+def sourced(
+    default: Any, source: str, *, low: float | None = None, high: float | None = None
+) -> Any:
+    """Declare a hyper-parameter: its default, where that comes from, and the bounds it keeps."""
+    return field(default=default, metadata={"source": source, "bounds": (low, high)})
 
 
 @dataclass(frozen=True)

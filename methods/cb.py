@@ -25,7 +25,9 @@ from methods.functional import effective_number_weights, weighted_cross_entropy
 class CBHyper(Hyper):
     """Hyper-parameters of CB."""
 
-    beta: float = sourced(0.9999, "authors' code, the long-tailed CIFAR scripts")
+    beta: float = sourced(
+        0.9999, "authors' code, the long-tailed CIFAR scripts", low=0.0, high=0.999999
+    )
 
 
 class CB(Method):
@@ -57,6 +59,7 @@ class CB(Method):
             "training.milestones": ((0.8, 0.9), "authors' code: epochs 160 and 180 of 200"),
             "training.gamma": (0.01, "authors' code"),
             "training.warmup": (0.025, "authors' code: 5 of 200 epochs, linear"),
+            "training.clip_norm": (0.0, "authors' code: none"),
         }
     )
 

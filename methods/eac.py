@@ -27,7 +27,7 @@ from methods.functional import attention_consistency, class_attention_maps
 class EACHyper(Hyper):
     """Hyper-parameters of EAC."""
 
-    consistency: float = sourced(5.0, "authors' code, --lam")
+    consistency: float = sourced(5.0, "authors' code, --lam", low=0)
 
 
 class EAC(Method):

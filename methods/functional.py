@@ -23,18 +23,24 @@ def _positive_counts(counts: Counts) -> Tensor:
     return tensor
 
 
+def _like(values: Tensor, counts: Counts) -> Tensor:
+    """Return weights in the dtype of floating counts, else in float32."""
+    floating = isinstance(counts, Tensor) and counts.is_floating_point()
+    return values.to(counts.dtype if floating else torch.float32)  # type: ignore[union-attr]
+
+
 def inverse_frequency_weights(counts: Counts) -> Tensor:
-    """Return MEK's class weights w_c = N / (10 n_c), float32 (K,).
+    """Return MEK's class weights w_c = N / (10 n_c), (K,).
 
     The 10 is a constant of the authors' code, not the number of classes; the weights do not sum
     to K. Source: the balance weights of the authors' code.
     """
     n = _positive_counts(counts)
-    return (n.sum() / (10.0 * n)).float()
+    return _like(n.sum() / (10.0 * n), counts)
 
 
 def effective_number_weights(counts: Counts, beta: float) -> Tensor:
-    """Return CB's class weights (1 - beta) / (1 - beta^n_c), scaled to sum to K, float32 (K,).
+    """Return CB's class weights (1 - beta) / (1 - beta^n_c), scaled to sum to K, (K,).
 
     ``beta`` = 0 gives ones. Source: Cui et al., CVPR 2019, equation 2 and the authors' scaling.
 
@@ -47,7 +53,7 @@ def effective_number_weights(counts: Counts, beta: float) -> Tensor:
     # 1 - beta^n through expm1, which keeps its digits where beta is close to 1.
     covered = -torch.expm1(n * math.log(beta)) if beta > 0 else torch.ones_like(n)
     weights = (1.0 - beta) / covered
-    return (weights / weights.sum() * len(n)).float()
+    return _like(weights / weights.sum() * len(n), counts)
 
 
 def rebalanced_smooth_labels(labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
@@ -197,9 +203,9 @@ def soft_label_smoothing(probabilities: Tensor, tau: float, epsilon: float) -> T
     kept = torch.where(selected, probabilities, torch.zeros_like(probabilities))
     share = kept / kept.sum(dim=1, keepdim=True)
     others = classes - selected.sum(dim=1, keepdim=True)
-    spread = torch.where(others > 0, epsilon, 0.0)
+    spread = epsilon * (others > 0).to(probabilities.dtype)
     rest = spread / others.clamp(min=1)
-    return torch.where(selected, (1.0 - spread) * share, rest.to(share.dtype))
+    return torch.where(selected, (1.0 - spread) * share, rest)
 
 
 def sigmoid_rampup(epoch: float, length: float) -> float:
@@ -237,4 +243,4 @@ def reversed_sampling_probabilities(counts: Counts) -> Tensor:
     Source: Zhou et al., CVPR 2020, section 4.2.
     """
     inverse = 1.0 / _positive_counts(counts)
-    return (inverse / inverse.sum()).float()
+    return _like(inverse / inverse.sum(), counts)

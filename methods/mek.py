@@ -32,8 +32,12 @@ from methods.functional import (
 class MEKHyper(Hyper):
     """Hyper-parameters of MEK."""
 
-    smoothing: float = sourced(0.1, "reported for ResNet-18 (second hand); Swin-T in the code: 0.3")
-    consistency: float = sourced(2.0, "reported for ResNet-18 (second hand); Swin-T in code: 0.1")
+    smoothing: float = sourced(
+        0.1, "reported for ResNet-18 (second hand); Swin-T in the code: 0.3", low=0, high=1
+    )
+    consistency: float = sourced(
+        2.0, "reported for ResNet-18 (second hand); Swin-T in code: 0.1", low=0
+    )
 
 
 class MEK(Method):

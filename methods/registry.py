@@ -66,8 +66,15 @@ def _load(name: str, reference: str) -> type[Method]:
     module_name, _, attribute = reference.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"method '{name}': cannot import {reference} ({error})") from error
+    except Exception as error:  # whatever a module of somebody else's does when it is imported
+        what = f"{type(error).__name__}: {error}"
+        raise InputError(f"method '{name}': cannot import {reference} ({what})") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise InputError(f"method '{name}': {reference} is not a subclass of methods.base.Method")
+    taken = BUILT_IN.get(found.info.name)
+    if taken is not None and taken != f"{found.__module__}:{found.__qualname__}":
+        raise InputError(
+            f"method '{name}': {reference} calls itself '{found.info.name}', which is taken; "
+            "give its info a name of its own"
+        )
     return found

@@ -28,9 +28,9 @@ from methods.functional import uncertainty_mixup
 class RULHyper(Hyper):
     """Hyper-parameters of RUL."""
 
-    embedding: int = sourced(64, "authors' code")
-    dropout: float = sourced(0.4, "authors' code")
-    classifier_lr_scale: float = sourced(10.0, "authors' code: 2e-3 against 2e-4")
+    embedding: int = sourced(64, "authors' code", low=1)
+    dropout: float = sourced(0.4, "authors' code", low=0, high=1)
+    classifier_lr_scale: float = sourced(10.0, "authors' code: 2e-3 against 2e-4", low=0)
 
 
 class EmbeddingHead(nn.Module):

@@ -28,11 +28,11 @@ from methods.functional import rank_regularization, relabel
 class SCNHyper(Hyper):
     """Hyper-parameters of SCN."""
 
-    high_share: float = sourced(0.7, "authors' code, beta")
-    rank_margin: float = sourced(0.07, "authors' README, batch 64; for batches below 256")
-    rank_margin_large: float = sourced(0.15, "paper, batch 1024; for batches from 256")
-    relabel_margin: float = sourced(0.2, "paper and authors' code, margin_2")
-    relabel_after: float = sourced(1 / 7, "authors' code: from epoch 10 of 70")
+    high_share: float = sourced(0.7, "authors' code, beta", low=0, high=1)
+    rank_margin: float = sourced(0.07, "authors' README, batch 64; for batches below 256", low=0)
+    rank_margin_large: float = sourced(0.15, "paper, batch 1024; for batches from 256", low=0)
+    relabel_margin: float = sourced(0.2, "paper and authors' code, margin_2", low=0)
+    relabel_after: float = sourced(1 / 7, "authors' code: from epoch 10 of 70", low=0)
 
 
 _LARGE_BATCH = 256

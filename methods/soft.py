@@ -29,10 +29,10 @@ from methods.functional import ema_decay, sigmoid_rampup, soft_label_smoothing
 class SOFTHyper(Hyper):
     """Hyper-parameters of SOFT."""
 
-    epsilon: float = sourced(0.3, "authors' script; the code's default is 0.35")
-    consistency: float = sourced(10.0, "authors' script; the code's default is 5")
-    rampup: float = sourced(1 / 16, "authors' script: 5 of 80 epochs")
-    decay: float = sourced(0.999, "authors' code, mean teacher")
+    epsilon: float = sourced(0.3, "authors' script; the code's default is 0.35", low=0, high=1)
+    consistency: float = sourced(10.0, "authors' script; the code's default is 5", low=0)
+    rampup: float = sourced(1 / 16, "authors' script: 5 of 80 epochs", low=0)
+    decay: float = sourced(0.999, "authors' code, mean teacher", low=0, high=1)
 
 
 class SOFT(Method):

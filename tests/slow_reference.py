@@ -72,6 +72,43 @@ def rank_regularization(importance: Vector, beta: float, margin: float) -> float
     return max(0.0, margin - (sum(top) / len(top) - sum(rest) / len(rest)))
 
 
+def class_attention_maps(features: Maps, weight: Matrix) -> list[list[list[list[float]]]]:
+    return [
+        [
+            [
+                [
+                    sum(row[c] * sample[c][i][j] for c in range(len(row)))
+                    for j in range(len(sample[0][0]))
+                ]
+                for i in range(len(sample[0]))
+            ]
+            for row in weight
+        ]
+        for sample in features
+    ]
+
+
+def sigmoid_rampup(epoch: float, length: float) -> float:
+    if length <= 0 or epoch >= length:
+        return 1.0
+    return math.e ** (-5 * ((length - epoch) / length) ** 2)
+
+
+def ema_decay(step: int, decay: float) -> float:
+    warm = step / (step + 1)
+    return warm if warm < decay else decay
+
+
+def bilateral_alpha(epoch: int, max_epoch: int) -> float:
+    past = (epoch - 1) / max_epoch
+    return (1 - past) * (1 + past)
+
+
+def reversed_sampling_probabilities(counts: Sequence[int]) -> list[float]:
+    weights = [max(counts) / n for n in counts]  # as the authors write it
+    return [w / sum(weights) for w in weights]
+
+
 def relabel(probabilities: Matrix, labels: Sequence[int], margin: float) -> list[int]:
     new = []
     for p, y in zip(probabilities, labels, strict=True):

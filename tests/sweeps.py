@@ -71,4 +71,5 @@ def small_sweep(
 
 
 def run(sweep: Sweep, root: Path, listener: Silent | None = None) -> Tally:
-    return run_sweep(sweep, Store(root), CPU, listener or Silent())
+    store = Store(root)
+    return run_sweep(sweep, store.missing(sweep.cells), store, CPU, listener or Silent())

@@ -16,6 +16,10 @@ from benchmark.store import Store
 
 COMMAND = [sys.executable, "-m", "benchmark"]
 QUICK = ["--set", "training.epochs=1", "--set", "image.size=32", "--device", "cpu"]
+ROOT = Path(__file__).resolve().parent.parent
+CONTRIBUTING_EXAMPLE = (
+    (ROOT / "CONTRIBUTING.md").read_text().split("```python\n")[1].split("```")[0]
+)
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -163,12 +167,13 @@ def test_methods(cli: Cli) -> None:
         (["run", "--protocol", "papr"], "no protocol 'papr'"),
         (["run", "--set", "training.lr"], "write key=value"),
         (["run", "--device", "cuda:7"], "--device cuda:7"),
-        (["run", "--data-root", "."], "--data-root is given without --dataset"),
+        (["run", "--data-root", "."], "is given without --dataset"),
         (["run", "--dataset", "ferplus"], "ferplus"),
         (["run", "--dataset", "ferplus", "--data-root", "/no/such"], "/no/such"),
         (["run", "--set", "backbone.name=resnet_18"], "unknown backbone 'resnet_18'"),
         (["run", "--set", "methods.mek.smooth=1"], "mek has no hyper-parameter 'smooth'"),
         (["run", "--set", "methods.mke.smoothing=1"], "unknown method: mke"),
+        (["run", "--set", "methods.cb.beta=1"], "cb.beta: must be from"),
         (["run", "--results", "/proc/nope"], "choose another with --results"),
         (["report", "--results", "nothing"], "no results in nothing"),
         (["status", "--results", "nothing"], "no results in nothing"),
@@ -182,6 +187,25 @@ def test_bad_input_is_one_clear_line(cli: Cli, arguments: list[str], message: st
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_method_of_the_working_directory_trains_beside_the_others(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(CONTRIBUTING_EXAMPLE)
+    script = Path(sys.executable).parent / "fer-bench"
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(script), *arguments],
+            capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300,
+        )  # fmt: skip
+
+    checked = call("methods", "check", "mine:Focal")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    done = call("run", "--methods", "cb,mine:Focal", "--factors", "50", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert "| Focal | 50 |" in call("report").stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

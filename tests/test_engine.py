@@ -11,6 +11,7 @@ from sweeps import CPU, Silent, run, small_faces, small_sweep
 
 import methods
 from benchmark.data.dataset import Part
+from benchmark.engine import checkpoint
 from benchmark.engine.device import resolve_device, resolve_precision
 from benchmark.errors import InputError
 from benchmark.metrics import confusion_matrix
@@ -49,6 +50,29 @@ def test_an_interrupted_run_ends_as_if_it_never_was(name: str, tmp_path: Path) -
     assert not any((tmp_path / "stopped" / "running").iterdir())
 
 
+def test_a_damaged_checkpoint_is_moved_aside(tmp_path: Path) -> None:
+    sweep = small_sweep(overrides=["training.epochs=2"])
+    run(sweep, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(sweep, tmp_path / "stopped", Silent(interrupt_after=1))
+    folder = Store(tmp_path / "stopped").running(sweep.cells[0])
+    path = folder / "checkpoint.pt"
+    for damage in (b"", b"junk", path.read_bytes()[:1000]):
+        path.write_bytes(damage)
+        assert checkpoint.load(folder, sweep.cells[0].id, CPU) is None
+        assert (folder / "checkpoint.damaged").read_bytes() == damage
+    run(sweep, tmp_path / "stopped")
+    same(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_record_names_every_session(tmp_path: Path) -> None:
+    sweep = small_sweep(overrides=["training.epochs=2"])
+    with pytest.raises(KeyboardInterrupt):
+        run(sweep, tmp_path, Silent(interrupt_after=1))
+    run(sweep, tmp_path)
+    assert len(only(tmp_path)[0].provenance["sessions"]) == 2
+
+
 def test_the_same_cell_gives_the_same_bits_whatever_ran_before(tmp_path: Path) -> None:
     run(small_sweep(), tmp_path / "one")
     torch.manual_seed(99)
@@ -81,7 +105,15 @@ def test_records_hold_what_a_reader_needs(tmp_path: Path) -> None:
     assert set(record.logits) == {"last", "val", "oracle"}
     assert np.sum(record.history[0].validation) == 28
     assert set(record.seconds) == {"build", "train", "evaluate"}
-    for key in ("packages", "cpu", "command", "device", "threads", "started", "peak_memory_bytes"):
+    for key in (
+        "packages",
+        "cpu",
+        "command",
+        "device",
+        "threads",
+        "sessions",
+        "process_peak_memory_bytes",
+    ):
         assert record.provenance[key]
 
 
@@ -103,7 +135,7 @@ def test_finished_cells_are_not_trained_again(tmp_path: Path) -> None:
     listener = Silent()
     tally = run(small_sweep(["baseline", "cb"]), tmp_path, listener)
     assert [slug.split("-")[0] for slug in listener.started] == ["cb"]
-    assert len(tally.done_before) == 1
+    assert len(tally.trained) == 1
     listener = Silent()
     run(small_sweep(["baseline", "cb"]), tmp_path, listener)
     assert listener.started == []

@@ -115,8 +115,7 @@ def test_class_attention_maps_average_to_the_logits(seed: int) -> None:
     maps = fn.class_attention_maps(features, weight)
     assert maps.shape == (2, 7, 3, 4)
     torch.testing.assert_close(maps.mean(dim=(2, 3)), features.mean(dim=(2, 3)) @ weight.T)
-    one = sum(weight[3, c] * features[1, c, 2, 1] for c in range(5))
-    torch.testing.assert_close(maps[1, 3, 2, 1], one)
+    close(maps, slow.class_attention_maps(features.tolist(), weight.tolist()))
 
 
 def test_class_attention_maps_leave_the_classifier_alone() -> None:
@@ -229,6 +228,14 @@ def test_soft_label_smoothing_edges_stay_finite() -> None:
     close(all_above, uniform.tolist())
 
 
+@given(st.integers(0, 100), st.floats(0, 50), st.integers(1, 3000), st.integers(1, 200))
+def test_ramps_against_their_references(epoch: int, length: float, step: int, most: int) -> None:
+    assert fn.sigmoid_rampup(epoch, length) == pytest.approx(slow.sigmoid_rampup(epoch, length))
+    assert fn.ema_decay(step, 0.999) == pytest.approx(slow.ema_decay(step, 0.999))
+    first = 1 + epoch % most
+    assert fn.bilateral_alpha(first, most) == pytest.approx(slow.bilateral_alpha(first, most))
+
+
 def test_ramps() -> None:
     assert fn.sigmoid_rampup(0, 5) == pytest.approx(math.exp(-5))
     assert fn.sigmoid_rampup(5, 5) == fn.sigmoid_rampup(9, 5) == fn.sigmoid_rampup(0, 0) == 1
@@ -244,8 +251,25 @@ def test_ramps() -> None:
 @given(counts_of)
 def test_reversed_sampling_probabilities(counts: list[int]) -> None:
     p = fn.reversed_sampling_probabilities(counts)
+    close(p, slow.reversed_sampling_probabilities(counts))
     close(p.double().sum(), 1.0)
     close(p.double() * torch.tensor(counts) / (p[0].double() * counts[0]), [1.0] * len(counts))
+
+
+def test_float64_stays_float64() -> None:
+    counts = torch.tensor([50.0, 7, 3], dtype=torch.float64)
+    exact = counts.sum() / (10 * counts)
+    torch.testing.assert_close(fn.inverse_frequency_weights(counts), exact, rtol=0, atol=1e-15)
+    for weights in (
+        fn.effective_number_weights(counts, 0.9),
+        fn.reversed_sampling_probabilities(counts),
+    ):
+        assert weights.dtype == torch.float64
+    assert fn.inverse_frequency_weights([50, 7, 3]).dtype == torch.float32
+    p = probabilities(0, 4, 7)
+    targets = fn.soft_label_smoothing(p, 1 / 7, 0.3)
+    expected = torch.tensor(slow.soft_label_smoothing(p.tolist(), 1 / 7, 0.3), dtype=torch.float64)
+    torch.testing.assert_close(targets, expected, rtol=1e-14, atol=1e-15)
 
 
 def test_gradients_in_float64() -> None:

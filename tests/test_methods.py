@@ -217,7 +217,12 @@ def test_a_method_of_another_package_joins_by_entry_point(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "theirs.py").write_text(
-        "from methods.cb import CB\n\n\nclass Theirs(CB):\n    pass\n"
+        "import dataclasses\n"
+        "from methods.cb import CB\n"
+        "class Theirs(CB):\n"
+        "    info = dataclasses.replace(CB.info, name='theirs')\n"
+        "class Impostor(CB):\n"
+        "    pass\n"
     )
     info = tmp_path / "theirs-1.0.dist-info"
     info.mkdir()
@@ -229,3 +234,8 @@ def test_a_method_of_another_package_joins_by_entry_point(
     assert methods.names() == [*EIGHT, "theirs"]
     assert methods.get("Theirs").__name__ == "Theirs"
     assert methods.get("mek") is MEK, "ours keep their names"
+    with pytest.raises(InputError, match="calls itself 'cb', which is taken"):
+        methods.get("theirs:Impostor")
+    (tmp_path / "broken.py").write_text("1 / 0")
+    with pytest.raises(InputError, match=r"cannot import broken:X .*ZeroDivisionError"):
+        methods.get("broken:X")

@@ -140,6 +140,45 @@ def test_the_authors_recipe_fits_every_method(name: str) -> None:
     assert protocol.identity() != shared.identity()
 
 
+def test_what_the_user_sets_stands_over_the_authors_recipe() -> None:
+    changes = ["training.epochs=2", "methods.mek.smoothing=0.5", "image.size=96"]
+    plain = load_protocol("compact", changes).model_copy(update={"recipe": "authors"})
+    protocol, hyper = recipe(plain, methods.get("mek"))
+    assert protocol.training.epochs == 2
+    assert protocol.training.lr == 3.125e-5
+    assert protocol.image.size == 96
+    assert protocol.overrides == ("image.size=96", "training.epochs=2")
+    assert (hyper.smoothing, hyper.consistency) == (0.5, 0.1)
+
+
+def test_the_protocols_own_values_do_not_leak_into_the_authors_recipe() -> None:
+    protocol = load_protocol("compact").model_copy(
+        update={"recipe": "authors", "methods": {"eac": {"consistency": 1.0}}}
+    )
+    assert recipe(protocol, methods.get("eac"))[1].consistency == 5.0
+    shared = protocol.model_copy(update={"recipe": "shared"})
+    assert recipe(shared, methods.get("eac"))[1].consistency == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("cb", {"beta": 1.0}, "cb.beta: must be from 0.0 to 0.999999"),
+        ("mek", {"smoothing": 5.0}, "mek.smoothing: must be from 0 to 1"),
+        ("mek", {"consistency": -1.0}, "mek.consistency: must be at least 0"),
+        ("soft", {"epsilon": 2.0}, "soft.epsilon"),
+        ("rul", {"dropout": 2.0}, "rul.dropout"),
+        ("rul", {"embedding": 0}, "rul.embedding: must be at least 1"),
+        ("mek", {"smoothing": float("nan")}, "mek.smoothing"),
+    ],
+)
+def test_hyper_parameters_keep_their_bounds(
+    name: str, value: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        make_hyper(methods.get(name), value)
+
+
 @pytest.mark.parametrize(
     ("hyper", "message"),
     [({"betta": 1}, "known: beta"), ({"beta": "x"}, "expected float"), ({"beta": True}, "float")],

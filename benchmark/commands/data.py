@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.commands.options import DATASETS, dataset_options, out_option, write_out
+from benchmark.commands.options import (
+    DATASETS,
+    choose_dataset,
+    dataset_options,
+    out_option,
+    write_out,
+)
 from benchmark.commands.tables import FORMATS, Table
 from benchmark.errors import InputError
 
@@ -18,8 +24,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SYNTHETIC = "synthetic"
-SYNTHETIC_NOTICE = "No --dataset given: these are the embedded synthetic faces."
 SHOWN = 20  # warnings on a terminal unless all are asked for
 
 
@@ -74,7 +78,7 @@ def counts(
     from benchmark.data.load import load_dataset
 
     chosen = list(dict.fromkeys(parse_factor(text) for text in factors.split(",")))
-    name = choose_dataset(context, name, dataset, data_root)
+    name = named_dataset(context, name, dataset, data_root)
     faces = load_dataset(name, data_root, cache_dir=cache_dir)
     _write(counts_table(faces, chosen, cut_head=cut_head), format_name, out)
 
@@ -99,7 +103,7 @@ def verify(
     """
     from benchmark.data.verify import verify_dataset
 
-    name = choose_dataset(context, name, dataset, data_root)
+    name = named_dataset(context, name, dataset, data_root)
     report = verify_dataset(name, data_root)
     complete = show_all or out is not None or format_name != "text"
     table = findings_table(report, most_warnings=None if complete else SHOWN)
@@ -107,7 +111,7 @@ def verify(
     context.exit(0 if report.ok else 1)
 
 
-def choose_dataset(
+def named_dataset(
     context: click.Context, name: str | None, dataset: str | None, data_root: Path | None
 ) -> str:
     """Return the dataset that was asked for, as an argument, an option, or not at all.
@@ -119,13 +123,7 @@ def choose_dataset(
     typed = context.get_parameter_source("dataset") == click.core.ParameterSource.COMMANDLINE
     if name and dataset and typed and name != dataset:
         raise click.UsageError(f"both '{name}' and '--dataset {dataset}' are given; keep one")
-    chosen = name or dataset
-    if chosen is None:
-        if data_root is not None:
-            raise InputError("--data-root is given without --dataset; say which dataset it holds")
-        click.echo(SYNTHETIC_NOTICE, err=True)
-        return SYNTHETIC
-    return chosen
+    return choose_dataset(name or dataset, data_root)
 
 
 def counts_table(

@@ -42,6 +42,7 @@ def show(name: str) -> None:
     import dataclasses
 
     from benchmark.protocols import load_protocol, shipped
+    from benchmark.record import show_value
     from methods import registry
 
     method = registry.get(name)
@@ -52,17 +53,18 @@ def show(name: str) -> None:
     sources = method.Hyper.sources()
     fields = dataclasses.fields(method.Hyper)
     for field in fields:
-        click.echo(f"  {field.name} = {field.default}  [{sources[field.name]}]")
+        click.echo(f"  {field.name} = {show_value(field.default)}  [{sources[field.name]}]")
     if not fields:
         click.echo("  no hyper-parameters of its own")
     for protocol in map(load_protocol, shipped()):
         for key, value in protocol.methods.get(info.name, {}).items():
             source = protocol.sources[f"methods.{info.name}.{key}"]
-            click.echo(f"  {key} = {value} under protocol {protocol.name}  [{source}]")
+            shown = show_value(value)
+            click.echo(f"  {key} = {shown} under protocol {protocol.name}  [{source}]")
     click.echo("\nauthors (its own paper's recipe, --recipe authors):")
     own = {**method.authors.hyper, **method.authors.protocol}
     for key, (value, source) in own.items():
-        click.echo(f"  {key} = {value}  [{source}]")
+        click.echo(f"  {key} = {show_value(value)}  [{source}]")
     if not own:
         click.echo("  the same as shared: no official code or recipe exists")
 

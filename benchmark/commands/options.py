@@ -13,7 +13,12 @@ from benchmark.errors import InputError
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
-DATASETS = ("synthetic", "ferplus", "raf-db", "folder")
+SYNTHETIC = "synthetic"
+SYNTHETIC_NOTICE = (
+    "No --dataset given: using the embedded synthetic faces. They are drawn by the program, and "
+    "their numbers say nothing of real faces."
+)
+DATASETS = (SYNTHETIC, "ferplus", "raf-db", "folder")
 
 
 def dataset_options(function: F) -> F:
@@ -40,6 +45,22 @@ def dataset_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def choose_dataset(name: str | None, data_root: Path | None) -> str:
+    """Return the dataset that was asked for; without one, the synthetic faces, and say so.
+
+    Raises:
+        InputError: a root is given, but not what it holds.
+    """
+    if name is not None:
+        return name
+    if data_root is not None:
+        raise InputError(
+            f"the data root {data_root} is given without --dataset; say which dataset it holds"
+        )
+    click.echo(SYNTHETIC_NOTICE, err=True)
+    return SYNTHETIC
 
 
 def results_option(function: F) -> F:

@@ -26,7 +26,8 @@ class PlainListener:
     def __init__(self) -> None:
         self._started = self._printed = time.monotonic()
         self._total = self._number = 0
-        self._begun = time.monotonic()
+        self._begun = self._begun_steps = time.monotonic()
+        self._first_step: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -43,6 +44,7 @@ class PlainListener:
         """Name the cell."""
         self._number, self._total = number, total
         self._begun = self._printed = time.monotonic()
+        self._first_step = None
         self.say(
             f"[{number}/{total}] {cell.method} factor {factor_label(cell.factor)} seed {cell.seed}"
         )
@@ -90,9 +92,13 @@ class PlainListener:
             click.echo(line)
 
     def _left(self, progress: Progress, steps: int) -> str:
-        done = time.monotonic() - self._begun
-        share = (progress.step + 1) / (progress.epochs * steps)
-        return clock(done / share - done)
+        if self._first_step is None:  # not 0 where a cell goes on after an interruption
+            self._first_step = progress.step
+            self._begun_steps = time.monotonic()
+        taken = progress.step - self._first_step
+        to_do = progress.epochs * steps - progress.step - 1
+        spent = time.monotonic() - self._begun_steps
+        return clock(spent / taken * to_do) if taken else "unknown time"
 
 
 class LiveListener(PlainListener):

@@ -43,9 +43,13 @@ def command(format_name: str, rule: str, results: Path, out: Path | None) -> Non
     if format_name in ("csv", "json"):
         write_out(render_frame(tidy(records), format_name), out)
         return
-    tables = build_tables(tidy(records, [rule]), rule)
+    frame = tidy(records, [rule])
+    tables = build_tables(frame, rule)
     if not tables:
         raise InputError(
             "no stored cell has a validation split, so --select val chooses nothing; use last"
         )
+    left_out = len(records) - len(frame)
+    if left_out:
+        click.echo(f"{left_out} cells have no validation split and are left out", err=True)
     write_out(render_tables(tables, format_name), out)

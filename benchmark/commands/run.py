@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import dataset_options, results_option
+from benchmark.commands.options import SYNTHETIC, choose_dataset, dataset_options, results_option
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from benchmark.protocol import Protocol
     from methods.base import Method
 
-DEFAULT_PROTOCOL = {"synthetic": "smoke"}  # any other dataset: compact
-SYNTHETIC_NOTICE = (
-    "No --dataset given: using the embedded synthetic faces. They are drawn by the program, and "
-    "their numbers say nothing of real faces."
-)
+DEFAULT_PROTOCOL = {SYNTHETIC: "smoke"}  # any other dataset: compact
 
 
 @click.command("run", short_help="Train every cell of a table that is not finished yet.")
@@ -86,11 +82,7 @@ def command(
     from benchmark.spec import plan
     from benchmark.store import Store
 
-    if dataset is None:
-        if data_root is not None:
-            raise InputError("--data-root is given without --dataset; say which dataset it holds")
-        click.echo(SYNTHETIC_NOTICE, err=True)
-        dataset = "synthetic"
+    dataset = choose_dataset(dataset, data_root)
     chosen = _methods(methods)
     factor_list = list(dict.fromkeys(parse_factor(text) for text in _split(factors, "--factors")))
     seed_list = list(dict.fromkeys(_seed(text) for text in _split(seeds, "--seeds")))
@@ -109,10 +101,10 @@ def command(
     )
     store = Store(results)
     store.prepare()
-    todo = sum(not store.has(cell) for cell in sweep.cells)
+    todo = store.missing(sweep.cells)
     click.echo(
         f"{len(sweep.cells)} cells on {dataset} (protocol {protocol.name}): "
-        f"{len(sweep.cells) - todo} finished, {todo} to train; results in {results}"
+        f"{len(sweep.cells) - len(todo)} finished, {len(todo)} to train; results in {results}"
     )
     if not todo:
         return
@@ -124,7 +116,7 @@ def command(
     # A polite kill is an interruption: what is running stops, what is finished stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with make_listener() as listener:
-        tally = run_sweep(sweep, store, resolve_device(device), listener)
+        tally = run_sweep(sweep, todo, store, resolve_device(device), listener)
     _close(tally, results)
 
 
@@ -159,8 +151,14 @@ def _methods(text: str) -> dict[str, type[Method]]:
     wanted: list[str] = []
     for name in _split(text, "--methods"):
         wanted += registry.names() if name.lower() == "all" else [name]
-    classes = [registry.get(name) for name in wanted]
-    return {found.info.name: found for found in classes}
+    chosen: dict[str, type[Method]] = {}
+    for found in map(registry.get, wanted):
+        if chosen.setdefault(found.info.name, found) is not found:
+            raise InputError(
+                f"--methods: two methods call themselves '{found.info.name}'; rename one in its "
+                "info"
+            )
+    return chosen
 
 
 def _protocol(

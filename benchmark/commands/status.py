@@ -19,7 +19,8 @@ def command(results: Path) -> None:
     from benchmark.store import Store
 
     header = (
-        "dataset", "protocol", "method", "factor", "seed", "epochs", "overall", "mean", "seconds",
+        "dataset", "protocol", "method", "factor", "seed",
+        "epochs", "overall", "mean", "seconds", "id", "changed",
     )  # fmt: skip
     store = Store(results)
     records = store.records()
@@ -34,6 +35,8 @@ def command(results: Path) -> None:
             f"{100 * overall_accuracy(record.history[-1].test):.2f}",
             f"{100 * mean_accuracy(record.history[-1].test):.2f}",
             f"{sum(record.seconds.values()):.0f}",
+            record.id[:12],
+            " ".join(record.cell.protocol["overrides"]) or "-",
         )
         for record in records
     ]

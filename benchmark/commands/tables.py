@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from benchmark.report.escape import markdown_text
+
 
 class Table(NamedTuple):
     """Rows of text under a header, with remarks below."""
@@ -37,7 +39,7 @@ def as_markdown(table: Table) -> str:
     """Write a Markdown table, the remarks as a paragraph each."""
 
     def row(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(map(markdown_text, cells)) + " |"
 
     lines = [row(table.header), row(["---"] * len(table.header)), *map(row, table.rows)]
     for remark in table.remarks:

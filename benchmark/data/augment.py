@@ -33,9 +33,10 @@ def resize(planes: Tensor, size: int) -> Tensor:
 
 def normalise(planes: Tensor, spec: ImageSpec) -> Tensor:
     """Return (x - mean) / deviation, float32 (B, 3, H, W); grey is repeated to three channels."""
-    mean = planes.new_tensor(spec.mean).view(1, 3, 1, 1)
-    deviation = planes.new_tensor(spec.deviation).view(1, 3, 1, 1)
-    return (planes - mean) / deviation
+    channels = planes.expand(-1, 3, -1, -1).unbind(1)
+    # Plain numbers, as a tensor of them would have to be copied to the device at every step.
+    values = zip(channels, spec.mean, spec.deviation, strict=True)
+    return torch.stack([(channel - mean) / deviation for channel, mean, deviation in values], dim=1)
 
 
 def evaluation_view(images: Tensor, spec: ImageSpec) -> Tensor:

@@ -7,6 +7,7 @@ keep: any step can be made again from its numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ class BatchMaker:
     seed: int
     device: torch.device
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The labels of the training set, int64 (n,)."""
         return self.dataset.labels[self.split.indices]
@@ -141,7 +142,7 @@ class BatchMaker:
 def upload(array: NDArray[np.uint8] | NDArray[np.int64], device: torch.device) -> Tensor:
     """Copy an array to the device without waiting for it where that is possible."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
-    if device.type == "cpu":
-        return tensor
-    pinned = tensor.pin_memory() if torch.cuda.is_available() else tensor
-    return pinned.to(device, non_blocking=True)
+    if device.type == "cuda":
+        # Only pinned memory may be copied while the host goes on: it is kept until that is done.
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

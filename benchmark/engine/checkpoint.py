@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,16 @@ def save(folder: Path, state: dict[str, Any]) -> None:
 def load(folder: Path, cell_id: str, device: torch.device) -> dict[str, Any] | None:
     """Return the state of this cell, or None if there is none that can be used.
 
-    Only tensors and plain values are read (``weights_only``): a checkpoint cannot run code.
+    Only tensors and plain values are read (``weights_only``): a checkpoint cannot run code. A
+    damaged one is moved aside, and training starts anew.
     """
+    path = folder / NAME
     try:
-        state = torch.load(folder / NAME, map_location=device, weights_only=True)
+        state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
+        return None
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile):
+        path.replace(path.with_suffix(".damaged"))
         return None
     if not isinstance(state, dict) or state.get("cell") != cell_id:
         return None

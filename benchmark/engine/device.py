@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -59,6 +61,19 @@ def cpu_has_bf16() -> bool:
     query = getattr(torch.cpu, "get_capabilities", dict)  # older torch does not tell
     capabilities: dict[str, Any] = query()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+@contextmanager
+def private_generators(device: torch.device) -> Iterator[None]:
+    """Leave torch's own generators as they were, and count the device's memory anew.
+
+    What training draws from the generators is seeded step by step; the caller's state is not ours.
+    """
+    devices = [device] if device.type == "cuda" else []
+    for each in devices:
+        torch.cuda.reset_peak_memory_stats(each)
+    with torch.random.fork_rng(devices=devices):
+        yield
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

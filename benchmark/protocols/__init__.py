@@ -53,8 +53,11 @@ def parse_protocol(text: str, where: str, overrides: Iterable[str] = ()) -> Prot
     """
     values, sources = _split_sources(_toml(text, where), where)
     plain = _validated(values, sources, where)
-    changed = [(key, value) for key, value in map(parse_override, overrides)]
-    return with_values(plain, dict(changed), where="--set") if changed else plain
+    changes = dict(map(parse_override, overrides))
+    if not changes:
+        return plain
+    changed = with_values(plain, changes, where="--set")
+    return changed.model_copy(update={"changes": changes})
 
 
 def with_values(
@@ -71,7 +74,7 @@ def with_values(
     Raises:
         InputError: an unknown key or a value that does not fit.
     """
-    values = protocol.model_dump(exclude={"sources", "overrides"})
+    values = protocol.model_dump(exclude={"sources", "overrides", "changes"})
     for key, value in changes.items():
         _set(values, key, value, where)
     changed = _validated(values, protocol.sources, where)
@@ -82,7 +85,9 @@ def with_values(
         for key in changes
         if mark and not key.startswith("methods.") and _lookup(before, key) != _lookup(after, key)
     }
-    return changed.model_copy(update={"overrides": tuple(sorted(marks))})
+    return changed.model_copy(
+        update={"overrides": tuple(sorted(marks)), "changes": protocol.changes}
+    )
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.metrics import mean_accuracy, overall_accuracy, recalls
-from benchmark.record import Record
+from benchmark.record import Record, show_value
 from benchmark.selection import RULES
 
 RECALL_PREFIX = "recall_"
@@ -39,7 +39,7 @@ def tidy(records: Sequence[Record], rules: Sequence[str] = tuple(RULES)) -> pd.D
         Columns: those of :data:`GROUP`; ``factor`` (nan for the unmodified set), ``method``,
         ``title``, ``venue``, ``seed``, ``hyper``, ``rule``, ``epoch`` (from 1), ``epochs``,
         ``overall``, ``mean``, ``recall_<class>`` in the order of the classes, ``train_images``,
-        ``test_images``, ``seconds_per_epoch``, ``id``.
+        ``test_images``, ``seconds_per_epoch``, ``code``, ``machine``, ``id``.
     """
     rows = [row for record in records for rule in rules if (row := _row(record, rule)) is not None]
     return pd.DataFrame(rows)
@@ -67,7 +67,7 @@ def _row(record: Record, rule: str) -> dict[str, object] | None:
         "title": record.method_title,
         "venue": record.method_venue,
         "seed": cell.seed,
-        "hyper": " ".join(f"{key}={value}" for key, value in cell.hyper.items()),
+        "hyper": " ".join(f"{key}={show_value(value)}" for key, value in cell.hyper.items()),
         "rule": rule,
         "epoch": chosen.epoch,
         "epochs": len(record.history),
@@ -77,5 +77,21 @@ def _row(record: Record, rule: str) -> dict[str, object] | None:
         "train_images": sum(cell.class_counts),
         "test_images": sum(map(sum, chosen.test)),
         "seconds_per_epoch": sum(e.seconds for e in record.history) / len(record.history),
+        "code": _code(record),
+        "machine": _machine(record),
         "id": record.id,
     }
+
+
+def _code(record: Record) -> str:
+    """Return what code made a record: the version, and the revision of a checkout."""
+    facts = record.provenance
+    revision = str(facts.get("revision", ""))[:10] + ("+changes" if facts.get("dirty") else "")
+    return f"{facts.get('fer_bench', 'unknown')} {revision}".strip()
+
+
+def _machine(record: Record) -> str:
+    """Return what a record was made on: the device and torch's version."""
+    facts = record.provenance
+    torch = (facts.get("packages") or {}).get("torch", "unknown")
+    return f"{facts.get('gpu') or facts.get('device', 'unknown')}, torch {torch}"

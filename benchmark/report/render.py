@@ -8,37 +8,9 @@ from collections.abc import Sequence
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmark.report.escape import latex_text, markdown_text
 from benchmark.report.table import Table
 from benchmark.resources import asset
-
-FORMATS = ("markdown", "latex", "csv", "json")
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "†": r"$\dagger$",
-}
-_MARKDOWN = set("\\`*_{}[]<>|#")
-
-
-def latex_text(text: str) -> str:
-    """Escape what LaTeX would read as a command; line breaks become spaces."""
-    return "".join(_LATEX.get(char, char) for char in " ".join(text.split()))
-
-
-def markdown_text(text: str) -> str:
-    """Escape what Markdown or HTML would read as markup; line breaks become spaces."""
-    flat = " ".join(text.split()).replace("&", "&amp;")
-    return "".join(f"\\{char}" if char in _MARKDOWN else char for char in flat)
 
 
 def render_tables(tables: Sequence[Table], format_name: str) -> str:

@@ -87,7 +87,8 @@ def _table(group: pd.DataFrame, rule: str) -> Table:
     name = str(group["dataset"].iloc[0])
     dataset = DATASET_TITLES.get(name, name)
     return Table(
-        title=f"{dataset}: recall of each class, overall and mean accuracy (%)",
+        title=f"{dataset}, protocol {group['protocol'].iloc[0]}: recall of each class, overall and "
+        "mean accuracy (%)",
         columns=tuple(c.removeprefix(RECALL_PREFIX).capitalize() for c in values),
         blocks=blocks,
         notes=tuple(_notes(group, rule)),
@@ -146,10 +147,14 @@ def _notes(group: pd.DataFrame, rule: str) -> list[str]:
         + (" Mean ± sample standard deviation over seeds." if most > 1 else "")
         + (" Bold: the largest of its column within a factor."),
     ]
-    hyper = {str(r["title"]): str(r["hyper"]) for _, r in group.iterrows() if r["hyper"]}
+    pairs = zip(group["title"], group["hyper"], strict=True)
+    hyper = dict.fromkeys(f"{title} {text}" for title, text in pairs if text)
     if hyper:
-        values = "; ".join(f"{title} {text}" for title, text in hyper.items())
-        notes.append(f"Hyper-parameters: {values}.")
+        notes.append(f"Hyper-parameters: {'; '.join(hyper)}.")
+    for what, column in (("revisions of the code", "code"), ("machines", "machine")):
+        different = sorted(set(group[column]))
+        if len(different) > 1:
+            notes.append(f"Rows come from different {what}: {'; '.join(different)}.")
     if head["overrides"]:
         notes.append(f"Changed from the protocol: {head['overrides']}.")
     short = [f"{name} ({n} of {most})" for name, n in counts.items() if n < most]
@@ -163,8 +168,10 @@ def _notes(group: pd.DataFrame, rule: str) -> list[str]:
 
 
 def _seed_counts(group: pd.DataFrame) -> dict[str, int]:
-    """Return the number of seeds of each method at each factor."""
-    named = group["title"] + " at " + [factor_label(_factor(f)) for f in group["factor"]]
+    """Return the number of seeds of each method, with its hyper-parameters, at each factor."""
+    several = group.groupby("title")["hyper"].transform("nunique") > 1
+    variant = (" (" + group["hyper"] + ")").where(several, "")
+    named = group["title"] + variant + " at " + [factor_label(_factor(f)) for f in group["factor"]]
     return {str(name): int(n) for name, n in group.groupby(named)["seed"].nunique().items()}
 
 
