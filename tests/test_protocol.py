@@ -39,9 +39,9 @@ def test_a_value_without_a_source_is_refused(tmp_path: Path) -> None:
     for broken, message in (
         (text.replace(', source = "chosen: seconds per cell"', ""), "epochs needs a source"),
         (text.replace("chosen: seconds per cell", " "), "epochs needs a source"),
-        (text.replace("{ value = 10,", "{ valeu = 10,"), "training.epochs"),
+        (text.replace("{ value = 8,", "{ valeu = 10,"), "training.epochs"),
         (text.replace("clip_norm =", "clipnorm ="), "clip"),
-        (text.replace("epochs = { value = 10", "epochs = { value = 0"), "training.epochs"),
+        (text.replace("epochs = { value = 8", "epochs = { value = 0"), "training.epochs"),
         (text.replace("size = { value = 48", "size = { value = 'big'"), "image.size"),
         (text + "\nbroken", "not valid TOML"),
     ):
