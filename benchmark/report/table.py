@@ -27,7 +27,7 @@ class Number:
     Attributes:
         text: as it is printed, in percent with two decimals.
         spread: sample standard deviation over seeds as it is printed, empty for one seed.
-        best: whether no other row of its block prints a larger one, where there is another.
+        best: whether no other row of its block prints a larger one and some a smaller one.
     """
 
     text: str
@@ -108,7 +108,9 @@ def _block(factor: float | None, group: pd.DataFrame, values: Sequence[str]) -> 
     entries.sort(key=lambda entry: (_rank(entry[0][0]), entry[0]))
     methods = [method for (method, _), _ in entries]
     means = [[round(float(part[v].mean()), 2) for v in values] for _, part in entries]
-    best = [max(column) for column in zip(*means, strict=True)]
+    columns = list(zip(*means, strict=True))
+    # Where all rows print the same, as in a block of one row, none is the best.
+    best = [max(column) if len(set(column)) > 1 else None for column in columns]
     rows = []
     for ((method, hyper), part), row in zip(entries, means, strict=True):
         spread = [part[v].std(ddof=1) for v in values]
@@ -116,7 +118,7 @@ def _block(factor: float | None, group: pd.DataFrame, values: Sequence[str]) -> 
             Number(
                 f"{mean:.2f}",
                 f"{sd:.2f}" if len(part) > 1 else "",
-                mean == top and len(entries) > 1,
+                mean == top,
             )
             for mean, sd, top in zip(row, spread, best, strict=True)
         )
