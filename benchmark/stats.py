@@ -207,9 +207,9 @@ def paired_difference(
 def _class_weights(members: Sequence[NDArray[np.intp]], metric: Metric) -> Floats:
     """Return what a class's recall counts for in the metric, (K,), summing to 1."""
     if metric == "mean":
-        return np.full(len(members), 1 / len(members), dtype=np.float64)
+        return np.ones(len(members)) / len(members)
     sizes = np.array([len(chosen) for chosen in members], dtype=np.float64)
-    return sizes / sizes.sum()
+    return np.asarray(sizes / sizes.sum(), dtype=np.float64)
 
 
 def _bootstrap(classes: Sequence[Floats], weights: Floats, resamples: int, seed: int) -> Floats:
