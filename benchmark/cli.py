@@ -16,6 +16,9 @@ COMMANDS = {
     "run": "Train every cell of a table that is not finished yet.",
     "status": "Show which cells of a store are done or failed.",
     "report": "Render the stored records as tables.",
+    "compare": "Say whether two methods differ by more than chance.",
+    "claims": "Hold the paper's sentences against measured or published numbers.",
+    "audit": "Recompute the published tables from their own numbers.",
     "data": "Count, check and describe datasets.",
     "methods": "List the methods and their hyper-parameters.",
 }

@@ -101,3 +101,15 @@ def write_out(text: str, out: Path | None) -> None:
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
     click.echo(f"wrote {out}", err=True)
+
+
+def text_format_option(function: F) -> F:
+    """Add ``--format`` of a command that answers in words."""
+    return click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(["text", "markdown", "csv", "json"]),
+        default="text",
+        show_default=True,
+        help="text is for the terminal; csv and json hold every number.",
+    )(function)
