@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
-
-from benchmark.variance import Floats, standard_errors
+from numpy.typing import ArrayLike, NDArray
 
 Metric = Literal["overall", "mean"]
+Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -104,7 +103,7 @@ class PairedDifference:
     """What two methods' answers on the same test images say of their difference.
 
     Attributes:
-        metric: what was compared.
+        metric: ``overall`` or ``mean``.
         seeds: S, of each method.
         images: n, test images.
         estimate: accuracy of a minus accuracy of b, averaged over seeds, in -1..1.
@@ -121,7 +120,7 @@ class PairedDifference:
         p_sign_flip: two-sided, over seeds alone.
     """
 
-    metric: str
+    metric: Metric
     seeds: int
     images: int
     estimate: float
@@ -148,8 +147,16 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two methods on the same test images over the same seeds.
 
-    The deciding p-value and interval count test images and seeds as two crossed samples, see
-    :mod:`benchmark.variance`: Student's t with Welch and Satterthwaite's degrees of freedom.
+    The deciding p-value and interval treat test images and seeds as two crossed samples. With
+    x = a's answer minus b's of image i and seed s, the variance of the estimate is that of the
+    images' means over seeds (stratified by class), plus what the seeds add: the variance of a's
+    accuracies over seeds and that of b's, each over S, less the share of both that is chance of
+    single answers and stands in the images' part already; never less than 0. (Two-way error
+    components: Searle, Casella, McCulloch, Variance Components, 1992, chapter 4. Without the
+    subtraction single answers count twice.) The seeds of a and b enter as independent samples:
+    a shared seed number ties two trainings together hardly at all, and twice the degrees of
+    freedom keep the test honest with 2 or 3 seeds. Student's t with Welch and Satterthwaite's
+    degrees of freedom (Satterthwaite, Biometrics Bulletin 2, 1946).
 
     Args:
         labels: integers (n,).
@@ -162,81 +169,30 @@ def paired_difference(
     Raises:
         ValueError: the shapes do not fit or are empty.
     """
-    weights = accuracy_weights(labels, metric)
-    return contrast(
-        labels, correct_a, correct_b, weights, weights, metric, resamples=resamples, seed=seed
-    )
-
-
-def accuracy_weights(labels: ArrayLike, metric: Metric) -> Floats:
-    """Return what each class's recall counts for in an accuracy, (K,), summing to 1.
-
-    Args:
-        labels: integers (n,) from 0; a class without images counts for nothing.
-        metric: ``overall``, or ``mean`` for the mean of the class recalls.
-    """
-    sizes = np.bincount(np.asarray(labels, dtype=np.int64)).astype(np.float64)
-    counted = (sizes > 0).astype(np.float64) if metric == "mean" else sizes
-    return np.asarray(counted / max(counted.sum(), 1), dtype=np.float64)
-
-
-def contrast(
-    labels: ArrayLike,
-    correct_a: ArrayLike,
-    correct_b: ArrayLike,
-    weights_a: ArrayLike,
-    weights_b: ArrayLike,
-    metric: str,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> PairedDifference:
-    """Compare a weighted sum of a's recalls with one of b's, as :func:`paired_difference` does.
-
-    With the same weights of one class it compares its recalls; with answers of all False as b and
-    weights 1 and -1, two classes of one method.
-
-    Args:
-        labels: integers (n,) in 0..K-1.
-        correct_a: bool (S, n), a row a seed.
-        correct_b: bool (S, n), of the same seeds and images.
-        weights_a: (K,), what each recall of a counts for.
-        weights_b: (K,), likewise.
-        metric: the comparison's name.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
-
-    Raises:
-        ValueError: the shapes do not fit or are empty.
-    """
     truth = np.asarray(labels)
-    answers = np.asarray(correct_a, dtype=np.float64), np.asarray(correct_b, dtype=np.float64)
-    shape = answers[0].shape
-    if len(shape) != 2 or shape != answers[1].shape or truth.shape != shape[1:] or not truth.size:
-        raise ValueError(f"shapes do not fit: {truth.shape}, {shape}, {answers[1].shape}")
-    weights = np.stack([weights_a, weights_b]).astype(np.float64)
-    counted = [c for c in np.unique(truth) if weights[:, c].any()]
-    members = [np.flatnonzero(truth == c) for c in counted]
-    a = [weights[0, c] * answers[0][:, m] for c, m in zip(counted, members, strict=True)]
-    b = [weights[1, c] * answers[1][:, m] for c, m in zip(counted, members, strict=True)]
-    classes = [of_a - of_b for of_a, of_b in zip(a, b, strict=True)]
-    per_seed = sum((x.mean(axis=1) for x in classes), np.zeros(shape[0]))
+    a, b = np.asarray(correct_a, dtype=np.float64), np.asarray(correct_b, dtype=np.float64)
+    if a.ndim != 2 or a.shape != b.shape or truth.shape != a.shape[1:] or not a.size:
+        raise ValueError(f"shapes do not fit: {truth.shape}, {a.shape}, {b.shape}")
+    members = [np.flatnonzero(truth == label) for label in np.unique(truth)]
+    weights = _class_weights(members, metric)
+    difference = a - b
+    classes = [difference[:, chosen] for chosen in members]
+    per_seed = sum(w * d.mean(axis=1) for w, d in zip(weights, classes, strict=True))
     estimate = float(np.mean(per_seed))
-    drawn = _bootstrap(classes, resamples, seed)
-    error_images, error, freedom = standard_errors(a, b)
+    drawn = _bootstrap(classes, weights, resamples, seed)
+    error_images, error, freedom = _errors(a, b, members, weights)
     tail = (1 - LEVEL) / 2
     if error > 0:
         p, reach = _student(abs(estimate) / error, freedom, tail)
     else:  # no answer differs, or all differ the same way: what n tosses of a coin would give
-        tosses = sum(map(len, members))
-        p, reach = (0.5 ** (tosses - 1) if estimate else 1.0), 0.0
+        p, reach = (0.5 ** (len(truth) - 1) if estimate else 1.0), 0.0
     return PairedDifference(
         metric=metric,
-        seeds=shape[0],
+        seeds=len(a),
         images=len(truth),
         estimate=estimate,
-        low=estimate - reach * error,
-        high=estimate + reach * error,
+        low=max(-1.0, estimate - reach * error),
+        high=min(1.0, estimate + reach * error),
         p=p,
         error=error,
         error_images=error_images,
@@ -244,29 +200,38 @@ def contrast(
         bootstrap_low=float(np.quantile(drawn, tail)),
         bootstrap_high=float(np.quantile(drawn, 1 - tail)),
         p_bootstrap=_two_sided(drawn),
-        p_sign_flip=sign_flip(per_seed),
+        p_sign_flip=sign_flip(np.atleast_1d(per_seed)),
     )
 
 
-def _bootstrap(classes: Sequence[Floats], resamples: int, seed: int) -> Floats:
+def _class_weights(members: Sequence[NDArray[np.intp]], metric: Metric) -> Floats:
+    """Return what a class's recall counts for in the metric, (K,), summing to 1."""
+    if metric == "mean":
+        return np.ones(len(members)) / len(members)
+    sizes = np.array([len(chosen) for chosen in members], dtype=np.float64)
+    return np.asarray(sizes / sizes.sum(), dtype=np.float64)
+
+
+def _bootstrap(classes: Sequence[Floats], weights: Floats, resamples: int, seed: int) -> Floats:
     """Return differences on test sets redrawn within each class, the same for all seeds.
 
-    An image enters by its difference averaged over seeds, and S seeds leave few values of that, so
-    the counts of the values are drawn (multinomial) instead of images.
+    An image enters by its difference averaged over seeds, and S seeds leave only 2 S + 1 values of
+    that, so the counts of the values are drawn (multinomial) instead of images.
 
     Args:
-        classes: (S, n_c) weighted differences of each class.
+        classes: (S, n_c) differences of each class.
+        weights: (K,).
         resamples: how many.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
     total: Floats = np.zeros(resamples)
-    for values in classes:
-        # Rounded, so that equal sums taken in another order stay one value.
-        sums, counts = np.unique(values.sum(axis=0).round(12), return_counts=True)
+    for weight, values in zip(weights, classes, strict=True):
+        sums, counts = np.unique(values.sum(axis=0), return_counts=True)
         n = values.shape[1]
         draws = rng.multinomial(n, counts / n, size=resamples)
-        total += np.asarray(draws @ sums, dtype=np.float64) / (n * len(values))
+        scale = weight / (n * len(values))
+        total += np.asarray(draws @ sums, dtype=np.float64) * scale
     return total
 
 
@@ -275,6 +240,41 @@ def _two_sided(drawn: Floats) -> float:
     # Redrawn differences that are 0 but for rounding count on both sides.
     below, above = np.sum(drawn <= 1e-12), np.sum(drawn >= -1e-12)
     return float(min(1.0, 2 * (min(below, above) + 1) / (len(drawn) + 1)))
+
+
+def _errors(
+    a: Floats, b: Floats, members: Sequence[NDArray[np.intp]], weights: Floats
+) -> tuple[float, float, float]:
+    """Return the standard error over images, the one over images and seeds, its freedom.
+
+    Args:
+        a: (S, n) answers, 1 right and 0 wrong.
+        b: (S, n) likewise.
+        members: the images of each class.
+        weights: (K,) of the classes.
+    """
+    seeds = len(a)
+    accuracy = np.zeros((2, seeds))
+    images, squares, answers = 0.0, 0.0, 0.0
+    for weight, chosen in zip(weights, members, strict=True):
+        accuracy += weight * np.stack([a[:, chosen].mean(axis=1), b[:, chosen].mean(axis=1)])
+        x = a[:, chosen] - b[:, chosen]
+        n, mean = len(chosen), x.mean(axis=0)
+        # A class of one image has no spread to measure: its difference stands for it.
+        spread = float(mean.var(ddof=1)) if n > 1 else float(mean[0] ** 2)
+        part = weight**2 * spread / n
+        images += part
+        squares += part**2 / max(n - 1, 1)
+        if seeds > 1 and n > 1:
+            rest = x - mean - x.mean(axis=1, keepdims=True) + x.mean()
+            answers += weight**2 * float((rest**2).sum()) / ((seeds - 1) * (n - 1) * n * seeds)
+    variance = images
+    if seeds > 1:
+        parts = accuracy.var(axis=1, ddof=1) / seeds
+        variance += max(0.0, float(parts.sum()) - answers)
+        squares += float((parts**2).sum()) / (seeds - 1)
+    freedom = float(variance**2 / squares) if squares else math.inf
+    return math.sqrt(images), math.sqrt(variance), freedom
 
 
 def _student(t: float, freedom: float, tail: float) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from benchmark.metrics import (
     rank_means,
     worst_class,
 )
-from benchmark.stats import contrast, holm, paired_difference, sign_flip, wilson
+from benchmark.stats import holm, paired_difference, sign_flip, wilson
 
 SIZES = (160, 120, 60, 40, 12)
 
@@ -287,19 +287,3 @@ def test_calibration_by_hand_and_by_loops() -> None:
     assert expected_calibration_error(logits, labels) == pytest.approx(total)
     sure = np.array([[800.0, 0.0], [800.0, 0.0]], dtype=np.float32)  # exp(800) is infinite
     assert expected_calibration_error(sure, np.array([0, 1])) == pytest.approx(0.5)
-
-
-def test_contrasts_of_one_class_and_between_classes() -> None:
-    labels, a, b = answers(np.random.default_rng(11), 1)
-    only = np.eye(len(SIZES))[2]
-    found = contrast(labels, a, b, only, only, "recall")
-    part = labels == 2
-    same = paired_difference(np.zeros(part.sum(), int), a[:, part], b[:, part], "overall")
-    assert (found.estimate, found.p) == pytest.approx((same.estimate, same.p))
-    assert (found.low, found.high) == pytest.approx((same.low, same.high))
-    apart = np.eye(len(SIZES))[0] - only
-    found = contrast(labels, a, np.zeros_like(a), apart, 0 * apart, "classes")
-    theirs = scipy.stats.ttest_ind(
-        a[0, labels == 0].astype(float), a[0, part].astype(float), equal_var=False
-    )
-    assert found.p == pytest.approx(theirs.pvalue)
