@@ -113,3 +113,26 @@ def text_format_option(function: F) -> F:
         show_default=True,
         help="text is for the terminal; csv and json hold every number.",
     )(function)
+
+
+def select_option(function: F) -> F:
+    """Add ``--select``, the rule that picks the epoch."""
+    return click.option(
+        "--select",
+        "rule",
+        type=click.Choice(["last", "val", "oracle"]),
+        default="last",
+        show_default=True,
+        help="Which epoch counts: the last, the best on the validation split, or the best on the "
+        "test split (marked with a dagger).",
+    )(function)
+
+
+def dataset_filter_option(function: F) -> F:
+    """Add ``--dataset`` of a command that reads a store: only its records."""
+    return click.option(
+        "--dataset",
+        type=click.Choice(DATASETS),
+        envvar="FER_BENCH_DATASET",
+        help="Only the records of this dataset (default: all).",
+    )(function)

@@ -73,6 +73,32 @@ class Group:
         return sorted(found, key=lambda f: math.inf if f is None else f)
 
 
+def stored_groups(store: Store, rule: str, dataset: str | None = None) -> list[Group]:
+    """Return the groups of a store's records.
+
+    Args:
+        store: the store.
+        rule: a name of :data:`benchmark.selection.RULES`.
+        dataset: only this one's; None for all.
+
+    Raises:
+        InputError: there are none; whether the store, the dataset or the rule is the reason.
+    """
+    records = store.records()
+    if not records:
+        raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
+    names = sorted({record.cell.dataset for record in records})
+    if dataset is not None and dataset not in names:
+        raise InputError(f"no records of {dataset} in {store.root}; stored: {', '.join(names)}")
+    chosen = [record for record in records if dataset in (None, record.cell.dataset)]
+    groups = group_records(chosen, rule)
+    if not groups:
+        raise InputError(
+            f"no stored cell has a validation split, so --select {rule} chooses nothing; use last"
+        )
+    return groups
+
+
 def group_records(records: Sequence[Record], rule: str) -> list[Group]:
     """Return the groups of the records that can follow a selection rule.
 
