@@ -259,7 +259,7 @@ class Measured:
         if measure not in names or not sizes[names.index(measure)]:
             raise Missing(f"no test images of {measure}")
         chosen = np.arange(len(names)) == names.index(measure)
-        return chosen.astype(np.float64)
+        return np.asarray(chosen, dtype=np.float64)
 
     def _variant(self, term: Term) -> Variant:
         found = self._group.at(term.factor, term.method)
