@@ -134,6 +134,8 @@ class Trainer:
             self.batches.plain(positions[start : start + _CALIBRATION_BATCH]).cpu()
             for start in range(0, len(positions), _CALIBRATION_BATCH)
         )
+        if self.dataset.images.ndim == 3:
+            backbone.expect_grey(self.protocol.image)
         backbone.to(self.device)
         # Before the method is built, so that a copy of the backbone computes likewise.
         backbone.compute_dtype = DTYPES[self.cell.precision]

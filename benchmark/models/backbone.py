@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.protocol import ImageSpec
 
 
 class Backbone(nn.Module):
@@ -65,6 +66,12 @@ class Backbone(nn.Module):
 
         Args:
             batches: normalised, un-augmented training images, each float (B, 3, H, W).
+        """
+
+    def expect_grey(self, image: ImageSpec) -> None:
+        """Hear that every image will be grey, normalised to three channels as ``image`` says.
+
+        A backbone may use it to compute the same function faster; most do not.
         """
 
     def last_stage_blocks(self) -> nn.Sequential:
