@@ -9,3 +9,7 @@ class InputError(Exception):
 
 class TrainingError(Exception):
     """A cell could not be trained; the other cells go on (exit code 1)."""
+
+
+class StorageError(Exception):
+    """The store cannot be written to any more; what is finished is kept (exit code 1)."""

@@ -83,6 +83,7 @@ def plan(
             hyper=dataclasses.asdict(recipes[name][1]),
             seed=seed,
             precision=precision,
+            method_version=methods[name].info.version,
         )
         for seed in seeds
         for factor in factors

@@ -14,7 +14,8 @@ from sweeps import run, small_sweep
 
 from benchmark.errors import InputError
 from benchmark.record import Cell, Epoch, Record
-from benchmark.store import Store, to_json
+from benchmark.record_file import to_json
+from benchmark.store import Store
 
 
 def make_record(seed: int = 0, method: str = "baseline", **cell_changes: object) -> Record:

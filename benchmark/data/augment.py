@@ -120,7 +120,9 @@ def warp(planes: Tensor, theta: Tensor, size: int) -> Tensor:
     """Resample (B, C, H, W) through theta (B, 2, 3) to (B, C, size, size), borders repeated."""
     if size < min(planes.shape[-2:]):
         planes = resize(planes, size)  # shrink first: a grid samples points, not areas
-    return F.grid_sample(planes, affine_grid(theta, size), padding_mode="border", align_corners=False)
+    return F.grid_sample(
+        planes, affine_grid(theta, size), padding_mode="border", align_corners=False
+    )
 
 
 def affine_grid(theta: Tensor, size: int) -> Tensor:

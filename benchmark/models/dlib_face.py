@@ -62,8 +62,10 @@ class ConvNorm(nn.Module):
         self.conv = self._convolution(inputs, outputs, kernel, stride, padding)
         self.norm = nn.BatchNorm2d(outputs)
 
-    def _convolution(self, *sizes: int) -> nn.Conv2d:
-        return nn.Conv2d(*sizes, bias=False)
+    def _convolution(
+        self, inputs: int, outputs: int, kernel: int, stride: int, padding: int
+    ) -> nn.Conv2d:
+        return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return norm(conv(images))."""
@@ -113,8 +115,10 @@ class ConvNorm(nn.Module):
 class Stem(ConvNorm):
     """The first layer, which can be told that all images are grey."""
 
-    def _convolution(self, *sizes: int) -> FirstConv:
-        return FirstConv(*sizes)
+    def _convolution(
+        self, inputs: int, outputs: int, kernel: int, stride: int, padding: int
+    ) -> FirstConv:
+        return FirstConv(inputs, outputs, kernel, stride, padding)
 
 
 def _running_statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def grey_mixing(mean: Sequence[float], deviation: Sequence[float]) -> tuple[tuple[int, ...], Tensor]:
+def grey_mixing(
+    mean: Sequence[float], deviation: Sequence[float]
+) -> tuple[tuple[int, ...], Tensor]:
     """Return which channels to keep and how all follow from them.
 
     Args:
