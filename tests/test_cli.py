@@ -139,7 +139,7 @@ def test_report_imports_no_torch(environment: dict[str, str], finished: Path) ->
 def test_status(cli: Cli, finished: Path) -> None:
     done = cli("status", "--results", str(finished))
     assert done.returncode == 0
-    assert "4 finished, 0 begun, 0 failed" in done.stdout
+    assert "4 finished, 0 running, 0 begun, 0 failed" in done.stdout
 
 
 def test_methods(cli: Cli) -> None:

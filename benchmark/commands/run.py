@@ -102,6 +102,9 @@ def command(
     if len(shared) == 1:
         failed = _train(todo, sweep, store, how, alone=True)
     else:
+        from benchmark.executors.local import check_buildable
+
+        check_buildable(todo, sweep)  # here once, not in every job
         again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
         again += ["--deterministic"] if deterministic else []
         failed = _train_side_by_side(todo, store, shared, ["run", *again])
