@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import sys
 from pathlib import Path
@@ -47,6 +48,12 @@ DEFAULT_PROTOCOL = {SYNTHETIC: "smoke"}  # any other dataset: compact
     show_default=True,
     help="One recipe for all methods, or each method's own authors' one.",
 )
+@click.option(
+    "--weights",
+    metavar="PATH|timm|scratch",
+    help="What the backbone starts from: a torch or safetensors file, timm's own weights, or "
+    "random ones (default: random, or what the backbone brings).",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
@@ -65,6 +72,7 @@ def command(
     cache_dir: Path | None,
     protocol_name: str | None,
     recipe: str,
+    weights: str | None,
     overrides: tuple[str, ...],
     device: str,
     precision: str | None,
@@ -78,7 +86,7 @@ def command(
     """
     from benchmark.data.imbalance import parse_factor
     from benchmark.data.load import load_dataset
-    from benchmark.models.build import weights_identity
+    from benchmark.models.build import build_backbone, parse_weights, weights_identity
     from benchmark.spec import plan
     from benchmark.store import Store
 
@@ -88,6 +96,8 @@ def command(
     seed_list = list(dict.fromkeys(_seed(text) for text in _split(seeds, "--seeds")))
     name = protocol_name or DEFAULT_PROTOCOL.get(dataset, "compact")
     protocol = _protocol(name, overrides, precision, recipe)
+    source = parse_weights(weights)
+    identity = weights_identity(protocol.backbone.name, source)
     faces = load_dataset(dataset, data_root, cache_dir=cache_dir)
     sweep = plan(
         faces,
@@ -95,10 +105,11 @@ def command(
         factor_list,
         seed_list,
         protocol,
-        weights=weights_identity(protocol.backbone.name),
+        weights=identity,
         precision=_precision(protocol, device),
         cut_head=cut_head,
     )
+    sweep = dataclasses.replace(sweep, weights=source)
     store = Store(results)
     store.prepare()
     todo = store.missing(sweep.cells)
@@ -108,6 +119,10 @@ def command(
     )
     if not todo:
         return
+    if source is not None:
+        backbone = build_backbone(protocol.backbone.name, protocol.image.size, source)
+        if backbone.weights_note:
+            click.echo(f"Weights: {backbone.weights_note}.")
 
     from benchmark.commands.progress import make_listener
     from benchmark.engine.device import resolve_device

@@ -25,7 +25,7 @@ from benchmark.engine.optim import build_optimizer, set_rate
 from benchmark.engine.schedule import rate_factor
 from benchmark.errors import TrainingError
 from benchmark.metrics import confusion_matrix, overall_accuracy
-from benchmark.models.build import build_backbone
+from benchmark.models.build import Weights, build_backbone
 from benchmark.protocol import Protocol as TrainingProtocol
 from benchmark.record import Cell, Epoch
 from benchmark.seeds import derive
@@ -89,9 +89,15 @@ class Trainer:
         dataset: FaceDataset,
         split: Split,
         device: torch.device,
+        weights: Weights = None,
     ) -> None:
-        """Build the method on its backbone, all random weights drawn from the cell's seed."""
+        """Build the method on its backbone, all random weights drawn from the cell's seed.
+
+        Raises:
+            TrainingError: ``weights`` are not those that the cell names.
+        """
         self.cell = cell
+        self.weights = weights
         self.protocol: TrainingProtocol = cell.protocol_spec()
         self.dataset = dataset
         self.device = device
@@ -126,7 +132,14 @@ class Trainer:
         return self.outcome
 
     def _build(self, method: type[Method], hyper: Any) -> Method:
-        backbone = build_backbone(self.protocol.backbone.name, self.protocol.image.size)
+        backbone = build_backbone(
+            self.protocol.backbone.name, self.protocol.image.size, self.weights
+        )
+        if backbone.weights != self.cell.weights:
+            raise TrainingError(
+                f"the backbone would start from {backbone.weights[:12]}, but the cell is of the "
+                f"weights {self.cell.weights[:12]}; if their file was changed, run again"
+            )
         # On the host, where float64 is at hand and every device gets the same statistics.
         order = np.random.default_rng(derive(self.cell.seed, "calibration"))
         positions = order.permutation(len(self.batches.labels))[:_CALIBRATION_IMAGES]

@@ -100,6 +100,7 @@ def train_cell(
             sweep.dataset,
             sweep.splits[cell.factor],
             device,
+            sweep.weights,
         )
         outcome = trainer.run(store.running(cell), listener)
     record = _record(cell, sweep, outcome, {**machine, **describe_device(device)})
@@ -140,7 +141,7 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> None:
         protocol = cell.protocol_spec()
         method = sweep.methods[name]
         with torch.random.fork_rng(devices=[]):
-            backbone = build_backbone(protocol.backbone.name, protocol.image.size)
+            backbone = build_backbone(protocol.backbone.name, protocol.image.size, sweep.weights)
             try:
                 assemble(
                     method,
