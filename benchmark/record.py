@@ -119,6 +119,7 @@ class Record(Strict):
         seconds: wall time by phase.
         provenance: machine, versions, command at its end: what does not belong to the identity.
         sessions: the same facts for each process that trained a part of it, and from which epoch.
+        state_sha256: of the method's final weights and buffers, which are not kept themselves.
         logits_sha256: of the file ``logits.npz``; None in records that came from schema 1.
     """
 
@@ -134,4 +135,5 @@ class Record(Strict):
     seconds: dict[str, float]
     provenance: dict[str, Any]
     sessions: list[dict[str, Any]] = Field(default_factory=list)
+    state_sha256: str | None = None
     logits_sha256: str | None = None

@@ -15,6 +15,7 @@ from benchmark.protocols import with_values
 from benchmark.record import Cell
 
 if TYPE_CHECKING:
+    from benchmark.models.build import Weights
     from methods.base import Hyper, Method
 
 
@@ -27,12 +28,14 @@ class Sweep:
         splits: the training set of each factor.
         cells: in the order in which they are trained: whole seeds first.
         methods: the classes, by the name in the cells.
+        weights: where the backbone's weights are read from; the cells hold only their identity.
     """
 
     dataset: FaceDataset
     splits: Mapping[float | None, Split]
     cells: Sequence[Cell]
     methods: Mapping[str, type[Method]]
+    weights: Weights = None
 
 
 def plan(

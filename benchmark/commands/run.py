@@ -98,17 +98,23 @@ def command(
         return
     if not todo:
         return
+    for note in _check(todo, sweep):
+        click.echo(f"Weights: {note}.")
     shared = _jobs(todo, store, choice, wanted_jobs, wanted_per_gpu, threads)
     if len(shared) == 1:
         failed = _train(todo, sweep, store, how, alone=True)
     else:
-        from benchmark.executors.local import check_buildable
-
-        check_buildable(todo, sweep)  # here once, not in every job
         again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
         again += ["--deterministic"] if deterministic else []
         failed = _train_side_by_side(todo, store, shared, ["run", *again])
     _close(len(todo), failed, results)
+
+
+def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
+    """Say what cannot work here once, before any job starts."""
+    from benchmark.executors.local import check_buildable
+
+    return check_buildable(cells, sweep)
 
 
 def _train(

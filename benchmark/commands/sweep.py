@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,12 @@ def sweep_options(function: F) -> F:
         ),
         click.option(
             "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value."
+        ),
+        click.option(
+            "--weights",
+            metavar="PATH|timm|scratch",
+            help="What the backbone starts from: a torch or safetensors file, timm's own weights, "
+            "or random ones (default: random, or what the backbone brings).",
         ),
         click.option(
             "--recipe",
@@ -84,6 +90,7 @@ class SweepChoice:
     cache_dir: Path | None
     protocol_name: str | None
     recipe: str
+    weights: str | None
     overrides: tuple[str, ...]
     device: str
     precision: str | None
@@ -104,6 +111,7 @@ class SweepChoice:
             "--cache-dir": self.cache_dir,
             "--protocol": self.protocol_name,
             "--recipe": self.recipe,
+            "--weights": self.weights,
             "--device": self.device,
             "--precision": self.precision,
         }
@@ -119,7 +127,7 @@ class SweepChoice:
         """
         from benchmark.data.imbalance import parse_factor
         from benchmark.data.load import load_dataset
-        from benchmark.models.build import weights_identity
+        from benchmark.models.build import parse_weights, weights_identity
         from benchmark.spec import plan
 
         dataset = choose_dataset(self.dataset, self.data_root)
@@ -127,16 +135,19 @@ class SweepChoice:
         factors = dict.fromkeys(parse_factor(text) for text in _split(self.factors, "--factors"))
         seeds = dict.fromkeys(_seed(text) for text in _split(self.seeds, "--seeds"))
         protocol = self._protocol(dataset)
-        return plan(
+        weights = parse_weights(self.weights)
+        identity = weights_identity(protocol.backbone.name, weights)
+        sweep = plan(
             load_dataset(dataset, self.data_root, cache_dir=self.cache_dir),
             chosen,
             list(factors),
             list(seeds),
             protocol,
-            weights=weights_identity(protocol.backbone.name),
+            weights=identity,
             precision=_precision(protocol, self.device),
             cut_head=self.cut_head,
         )
+        return replace(sweep, weights=weights)
 
     def _protocol(self, dataset: str) -> Protocol:
         from benchmark.protocols import load_protocol

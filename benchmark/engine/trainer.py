@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 import traceback
@@ -28,7 +29,7 @@ from benchmark.engine.optim import build_optimizer, set_rate
 from benchmark.engine.schedule import rate_factor
 from benchmark.errors import TrainingError
 from benchmark.metrics import confusion_matrix, overall_accuracy
-from benchmark.models.build import build_backbone
+from benchmark.models.build import Weights, build_backbone
 from benchmark.protocol import Protocol as TrainingProtocol
 from benchmark.record import Cell, Epoch
 from benchmark.seeds import derive
@@ -69,6 +70,7 @@ class Outcome:
         seconds: wall time by phase.
         sessions: what is known of each process that trained a part: when it began, after how many
             epochs, and what the caller says of machine and code.
+        state_sha256: of the method's final weights and buffers.
     """
 
     history: list[Epoch] = field(default_factory=list)
@@ -76,6 +78,7 @@ class Outcome:
     epochs: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    state_sha256: str = ""
 
     def spend(self, phase: str, since: float) -> None:
         """Add the time since a reading of the clock to a phase."""
@@ -93,9 +96,15 @@ class Trainer:
         dataset: FaceDataset,
         split: Split,
         device: torch.device,
+        weights: Weights = None,
     ) -> None:
-        """Build the method on its backbone, all random weights drawn from the cell's seed."""
+        """Build the method on its backbone, all random weights drawn from the cell's seed.
+
+        Raises:
+            TrainingError: ``weights`` are not those that the cell names.
+        """
         self.cell = cell
+        self.weights = weights
         self.protocol: TrainingProtocol = cell.protocol_spec()
         self.dataset = dataset
         self.device = device
@@ -142,6 +151,7 @@ class Trainer:
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold the step's tensors
             raise TrainingError(self._does_not_fit()) from None
+        self.outcome.state_sha256 = _digest(self.method)
         return self.outcome
 
     def _train(self, done: int, folder: Path, listener: Listener) -> None:
@@ -169,7 +179,14 @@ class Trainer:
         return f"{self.cell.method}: out of memory at batch size {size}; {fits}"
 
     def _build(self, method: type[Method], hyper: Any) -> Method:
-        backbone = build_backbone(self.protocol.backbone.name, self.protocol.image.size)
+        backbone = build_backbone(
+            self.protocol.backbone.name, self.protocol.image.size, self.weights
+        )
+        if backbone.weights != self.cell.weights:
+            raise TrainingError(
+                f"the backbone would start from {backbone.weights[:12]}, but the cell is of the "
+                f"weights {self.cell.weights[:12]}; if their file was changed, run again"
+            )
         # On the host, where float64 is at hand and every device gets the same statistics.
         order = np.random.default_rng(derive(self.cell.seed, "calibration"))
         positions = order.permutation(len(self.batches.labels))[:_CALIBRATION_IMAGES]
@@ -326,3 +343,12 @@ class Trainer:
 
 def _best(history: list[Epoch], part: str) -> float:
     return max(overall_accuracy(getattr(entry, part)) for entry in history)
+
+
+def _digest(method: Method) -> str:
+    """Return the SHA-256 over names and bytes of a method's weights and buffers."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(method.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -73,11 +73,10 @@ def run_sweep(
         listener: hears of progress.
 
     Raises:
-        InputError: the store cannot be written to, or a method cannot be built on the backbone.
+        InputError: the store cannot be written to.
         StorageError: the store cannot be written to any more.
     """
     store.prepare()
-    check_buildable(cells, sweep)
     keep_freed_memory()
     tally = Tally()
     # Read before training: a commit made meanwhile is not the code that runs.
@@ -199,6 +198,7 @@ def train_cell(
                 sweep.dataset,
                 sweep.splits[cell.factor],
                 device,
+                sweep.weights,
             )
             session = {**machine, **describe_device(device)}
             outcome = trainer.run(store.running(cell), listener, session)
@@ -229,21 +229,27 @@ def _record(cell: Cell, sweep: Sweep, outcome: Outcome, machine: dict[str, Any])
             "process_peak_memory_bytes": environment.peak_memory_bytes(),
         },
         sessions=outcome.sessions,
+        state_sha256=outcome.state_sha256,
     )
 
 
-def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> None:
+def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
     """Assemble each method once, so that what cannot work is said before any training.
+
+    Returns:
+        What there is to say of the backbones' weights, each line once.
 
     Raises:
         InputError: a method does not work with the backbone.
     """
     first_of = {cell.method: cell for cell in reversed(cells)}
+    notes: dict[str, None] = {}
     for name, cell in first_of.items():
         protocol = cell.protocol_spec()
         method = sweep.methods[name]
         with torch.random.fork_rng(devices=[]):
-            backbone = build_backbone(protocol.backbone.name, protocol.image.size)
+            backbone = build_backbone(protocol.backbone.name, protocol.image.size, sweep.weights)
+            notes[backbone.weights_note] = None
             try:
                 assemble(
                     method,
@@ -255,3 +261,4 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> None:
                 )
             except Exception as error:  # a value that no layer takes, a fault in a new method
                 raise InputError(f"{name}: {error}") from error
+    return [note for note in notes if note]

@@ -20,11 +20,15 @@ class Backbone(nn.Module):
         channels: C of the feature map (B, C, H, W).
         compute_dtype: the dtype of autocast inside the backbone, or None for none. The engine sets
             it; what leaves the backbone is always float32, so heads and losses are too.
+        weights: identity of the weights it starts from: a SHA-256, or ``scratch`` for random ones.
+        weights_note: one line on where they came from and what of them was taken over, or nothing.
     """
 
     name: str
     channels: int
     compute_dtype: torch.dtype | None = None
+    weights: str = "scratch"
+    weights_note: str = ""
 
     def autocast(self, images: Tensor) -> AbstractContextManager[object]:
         """Return the precision context that the backbone's own layers run in."""
