@@ -32,8 +32,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on a device or on the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # torch's allocator of the host raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    # The allocators of the host, torch's and oneDNN's, raise a plain RuntimeError.
+    told = ("allocate memory", "not enough memory", "could not create a memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in told)
 
 
 def largest_that_fits(attempt: Callable[[int], None], size: int) -> int | None:
