@@ -17,6 +17,9 @@ COMMANDS = {
     "status": "Show which cells of a store or sweep are done, or why not.",
     "results": "Check a store; export and import finished cells.",
     "report": "Render the stored records as tables.",
+    "compare": "Say whether two methods differ by more than chance.",
+    "claims": "Hold the paper's sentences against measured or published numbers.",
+    "audit": "Recompute the published tables from their own numbers.",
     "data": "Count, check and describe datasets.",
     "methods": "List the methods and their hyper-parameters.",
 }

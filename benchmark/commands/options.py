@@ -101,3 +101,38 @@ def write_out(text: str, out: Path | None) -> None:
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
     click.echo(f"wrote {out}", err=True)
+
+
+def text_format_option(function: F) -> F:
+    """Add ``--format`` of a command that answers in words."""
+    return click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(["text", "markdown", "csv", "json"]),
+        default="text",
+        show_default=True,
+        help="text is for the terminal; csv and json hold every number.",
+    )(function)
+
+
+def select_option(function: F) -> F:
+    """Add ``--select``, the rule that picks the epoch."""
+    return click.option(
+        "--select",
+        "rule",
+        type=click.Choice(["last", "val", "oracle"]),
+        default="last",
+        show_default=True,
+        help="Which epoch counts: the last, the best on the validation split, or the best on the "
+        "test split (marked with a dagger).",
+    )(function)
+
+
+def dataset_filter_option(function: F) -> F:
+    """Add ``--dataset`` of a command that reads a store: only its records."""
+    return click.option(
+        "--dataset",
+        type=click.Choice(DATASETS),
+        envvar="FER_BENCH_DATASET",
+        help="Only the records of this dataset (default: all).",
+    )(function)

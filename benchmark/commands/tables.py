@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import json
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from benchmark.report.escape import markdown_text
 
@@ -20,7 +22,7 @@ class Table(NamedTuple):
 
 def as_text(table: Table) -> str:
     """Align the columns with spaces, numbers to the right."""
-    lines = [table.header, *table.rows]
+    lines = [tuple(map(_flat, line)) for line in (table.header, *table.rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
     numeric = [
         any(row[i].replace(".", "").isdigit() for row in table.rows) for i in range(len(widths))
@@ -61,3 +63,32 @@ FORMATS: dict[str, Callable[[Table], str]] = {
     "csv": as_csv,
     "markdown": as_markdown,
 }
+
+
+def as_items(format_name: str, texts: Sequence[str], *, bullet: str = "- ") -> str:
+    """Write texts as the items of a list, as ``text`` or ``markdown``."""
+    if format_name == "markdown":
+        return "".join(f"{bullet}{markdown_text(text)}\n" for text in texts)
+    return "".join(
+        textwrap.fill(_flat(text), 100, initial_indent=bullet, subsequent_indent="  ") + "\n"
+        for text in texts
+    )
+
+
+def flat_as(format_name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows with the same keys as ``csv`` or ``json``; a list in a CSV cell has spaces."""
+    if format_name == "json":
+        return json.dumps(list(rows), indent=1) + "\n"
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()}
+        )
+    return text.getvalue()
+
+
+def _flat(text: str) -> str:
+    """Keep a name from breaking the line or steering the terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)

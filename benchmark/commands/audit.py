@@ -1,0 +1,33 @@
+"""``fer-bench audit``: what the published tables must satisfy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmark.commands.options import out_option, text_format_option, write_out
+
+
+@click.command("audit", short_help="Recompute the published tables from their own numbers.")
+@click.option(
+    "--table",
+    "tables",
+    type=click.IntRange(1, 5),
+    multiple=True,
+    help="A table of the paper, 1 to 5; may be given several times (default: all).",
+)
+@text_format_option
+@out_option
+def command(tables: tuple[int, ...], format_name: str, out: Path | None) -> None:
+    """Recompute the published tables from their own numbers.
+
+    Every recall must be a share of its class's test images, overall and mean accuracy and totals
+    must follow from their row, and the training counts from the formula. What does not is named,
+    with what the other numbers imply. Findings are about the published tables: the exit code is 0.
+    """
+    from benchmark.report.audit import TABLES, audit
+    from benchmark.report.audit_text import render_audits
+
+    chosen = sorted(set(tables)) or TABLES
+    write_out(render_audits([audit(table) for table in chosen], format_name), out)

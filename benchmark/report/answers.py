@@ -1,0 +1,201 @@
+"""Stored records as rows that can be compared, and which test images each got right."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.errors import InputError
+from benchmark.record import Record
+from benchmark.report.frame import GROUP, tidy
+from benchmark.store import Store
+
+Labels = NDArray[np.int64]
+Right = NDArray[np.bool_]
+DATASET_TITLES = {"ferplus": "FERPlus", "raf-db": "RAF-DB", "synthetic": "Synthetic faces"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One method with its hyper-parameters on one training set: a record a seed.
+
+    Attributes:
+        method: its name.
+        title: its name in tables.
+        hyper: its hyper-parameters as text.
+        factor: the imbalance factor, None for the unmodified set.
+        split_seed: what the training set was drawn by.
+        split_hash: SHA-256 of the training set's indices.
+        records: by seed, ascending.
+    """
+
+    method: str
+    title: str
+    hyper: str
+    factor: float | None
+    split_seed: int
+    split_hash: str
+    records: Mapping[int, Record]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variants that can be compared: they share what :data:`benchmark.report.frame.GROUP` names.
+
+    Attributes:
+        dataset: the dataset's name.
+        title: dataset, protocol and whatever else they share, for people.
+        classes: in the order of the labels.
+        variants: in the order of the records.
+    """
+
+    dataset: str
+    title: str
+    classes: tuple[str, ...]
+    variants: tuple[Variant, ...]
+
+    def at(self, factor: float | None, method: str | None = None) -> list[Variant]:
+        """Return the variants at a factor, of one method or all."""
+        return [
+            variant
+            for variant in self.variants
+            if variant.factor == factor and method in (None, variant.method)
+        ]
+
+    def factors(self) -> list[float | None]:
+        """Return the factors that have records, the unmodified set last."""
+        found = {variant.factor for variant in self.variants}
+        return sorted(found, key=lambda f: math.inf if f is None else f)
+
+
+def stored_groups(store: Store, rule: str, dataset: str | None = None) -> list[Group]:
+    """Return the groups of a store's records.
+
+    Args:
+        store: the store.
+        rule: a name of :data:`benchmark.selection.RULES`.
+        dataset: only this one's; None for all.
+
+    Raises:
+        InputError: there are none; whether the store, the dataset or the rule is the reason.
+    """
+    records = store.records()
+    if not records:
+        raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
+    names = sorted({record.cell.dataset for record in records})
+    if dataset is not None and dataset not in names:
+        raise InputError(f"no records of {dataset} in {store.root}; stored: {', '.join(names)}")
+    chosen = [record for record in records if dataset in (None, record.cell.dataset)]
+    groups = group_records(chosen, rule)
+    if not groups:
+        raise InputError(
+            f"no stored cell has a validation split, so --select {rule} chooses nothing; use last"
+        )
+    return groups
+
+
+def group_records(records: Sequence[Record], rule: str) -> list[Group]:
+    """Return the groups of the records that can follow a selection rule.
+
+    Args:
+        records: from a store.
+        rule: a name of :data:`benchmark.selection.RULES`.
+    """
+    frame = tidy(records, [rule])
+    if not len(frame):
+        return []
+    by_id = {record.id: record for record in records}
+    groups = []
+    for _, part in frame.groupby(list(GROUP), sort=True):
+        members = [by_id[str(identity)] for identity in part["id"]]
+        hyper = dict(zip(part["id"], part["hyper"], strict=True))
+        groups.append(
+            Group(
+                dataset=members[0].cell.dataset,
+                title=_title(members[0]),
+                classes=members[0].classes,
+                variants=tuple(_variants(members, hyper)),
+            )
+        )
+    return groups
+
+
+def _variants(records: Sequence[Record], hyper: Mapping[str, str]) -> list[Variant]:
+    found: dict[tuple[str, str, str, float | None], dict[int, Record]] = {}
+    for record in records:
+        cell = record.cell
+        key = (cell.method, hyper[record.id], cell.split_hash, cell.factor)
+        found.setdefault(key, {})[cell.seed] = record
+    variants = []
+    for (method, text, split_hash, factor), by_seed in found.items():
+        first = next(iter(by_seed.values()))
+        variants.append(
+            Variant(
+                method=method,
+                title=first.method_title,
+                hyper=text,
+                factor=factor,
+                split_seed=first.cell.split_seed,
+                split_hash=split_hash,
+                records=dict(sorted(by_seed.items())),
+            )
+        )
+    return variants
+
+
+def _title(record: Record) -> str:
+    cell, protocol = record.cell, record.cell.protocol_spec()
+    start = "from scratch" if cell.weights == "scratch" else f"weights {cell.weights[:12]}"
+    words = [
+        DATASET_TITLES.get(cell.dataset, cell.dataset) + f" ({cell.fingerprint[:8]})",
+        f"protocol {protocol.name} v{protocol.version}",
+        f"{protocol.recipe} recipe",
+        f"{protocol.backbone.name} ({start})",
+        cell.precision,
+        *protocol.overrides,
+    ]
+    return ", ".join(words)
+
+
+class Answers:
+    """Which test images a record's chosen epoch got right, read once from the store."""
+
+    def __init__(self, store: Store, rule: str) -> None:
+        self._store = store
+        self._rule = rule
+        self._read: dict[str, tuple[Labels, Right]] = {}
+
+    def of(self, records: Sequence[Record]) -> tuple[Labels, Right]:
+        """Return labels (n,) and answers (S, n), a row a record.
+
+        Raises:
+            InputError: logits are missing or damaged, or belong to different test images.
+        """
+        pairs = [self._of(record) for record in records]
+        labels = pairs[0][0]
+        for (other, _), record in zip(pairs, records, strict=True):
+            if not np.array_equal(labels, other):
+                raise InputError(
+                    f"the logits of {records[0].id[:12]} and {record.id[:12]} belong to different "
+                    "test images though their datasets are the same; run one of them again"
+                )
+        return labels, np.stack([right for _, right in pairs])
+
+    def _of(self, record: Record) -> tuple[Labels, Right]:
+        if record.id not in self._read:
+            try:
+                arrays = self._store.logits(record)
+                labels = arrays["label"].astype(np.int64)
+                right = np.asarray(arrays[self._rule].argmax(axis=1) == labels)
+            except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                raise InputError(
+                    f"record {record.id[:12]}: its logits of rule '{self._rule}' cannot be read "
+                    f"({error}); move {record.cell.slug} away and run again to make it anew"
+                ) from error
+            self._read[record.id] = labels, right
+        return self._read[record.id]

@@ -1,0 +1,291 @@
+"""Two methods on the same test images: by how much they differ, and whether that is chance."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from benchmark.data.imbalance import factor_label
+from benchmark.errors import InputError
+from benchmark.report.answers import Answers, Group, Variant
+from benchmark.stats import Metric, PairedDifference, holm, paired_difference
+from methods.registry import ALIASES, BUILT_IN
+
+LEVEL = 0.05
+"""A difference counts as distinguishable up to this adjusted p-value."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two methods of a comparison.
+
+    Attributes:
+        method: its name.
+        title: its name in tables, with hyper-parameters where several variants are stored.
+        accuracy: averaged over the seeds used, in 0..1.
+        records: ids of the records used, a record a seed.
+        left_out: its seeds that the other one does not have.
+    """
+
+    method: str
+    title: str
+    accuracy: float
+    records: tuple[str, ...]
+    left_out: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row: two methods at one factor of one group.
+
+    Attributes:
+        group: what both share, for people.
+        factor: as people write it, with the split's seed where it is not the usual one.
+        a: the first method.
+        b: the second.
+        seeds: the seeds used.
+        difference: a minus b.
+        p_holm: its deciding p-value, adjusted over all rows.
+    """
+
+    group: str
+    factor: str
+    a: Side
+    b: Side
+    seeds: tuple[int, ...]
+    difference: PairedDifference
+    p_holm: float
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the difference is more than chance."""
+        return self.p_holm <= LEVEL
+
+    @property
+    def verdict(self) -> str:
+        """What the numbers say, in words."""
+        found = self.difference
+        first, second = self.a, self.b
+        if found.estimate < 0:
+            first, second = second, first
+        points = 100 * abs(found.estimate)
+        if self.distinguishable:
+            text = f"{first.title} is ahead of {second.title} by {points:.2f} points"
+        elif points < 0.005:
+            text = f"{first.title} and {second.title} do not differ"
+        else:
+            text = (
+                f"{first.title} and {second.title} cannot be told apart: the {points:.2f} points "
+                f"{first.title} is ahead may be chance"
+            )
+        if found.seeds == 1:
+            text += "; one seed each, so this is about these two trained networks only"
+        for side, other in ((self.a, self.b), (self.b, self.a)):
+            if side.left_out:
+                listed = ", ".join(map(str, side.left_out))
+                text += (
+                    f"; seeds of {side.title} left out because {other.title} lacks them: {listed}"
+                )
+        return text
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The rows, and in words what could not become one."""
+
+    rows: tuple[Comparison, ...]
+    skipped: tuple[str, ...]
+
+
+def find_method(name: str, stored: Collection[str]) -> str:
+    """Return the stored method that a name stands for, in any case or by its alias.
+
+    Raises:
+        InputError: no record is of such a method.
+    """
+    wanted = ALIASES.get(name.lower(), name.lower())
+    for method in stored:
+        if method == name or method.lower() == wanted:
+            return method
+    known = ", ".join(sorted(stored))
+    if wanted in BUILT_IN:
+        raise InputError(f"no results of method '{name}'; stored: {known}")
+    near = difflib.get_close_matches(wanted, [*stored, *BUILT_IN, *ALIASES], n=1, cutoff=0.4)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    raise InputError(f"unknown method '{name}'{hint}; stored: {known}")
+
+
+def compare(
+    groups: Sequence[Group],
+    answers: Answers,
+    names: tuple[str, str],
+    metric: Metric,
+    factors: Sequence[float | None] | None = None,
+) -> Compared:
+    """Compare two methods at every factor of every group that has both.
+
+    Args:
+        groups: from :func:`benchmark.report.answers.group_records`.
+        answers: of the same store and rule.
+        names: of the two methods.
+        metric: ``overall`` or ``mean``.
+        factors: only these; None for all.
+
+    Raises:
+        InputError: nothing can be compared: which of names, factors or seeds it is.
+    """
+    stored = {variant.method for group in groups for variant in group.variants}
+    a, b = (find_method(name, stored) for name in names)
+    if a == b:
+        raise InputError(f"'{names[0]}' and '{names[1]}' are the same method; name two")
+    _check_factors(groups, factors)
+    rows: list[Comparison] = []
+    skipped: list[str] = []
+    for group in groups:
+        for factor in group.factors() if factors is None else factors:
+            of_a, of_b = group.at(factor, a), group.at(factor, b)
+            if bool(of_a) != bool(of_b):
+                missing = b if of_a else a
+                skipped.append(f"{group.title}, factor {factor_label(factor)}: no {missing}")
+            for one in of_a:
+                for other in of_b:
+                    if one.split_hash != other.split_hash:
+                        continue
+                    row = _row(group, answers, one, other, metric)
+                    if isinstance(row, str):
+                        skipped.append(row)
+                    else:
+                        rows.append(row)
+    if not rows:
+        reason = f" ({skipped[0]})" if skipped else ""
+        raise InputError(
+            f"{a} and {b} share no dataset, protocol, factor and seed{reason}; train what is "
+            "missing with 'fer-bench run'"
+        )
+    adjusted = holm([row.p_holm for row in rows])
+    return Compared(
+        tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True)),
+        tuple(skipped),
+    )
+
+
+def _check_factors(groups: Sequence[Group], factors: Sequence[float | None] | None) -> None:
+    stored = dict.fromkeys(factor for group in groups for factor in group.factors())
+    for factor in factors or ():
+        if factor not in stored:
+            known = ", ".join(factor_label(f) for f in stored)
+            raise InputError(f"no results at factor {factor_label(factor)}; stored: {known}")
+
+
+def _row(
+    group: Group, answers: Answers, a: Variant, b: Variant, metric: Metric
+) -> Comparison | str:
+    """Return one comparison, its p-value not adjusted yet, or why there is none."""
+    factor = factor_label(a.factor) + (f" (split seed {a.split_seed})" if a.split_seed else "")
+    seeds = tuple(seed for seed in a.records if seed in b.records)
+    if not seeds:
+        have = " and ".join(f"{v.method} has {', '.join(map(str, v.records))}" for v in (a, b))
+        return f"{group.title}, factor {factor}: no common seeds, {have}"
+    used = [[variant.records[seed] for seed in seeds] for variant in (a, b)]
+    labels, right = answers.of([*used[0], *used[1]])
+    n = len(seeds)
+    difference = paired_difference(labels, right[:n], right[n:], metric)
+    sides = [
+        Side(
+            method=variant.method,
+            title=_variant_title(group, variant),
+            accuracy=0.0,
+            records=tuple(record.id for record in records),
+            left_out=tuple(seed for seed in variant.records if seed not in seeds),
+        )
+        for variant, records in zip((a, b), used, strict=True)
+    ]
+    scores = _accuracies(labels, right, metric)
+    return Comparison(
+        group=group.title,
+        factor=factor,
+        a=replace(sides[0], accuracy=float(scores[:n].mean())),
+        b=replace(sides[1], accuracy=float(scores[n:].mean())),
+        seeds=seeds,
+        difference=difference,
+        p_holm=difference.p,
+    )
+
+
+def _accuracies(labels: Any, right: Any, metric: Metric) -> Any:
+    """Return the accuracy of each row of answers, (S,)."""
+    import numpy as np
+
+    from benchmark.contrast import accuracy_weights
+
+    sizes = np.bincount(labels)
+    weights = accuracy_weights(sizes, metric)
+    hits = np.stack([np.bincount(labels, row, minlength=len(sizes)) for row in right])
+    return hits / np.maximum(sizes, 1) @ weights
+
+
+def _variant_title(group: Group, variant: Variant) -> str:
+    same = [v for v in group.at(variant.factor, variant.method) if v.hyper != variant.hyper]
+    return f"{variant.title} ({variant.hyper or 'defaults'})" if same else variant.title
+
+
+def table_row(row: Comparison) -> tuple[str, ...]:
+    """Return a comparison as the cells under :data:`HEADER`; accuracies are percentages."""
+    d = row.difference
+    return (
+        row.factor,
+        f"{row.a.title} {100 * row.a.accuracy:.2f}",
+        f"{row.b.title} {100 * row.b.accuracy:.2f}",
+        f"{100 * d.estimate:+.2f} [{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
+        show_p(d.p),
+        show_p(row.p_holm),
+        show_p(d.p_bootstrap),
+        show_p(d.p_sign_flip) if d.seeds > 1 else "-",
+        ", ".join(map(str, row.seeds)),
+    )
+
+
+HEADER = (
+    "Factor", "A", "B", "A - B [95 % interval]",
+    "p", "p (Holm)", "p (images)", "p (seeds)", "Seeds",
+)  # fmt: skip
+
+
+def flat(row: Comparison) -> dict[str, Any]:
+    """Return a comparison as plain values; accuracies and differences are percentages."""
+    d = row.difference
+    return {
+        "group": row.group,
+        "factor": row.factor,
+        "metric": d.metric,
+        "a": row.a.method,
+        "b": row.b.method,
+        "a_title": row.a.title,
+        "b_title": row.b.title,
+        "a_accuracy": round(100 * row.a.accuracy, 4),
+        "b_accuracy": round(100 * row.b.accuracy, 4),
+        "difference": round(100 * d.estimate, 4),
+        "low": round(100 * d.low, 4),
+        "high": round(100 * d.high, 4),
+        "p": d.p,
+        "p_holm": row.p_holm,
+        "bootstrap_low": round(100 * d.bootstrap_low, 4),
+        "bootstrap_high": round(100 * d.bootstrap_high, 4),
+        "p_bootstrap": d.p_bootstrap,
+        "p_sign_flip": d.p_sign_flip,
+        "images": d.images,
+        "seeds": list(row.seeds),
+        "a_left_out": list(row.a.left_out),
+        "b_left_out": list(row.b.left_out),
+        "a_records": list(row.a.records),
+        "b_records": list(row.b.records),
+        "distinguishable": row.distinguishable,
+        "verdict": row.verdict,
+    }
+
+
+def show_p(p: float) -> str:
+    """Return a p-value as people write it."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
