@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Train every cell of a table that is not finished yet.",
     "status": "Show which cells of a store are done or failed.",
     "report": "Render the stored records as tables.",
+    "figure": "Draw the stored records as figures for a paper.",
     "data": "Count, check and describe datasets.",
     "methods": "List the methods and their hyper-parameters.",
 }

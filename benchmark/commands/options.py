@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,5 +100,23 @@ def write_out(text: str, out: Path | None) -> None:
         draft.write_text(text, encoding="utf-8")
         draft.replace(out)
     except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
+    click.echo(f"wrote {out}", err=True)
+
+
+def write_bytes(data: bytes, out: Path) -> None:
+    """Write a file in one rename and say so.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    draft = out.with_name(f".{out.name}.draft")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        draft.replace(out)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
     click.echo(f"wrote {out}", err=True)
