@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,3 +47,77 @@ def overall_accuracy(confusion: ArrayLike) -> float:
 def mean_accuracy(confusion: ArrayLike) -> float:
     """Return the mean of the recalls, in 0..1: every class counts the same."""
     return float(recalls(confusion).mean())
+
+
+def macro_f1(confusion: ArrayLike) -> float:
+    """Return the mean of the classes' F1 = 2 TP / (2 TP + FP + FN), in 0..1.
+
+    A class that is never predicted has an F1 of 0; one without images and predictions makes it nan.
+    """
+    matrix = np.asarray(confusion, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        f1 = 2 * np.diag(matrix) / (matrix.sum(axis=0) + matrix.sum(axis=1))
+    return float(f1.mean())
+
+
+@dataclass(frozen=True)
+class RankMeans:
+    """Mean recalls, in 0..1, of classes grouped by their training images."""
+
+    head: float
+    middle: float
+    tail: float
+
+
+def rank_means(confusion: ArrayLike, train_counts: Sequence[int]) -> RankMeans:
+    """Return the mean recall of the largest third of the classes, the smallest, and the rest.
+
+    A third is rounded down: 2, 3 and 2 of seven classes. Equal counts rank in the order given.
+
+    Args:
+        confusion: (K, K), K at least 3.
+        train_counts: (K,) training images of each class.
+
+    Raises:
+        ValueError: there are fewer than 3 classes, or not a count for each.
+    """
+    values = recalls(confusion)
+    k = len(values)
+    if k < 3 or len(train_counts) != k:
+        raise ValueError(f"{len(train_counts)} counts for {k} classes; both must be equal, >= 3")
+    ranked = values[sorted(range(k), key=lambda c: -train_counts[c])]
+    third = k // 3
+    head, middle, tail = np.split(ranked, [third, k - third])
+    return RankMeans(float(head.mean()), float(middle.mean()), float(tail.mean()))
+
+
+def worst_class(confusion: ArrayLike) -> tuple[int, float]:
+    """Return the class with the lowest recall, the first of equals, and that recall, in 0..1.
+
+    Raises:
+        ValueError: no class has images.
+    """
+    values = recalls(confusion)
+    index = int(np.nanargmin(values))
+    return index, float(values[index])
+
+
+def expected_calibration_error(logits: NDArray[Any], labels: NDArray[Any], bins: int = 15) -> float:
+    """Return how far confidence is from accuracy, in 0..1.
+
+    Predictions fall into bins of equal width (lo, hi] by their softmax confidence; the answer is
+    the mean over bins, weighted by their images, of |accuracy - mean confidence|. Source: Guo,
+    Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
+
+    Args:
+        logits: (n, K).
+        labels: integers (n,).
+        bins: their number.
+    """
+    scores = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    confidence = (powers / powers.sum(axis=1, keepdims=True)).max(axis=1)
+    right = scores.argmax(axis=1) == np.asarray(labels)
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gap = np.bincount(place, right - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(scores))
