@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import click
@@ -90,8 +91,11 @@ def command(
             "--dataset, or leave --out away"
         )
     for figure in figures:
-        path = out or Path(f"{figure.stem}.{file_format}")
-        write_bytes(figure.render(file_format), path)
+        with warnings.catch_warnings(record=True) as remarks:
+            data = figure.render(file_format)
+        for remark in dict.fromkeys(str(one.message) for one in remarks):  # glyphs no font has
+            click.echo(f"note: {' '.join(remark.split())}", err=True)
+        write_bytes(data, out or Path(f"{figure.stem}.{file_format}"))
 
 
 def _format(name: str | None, out: Path | None) -> str:

@@ -98,10 +98,14 @@ def _curve(axes: Axes, group: Group, series: Series, factor: float | None, value
     epochs = np.arange(1, table.shape[1] + 1)
     as_drawn = look(series.slot)
     mean = np.where(known > 0, np.nansum(table, axis=0) / np.maximum(known, 1), np.nan)
-    (line,) = axes.plot(
-        epochs, mean, color=as_drawn.color, linestyle=as_drawn.dashes, label=series.label
+    axes.plot(
+        epochs,
+        mean,
+        color=as_drawn.color,
+        linestyle=as_drawn.dashes,
+        marker=as_drawn.marker if len(epochs) == 1 else "",
+        label=series.label,
     )
-    line.set_gid(f"series-{series.slot}")
     if (known > 1).any():
         squares = np.nansum((table - mean) ** 2, axis=0)
         deviation = np.where(known > 1, np.sqrt(squares / np.maximum(known - 1, 1)), np.nan)

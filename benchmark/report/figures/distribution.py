@@ -87,7 +87,7 @@ def distribution_figure(sets: Sets) -> Figure:
         slot = _ORDINAL[number] if number < len(_ORDINAL) else number + len(_ORDINAL)
         as_drawn = look(slot)
         counts = sets.counts[factor]
-        (line,) = axes.plot(
+        axes.plot(
             np.arange(len(ranked)) + (number - (len(order) - 1) / 2) * _SHIFT,
             [counts[k] for k in ranked],
             color=as_drawn.color,
@@ -96,8 +96,8 @@ def distribution_figure(sets: Sets) -> Figure:
             markeredgecolor="white",
             markeredgewidth=0.4,
             linestyle=as_drawn.dashes,
+            label=factor_label(factor),
         )
-        line.set_gid(f"series-{slot}")
         handles.append(page.handle(slot, f"{factor_label(factor)} ({sum(counts):,} images)"))
     names = [plain(sets.classes[k], 16).capitalize() for k in ranked]
     fits = page.text_width(names, _SIZE) < 0.8 * page.ONE_COLUMN / len(names)
@@ -143,7 +143,7 @@ def _stored(name: str, records: Sequence[Record]) -> Sets | None:
                 "on different training sets; keep them in stores of their own and name one with "
                 "--results"
             )
-    return Sets(name, classes, counts, f"Stored with {len(records)} cells.")
+    return Sets(name, classes, counts, f"As {len(records)} stored cells were trained.")
 
 
 def _joined(printed: Sets | None, stored: Sets | None) -> Sets:

@@ -54,7 +54,7 @@ def _line(axes: Axes, group: Group, series: Series, column: str, shift: float) -
             mean.append(np.nan)
             deviation.append(np.nan)
     as_drawn = look(series.slot)
-    drawn = axes.errorbar(
+    axes.errorbar(
         x,
         mean,
         yerr=None if np.isnan(deviation).all() else deviation,
@@ -67,7 +67,6 @@ def _line(axes: Axes, group: Group, series: Series, column: str, shift: float) -
         elinewidth=1,
         label=series.label,
     )
-    drawn.lines[0].set_gid(f"series-{series.slot}")
 
 
 def _name_factors(axes: Axes, group: Group) -> None:

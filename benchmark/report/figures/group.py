@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -153,15 +152,19 @@ def _series(frame: pd.DataFrame) -> tuple[Series, ...]:
         (str(method), str(hyper)): str(part["title"].iloc[0])
         for (method, hyper), part in frame.groupby(["method", "hyper"], sort=True)
     }
-    variants = Counter(method for method, _ in titles)
+    variants: dict[str, list[set[str]]] = {}
+    for method, hyper in titles:
+        variants.setdefault(method, []).append(set(hyper.split(" ")))
     fixed = dict(order)  # the first variant of a method of the paper takes the method's own slot
     series: list[Series] = []
     for (method, hyper), title in titles.items():
         slot = fixed.pop(method, None)
         if slot is None:
             slot = len(order) + sum(one.slot >= len(order) for one in series)
-        # Variants of one method are told apart by their hyper-parameters.
-        label = f"{title} ({hyper})" if variants[method] > 1 and hyper else title
+        # Variants of one method are told apart by the hyper-parameters in which they differ.
+        shared = set.intersection(*variants[method])
+        own = " ".join(word for word in hyper.split(" ") if word not in shared)
+        label = f"{title} ({own})" if own else title
         series.append(Series(method, hyper, plain(label, 80), slot))
     return tuple(sorted(series, key=lambda one: order.get(one.method, len(order))))
 

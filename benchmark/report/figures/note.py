@@ -13,7 +13,7 @@ SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothi
 
 def dataset_title(name: str) -> str:
     """Return a dataset's name as it is printed."""
-    return DATASET_TITLES.get(name, plain(name))
+    return DATASET_TITLES.get(name, f"Dataset {plain(name)}")
 
 
 def context(group: Group) -> list[str]:

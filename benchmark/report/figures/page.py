@@ -27,12 +27,13 @@ _NO_DATE: dict[str, dict[str, None]] = {
 _NOTE_SIZE = 6.5  # points
 _LINE = 1.3 * _NOTE_SIZE / 72  # inches
 _MARGIN = 0.06  # inches
-_POINTS = 72
+_FINE = 720  # dots per inch, so fine that a width in it holds at any other
 
 
 def blank(width: float, height: float) -> Figure:
     """Return an empty figure; sizes in inches, without legend and note."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    # Compressed is constrained, and knows what panels of a fixed aspect need.
+    figure = Figure(figsize=(width, height), layout="compressed")
     FigureCanvasAgg(figure)
     return figure
 
@@ -131,8 +132,8 @@ def _legend(figure: Figure, handles: Sequence[Artist]) -> float:
 
 
 def _measure(size: float) -> Callable[[str], float]:
-    renderer = FigureCanvasAgg(Figure(dpi=_POINTS)).get_renderer()  # type: ignore[no-untyped-call]
+    renderer = FigureCanvasAgg(Figure((0.1, 0.1), dpi=_FINE)).get_renderer()  # type: ignore[no-untyped-call]
     font = FontProperties(size=size)
     return lambda text: float(
-        renderer.get_text_width_height_descent(text, font, ismath=False)[0] / _POINTS
+        renderer.get_text_width_height_descent(text, font, ismath=False)[0] / _FINE
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from benchmark.stats import wilson
 _PANEL = 2.1  # inches
 _LABELS = 0.45
 _SIZE = 7  # points, of the class names
+_TURN = 35  # degrees
 _BAND = 0.76  # share of a class's place that its points take
 
 
@@ -25,17 +27,21 @@ def recall_figure(group: Group) -> Figure:
     """Draw the recall of each class in percent, the mean over seeds.
 
     The bars are the sample standard deviation over seeds where every method that is drawn has
-    several; otherwise the 95 % Wilson interval on the test images of the class, where the mean over
-    seeds counts to the nearest image.
+    several; otherwise the 95 % Wilson interval on the test images of the class, where a mean over
+    seeds is rounded outwards to whole images.
     """
     rows = len(group.factors)
-    figure = page.blank(page.TWO_COLUMNS, _PANEL * rows + _LABELS)
+    labels, turn = _class_labels(group)
+    below = _LABELS
+    if turn:
+        below += page.text_width(labels, _SIZE) * math.sin(math.radians(turn))
+    figure = page.blank(page.TWO_COLUMNS, _PANEL * rows + below)
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     seeds = [len(group.rows(s, f)) for s in group.series for f in group.factors]
     over_seeds = min((count for count in seeds if count), default=0) > 1
     for axes, factor in zip(panels, group.factors, strict=True):
         _panel(axes, group, factor, over_seeds)
-    _name_classes(panels[-1], group)
+    _name_classes(panels[-1], labels, turn)
     bars = (
         note.spread(group, "Bars")
         if over_seeds
@@ -59,7 +65,7 @@ def _panel(axes: Axes, group: Group, factor: float | None, over_seeds: bool) -> 
         mean = values.mean(axis=0)
         error = _deviation(values) if over_seeds else _sampling(mean, _test_counts(group))
         as_drawn = look(series.slot)
-        drawn = axes.errorbar(
+        axes.errorbar(
             classes + place,
             mean,
             yerr=error,
@@ -72,7 +78,6 @@ def _panel(axes: Axes, group: Group, factor: float | None, over_seeds: bool) -> 
             elinewidth=1,
             label=series.label,
         )
-        drawn.lines[0].set_gid(f"series-{series.slot}")
     axes.set_ylim(-4, 104)
     axes.set_yticks(range(0, 101, 25))
     axes.set_ylabel(f"{group.measured('Recall')} (%)")
@@ -80,27 +85,30 @@ def _panel(axes: Axes, group: Group, factor: float | None, over_seeds: bool) -> 
         axes.set_title(note.factor_title(factor), loc="left")
 
 
-def _name_classes(axes: Axes, group: Group) -> None:
-    classes, counts = group.classes, _test_counts(group)
-    axes.set_xlim(-0.5, len(classes) - 0.5)
+def _class_labels(group: Group) -> tuple[list[str], int]:
+    """Return the classes with their test images, and by how many degrees they must be turned."""
+    names = [plain(name, 24).capitalize() for name in group.classes]
+    pairs = list(zip(names, _test_counts(group), strict=True))
+    room = 0.88 * page.TWO_COLUMNS / len(names)
+    if page.text_width(names, _SIZE) < 0.95 * room:
+        return [f"{name}\n{count}" for name, count in pairs], 0
+    return [f"{name}, {count}" for name, count in pairs], _TURN
+
+
+def _name_classes(axes: Axes, labels: Sequence[str], turn: int) -> None:
+    axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.tick_params(axis="x", length=0)
-    names = [plain(name, 24).capitalize() for name in classes]
-    room = 0.88 * page.TWO_COLUMNS / len(classes)
-    turn = 0 if page.text_width(names, _SIZE) < 0.95 * room else 25
-    axes.set_xticks(
-        range(len(classes)),
-        [f"{name}\n{int(n)}" for name, n in zip(names, counts, strict=True)],
-        rotation=turn,
-        ha="right" if turn else "center",
-        rotation_mode="anchor" if turn else "default",
-        multialignment="right" if turn else "center",
-    )
+    axes.set_xticks(range(len(labels)), labels)
+    if turn:
+        for label in axes.get_xticklabels():
+            label.set(rotation=turn, ha="right", rotation_mode="anchor")
     axes.set_xlabel("Class, and its test images")
 
 
 def _places(count: int) -> NDArray[np.float64]:
     """Return where the points of each series stand around the middle of a class."""
-    return (np.arange(count) - (count - 1) / 2) * (_BAND / max(count, 4))
+    places: NDArray[np.float64] = np.arange(count, dtype=np.float64) - (count - 1) / 2
+    return places * (_BAND / max(count, 4))
 
 
 def _recalls(group: Group, series: Series, factor: float | None) -> NDArray[np.float64]:
@@ -110,7 +118,8 @@ def _recalls(group: Group, series: Series, factor: float | None) -> NDArray[np.f
 
 
 def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(values.std(axis=0, ddof=1), dtype=np.float64)
+    deviation: NDArray[np.float64] = values.std(axis=0, ddof=1)
+    return deviation
 
 
 def _sampling(mean: NDArray[np.float64], counts: Sequence[int]) -> NDArray[np.float64]:
@@ -118,7 +127,8 @@ def _sampling(mean: NDArray[np.float64], counts: Sequence[int]) -> NDArray[np.fl
     reach = np.full((2, len(mean)), np.nan)
     for k, (value, count) in enumerate(zip(mean, counts, strict=True)):
         if count:
-            low, high = wilson(round(value / 100 * count), count)
+            hits = round(value / 100 * count, 6)  # no whole number where it is a mean over seeds
+            low, high = wilson(math.floor(hits), count)[0], wilson(math.ceil(hits), count)[1]
             reach[:, k] = max(value - 100 * low, 0), max(100 * high - value, 0)
     return reach
 
