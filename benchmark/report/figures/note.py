@@ -28,7 +28,7 @@ def context(group: Group) -> list[str]:
         f"Protocol {plain(str(head['protocol']))} v{head['version']}, {head['recipe']} recipe: "
         f"{plain(str(head['backbone']))} ({start}), {head['precision']}, "
         f"{' or '.join(map(str, epochs))} epochs.",
-        f"{'Seed' if len(seeds) == 1 else 'Seeds'} {', '.join(map(str, seeds))}.",
+        f"{_seeds(seeds)}.",
         f"Reported: {RULE_NOTES[group.rule]}.",
         f"{int(head['test_images'])} test images.",
     ]
@@ -68,6 +68,14 @@ def spread(group: Group, what: str) -> str:
     if max(runs) < 2:
         return "One seed: no spread."
     return f"{what}: sample standard deviation over seeds."
+
+
+def _seeds(seeds: list[int]) -> str:
+    if len(seeds) == 1:
+        return f"Seed {seeds[0]}"
+    if len(seeds) > 4 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"Seeds {seeds[0]} to {seeds[-1]}"
+    return f"Seeds {', '.join(map(str, seeds))}"
 
 
 def _factors(group: Group) -> str:
