@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "Say whether two methods differ by more than chance.",
     "claims": "Hold the paper's sentences against measured or published numbers.",
     "audit": "Recompute the published tables from their own numbers.",
+    "figure": "Draw the stored records as figures for a paper.",
     "data": "Count, check and describe datasets.",
     "methods": "List the methods and their hyper-parameters.",
 }

@@ -67,6 +67,7 @@ def test_help_needs_no_torch(cli: Cli) -> None:
         ["data"],
         ["data", "counts"],
         ["methods"],
+        ["figure"],
     ):
         done = cli(*arguments, "--help")
         assert done.returncode == 0
