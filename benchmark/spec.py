@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -135,6 +136,8 @@ def make_hyper(method: type[Method], values: Mapping[str, Any]) -> Hyper:
         default = fields[key].default
         if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name}.{key}: must be a finite number, got {value!r}")
         if type(value) is not type(default):
             raise InputError(f"{name}.{key}: expected {type(default).__name__}, got {value!r}")
         low, high = fields[key].metadata.get("bounds", (None, None))

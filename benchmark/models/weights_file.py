@@ -196,8 +196,5 @@ def _safetensors(data: bytes) -> object:
 
 
 def _line(error: Exception) -> str:
-    """Return the start of an error's first sentence; damaged files make long and odd ones."""
-    text = re.split(r"\n|\. ", str(error).strip())[0][:160]
-    return (
-        "".join(letter if letter.isprintable() else "?" for letter in text) or type(error).__name__
-    )
+    """Return the start of an error's first sentence; damaged files make long ones."""
+    return re.split(r"\n|\. ", str(error).strip())[0][:160] or type(error).__name__

@@ -95,7 +95,7 @@ def match_names(
     if not whole:
         raise InputError(_incomplete(state, found, required))
     if len(whole) > 1:
-        prefixes = " and ".join(f"'{_clean(prefix)}'" for prefix, _ in sorted(whole)[:2])
+        prefixes = " and ".join(f"'{prefix[:80]}'" for prefix, _ in sorted(whole)[:2])
         raise InputError(
             f"holds two whole backbones, behind {prefixes}; save the one that is meant to a file "
             "of its own"
@@ -229,14 +229,9 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return _some([_clean(name) for name in names])
+    return _some([name[:80] for name in names])
 
 
 def _some(texts: Sequence[str]) -> str:
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return ", ".join(texts[:_SHOWN]) + more
-
-
-def _clean(name: str) -> str:
-    """Return a file's name for a tensor so that it stays on its line."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:80])
