@@ -8,7 +8,7 @@ import re
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from benchmark.data.imbalance import factor_label
 from benchmark.protocol import Protocol, Strict
@@ -137,3 +137,19 @@ class Record(Strict):
     sessions: list[dict[str, Any]] = Field(default_factory=list)
     state_sha256: str | None = None
     logits_sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _square(self) -> Record:
+        for entry in self.history:
+            for matrix in (entry.test, entry.validation):
+                if matrix is not None:
+                    _check_confusion(matrix, len(self.classes))
+        return self
+
+
+def _check_confusion(matrix: Confusion, num_classes: int) -> None:
+    """Refuse what would end in wrong numbers: rows of other lengths, negative counts."""
+    if len(matrix) != num_classes or any(len(row) != num_classes for row in matrix):
+        raise ValueError(f"history: a confusion matrix is not {num_classes} x {num_classes}")
+    if min(map(min, matrix)) < 0:
+        raise ValueError("history: a confusion matrix has a negative count")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import resource
@@ -10,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +83,7 @@ def test_a_run_killed_at_random_points_ends_with_the_same_bits(tmp_path: Path) -
     assert max(sessions) > 1, "at least one cell was resumed"
 
 
+@pytest.mark.slow
 def test_two_processes_divide_the_cells(tmp_path: Path) -> None:
     run = ("run", "--methods", "baseline,cb,rul", "--factors", "50", "--seeds", "0,1", *QUICK)
     both = [start(tmp_path, *run, "--jobs", "1", "--results", "runs") for _ in range(2)]
@@ -95,6 +95,7 @@ def test_two_processes_divide_the_cells(tmp_path: Path) -> None:
     assert len(Store(tmp_path / "runs").records()) == 6
 
 
+@pytest.mark.slow
 def test_a_dead_process_loses_its_cells_to_the_living(tmp_path: Path) -> None:
     run = ("run", "--methods", "baseline,cb", "--factors", "50", *QUICK, "--jobs", "1")
     first = start(tmp_path, *run, "--results", "runs")
@@ -110,6 +111,7 @@ def test_a_dead_process_loses_its_cells_to_the_living(tmp_path: Path) -> None:
     assert len(Store(tmp_path / "runs").records()) == 2
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_give_the_records_of_one(tmp_path: Path) -> None:
     run = ("run", "--methods", "baseline,mek,bbn", "--factors", "50", *QUICK, "--threads", "1")
     assert fer_bench(tmp_path, *run, "--jobs", "1", "--results", "one")[0] == 0
@@ -131,12 +133,12 @@ def test_an_interrupted_parent_leaves_no_job_behind(tmp_path: Path) -> None:
     code, text = finish(process, 60)
     assert code == 130, text
     assert "all finished work is kept" in text
-    held = [path for path in (tmp_path / "runs" / "running").glob("*/lease-*")]
+    held = list((tmp_path / "runs" / "running").glob("*/lease-*"))
     assert held == [], "every job let go of its cell"
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -149,6 +151,7 @@ def small_disk(tmp_path: Path) -> Path:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
     one = ("run", "--methods", "baseline", "--factors", "50", *QUICK, "--jobs", "1")
     one += ("--set", "training.epochs=1")
@@ -229,12 +232,6 @@ def test_a_dry_run_tells_and_trains_nothing(tmp_path: Path) -> None:
     assert "--only nix-*: fits none of the sweep's 4 cells" in text
 
 
-def change(path: Path, edit: Callable[[dict[str, object]], None]) -> None:
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content))
-
-
 def test_status_of_a_sweep_says_what_differs(tmp_path: Path) -> None:
     sweep = ("--methods", "baseline,cb", "--factors", "50", *QUICK)
     assert fer_bench(tmp_path, "run", *sweep, "--only", "base*", "--results", "runs")[0] == 0
@@ -271,6 +268,7 @@ def test_damage_is_named_moved_aside_on_request_and_trained_anew(tmp_path: Path)
     assert outcome(tmp_path / "runs") == whole
 
 
+@pytest.mark.slow
 def test_cells_travel_as_one_file(tmp_path: Path) -> None:
     run = ("run", "--methods", "baseline,cb", "--factors", "50", *QUICK, "--results", "here")
     assert fer_bench(tmp_path, *run)[0] == 0
