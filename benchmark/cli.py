@@ -9,16 +9,18 @@ import sys
 import click
 
 from benchmark import __version__
-from benchmark.errors import InputError
+from benchmark.errors import InputError, StorageError
 
 # Each command stands as `command` in benchmark/commands/<name>.py; the text is its line in --help.
 COMMANDS = {
     "run": "Train every cell of a table that is not finished yet.",
-    "status": "Show which cells of a store are done or failed.",
+    "status": "Show which cells of a store or sweep are done, or why not.",
+    "results": "Check a store; export and import finished cells.",
     "report": "Render the stored records as tables.",
     "compare": "Say whether two methods differ by more than chance.",
     "claims": "Hold the paper's sentences against measured or published numbers.",
     "audit": "Recompute the published tables from their own numbers.",
+    "figure": "Draw the stored records as figures for a paper.",
     "data": "Count, check and describe datasets.",
     "methods": "List the methods and their hyper-parameters.",
 }
@@ -64,6 +66,9 @@ def main() -> None:
     except InputError as error:
         click.echo(f"fer-bench: {error}", err=True)
         code = 2
+    except StorageError as error:
+        click.echo(f"fer-bench: {error}", err=True)
+        code = 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("fer-bench: interrupted; all finished work is kept", err=True)
         code = 130

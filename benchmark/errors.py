@@ -4,8 +4,23 @@ from __future__ import annotations
 
 
 class InputError(Exception):
-    """Wrong usage or input: the message says what is wrong, where, and what to do (exit code 2)."""
+    """Wrong usage or input: the message says what is wrong, where, and what to do (exit code 2).
+
+    Messages quote what files and options hold. What is not printable in it is escaped, so that a
+    message stays one line and cannot steer a terminal.
+    """
+
+    def __str__(self) -> str:
+        """Return the message on one line."""
+        return "".join(
+            letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+            for letter in super().__str__()
+        )
 
 
 class TrainingError(Exception):
     """A cell could not be trained; the other cells go on (exit code 1)."""
+
+
+class StorageError(Exception):
+    """The store cannot be written to any more; what is finished is kept (exit code 1)."""

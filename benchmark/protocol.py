@@ -93,7 +93,7 @@ class TrainingSpec(Strict):
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
-    batch_size: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
     optimizer: Literal["adam", "adamw", "sgd", "nesterov"]
     lr: Positive
     head_lr: Positive

@@ -6,14 +6,16 @@ import hashlib
 import json
 import re
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from benchmark.data.imbalance import factor_label
 from benchmark.protocol import Protocol, Strict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[2] = 2
+"""Of the records that are written; older ones are read through `benchmark.migrate`."""
+
 Confusion = list[list[int]]
 
 
@@ -38,6 +40,7 @@ class Cell(Strict):
         hyper: its hyper-parameters.
         seed: the training seed.
         precision: of the backbone: ``fp32``, ``bf16`` or ``fp16``.
+        method_version: of what the method computes; rises when its formula changes.
     """
 
     dataset: str
@@ -52,11 +55,19 @@ class Cell(Strict):
     hyper: dict[str, Any]
     seed: int
     precision: str
+    method_version: int = 1
 
     @cached_property
     def id(self) -> str:
-        """SHA-256 (hex, 64 digits) of the cell's values, whatever their order."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """SHA-256 (hex, 64 digits) of the cell's values, whatever their order.
+
+        A value that cells of schema 1 did not have counts only where it departs from what they
+        meant, so that their ids stay.
+        """
+        values = self.model_dump(mode="json")
+        if self.method_version == 1:
+            del values["method_version"]
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
@@ -106,10 +117,13 @@ class Record(Strict):
         history: an entry an epoch.
         logits: which epoch (from 0) each array of ``logits.npz`` belongs to.
         seconds: wall time by phase.
-        provenance: machine, versions, command: what does not belong to the identity.
+        provenance: machine, versions, command at its end: what does not belong to the identity.
+        sessions: the same facts for each process that trained a part of it, and from which epoch.
+        state_sha256: of the method's final weights and buffers, which are not kept themselves.
+        logits_sha256: of the file ``logits.npz``; None in records that came from schema 1.
     """
 
-    schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     id: str
     cell: Cell
     method_title: str
@@ -120,3 +134,22 @@ class Record(Strict):
     logits: dict[str, int]
     seconds: dict[str, float]
     provenance: dict[str, Any]
+    sessions: list[dict[str, Any]] = Field(default_factory=list)
+    state_sha256: str | None = None
+    logits_sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _square(self) -> Record:
+        for entry in self.history:
+            for matrix in (entry.test, entry.validation):
+                if matrix is not None:
+                    _check_confusion(matrix, len(self.classes))
+        return self
+
+
+def _check_confusion(matrix: Confusion, num_classes: int) -> None:
+    """Refuse what would end in wrong numbers: rows of other lengths, negative counts."""
+    if len(matrix) != num_classes or any(len(row) != num_classes for row in matrix):
+        raise ValueError(f"history: a confusion matrix is not {num_classes} x {num_classes}")
+    if min(map(min, matrix)) < 0:
+        raise ValueError("history: a confusion matrix has a negative count")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from benchmark.protocols import with_values
 from benchmark.record import Cell
 
 if TYPE_CHECKING:
+    from benchmark.models.build import Weights
     from methods.base import Hyper, Method
 
 
@@ -27,12 +29,14 @@ class Sweep:
         splits: the training set of each factor.
         cells: in the order in which they are trained: whole seeds first.
         methods: the classes, by the name in the cells.
+        weights: where the backbone's weights are read from; the cells hold only their identity.
     """
 
     dataset: FaceDataset
     splits: Mapping[float | None, Split]
     cells: Sequence[Cell]
     methods: Mapping[str, type[Method]]
+    weights: Weights = None
 
 
 def plan(
@@ -83,6 +87,7 @@ def plan(
             hyper=dataclasses.asdict(recipes[name][1]),
             seed=seed,
             precision=precision,
+            method_version=methods[name].info.version,
         )
         for seed in seeds
         for factor in factors
@@ -131,6 +136,8 @@ def make_hyper(method: type[Method], values: Mapping[str, Any]) -> Hyper:
         default = fields[key].default
         if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name}.{key}: must be a finite number, got {value!r}")
         if type(value) is not type(default):
             raise InputError(f"{name}.{key}: expected {type(default).__name__}, got {value!r}")
         low, high = fields[key].metadata.get("bounds", (None, None))

@@ -1,39 +1,33 @@
 """The store: a folder a finished cell, put in place by one rename.
 
-<root>/cells/<slug>/record.json   the record, written last
+<root>/cells/<slug>/record.json   the record; a folder without one was never finished
 <root>/cells/<slug>/logits.npz    test logits of the selected epochs
-<root>/running/<slug>/            the checkpoint of a cell that is not finished
+<root>/running/<slug>/            checkpoint and lease of a cell that is being trained
 <root>/failed/<slug>/error.txt    the traceback of a cell that failed
+<root>/damaged/<slug>/            what was moved aside because it cannot be read
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from benchmark.errors import InputError
+from benchmark import lease
+from benchmark.errors import InputError, StorageError
 from benchmark.record import Cell, Record
+from benchmark.record_file import RECORD, Damaged, read_record, to_json
 
-RECORD = "record.json"
 LOGITS = "logits.npz"
-
-
-@dataclass(frozen=True)
-class Damaged:
-    """A record that cannot be read."""
-
-    path: Path
-    reason: str
 
 
 class Store:
@@ -48,7 +42,7 @@ class Store:
         return self.root / "cells"
 
     def running(self, cell: Cell) -> Path:
-        """Return the folder of an unfinished cell's checkpoint."""
+        """Return the folder of an unfinished cell's checkpoint and lease."""
         return self.root / "running" / cell.slug
 
     def failed(self, cell: Cell) -> Path:
@@ -77,10 +71,10 @@ class Store:
         Raises:
             InputError: its record is there but damaged.
         """
-        path = self.cells / cell.slug / RECORD
-        if not path.exists():
+        folder = self.cells / cell.slug
+        if not folder.exists():
             return False
-        record = _read(path)
+        record = read_record(folder)
         if isinstance(record, Damaged):
             raise InputError(_complaint([record]))
         return record.id == cell.id
@@ -93,46 +87,79 @@ class Store:
         """
         return [cell for cell in cells if not self.has(cell)]
 
+    def take(self, cell: Cell) -> lease.Lease | None:
+        """Take the lease of a cell, or None while another process trains it.
+
+        Raises:
+            StorageError: the store cannot be written to.
+        """
+        with self.writing():
+            return lease.take(self.running(cell))
+
     def add(self, record: Record, logits: Mapping[str, NDArray[Any]]) -> Path:
-        """Put a finished cell in place, whole or not at all; what is already there stays."""
+        """Put a finished cell in place, whole or not at all; what is already there stays.
+
+        Raises:
+            StorageError: the store cannot be written to.
+        """
+        packed = io.BytesIO()
+        np.savez_compressed(packed, allow_pickle=False, **logits)
+        content = packed.getvalue()
+        digest = hashlib.sha256(content).hexdigest()
+        return self.put(record.model_copy(update={"logits_sha256": digest}), content)
+
+    def put(self, record: Record, content: bytes) -> Path:
+        """Put a record and the bytes of its ``logits.npz`` in place, as :meth:`add` does."""
         target = self.cells / record.cell.slug
-        self.cells.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.cells))
-        try:
-            with (draft / LOGITS).open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **logits)
-                _sync(file)
-            with (draft / RECORD).open("w", encoding="utf-8") as file:
-                file.write(to_json(record))
-                _sync(file)
-            draft.chmod(0o755)
+        running = self.running(record.cell)
+        with self.writing():
+            self.cells.mkdir(parents=True, exist_ok=True)
+            running.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=running))
             try:
-                draft.rename(target)
-            except OSError:
-                if not target.exists():  # otherwise another process finished the same cell
-                    raise
-            _sync_folder(self.cells)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(self.running(record.cell), ignore_errors=True)
-        shutil.rmtree(self.failed(record.cell), ignore_errors=True)
+                _write(draft / LOGITS, content)
+                _write(draft / RECORD, to_json(record).encode())
+                draft.chmod(0o755)
+                try:
+                    draft.rename(target)
+                except OSError:
+                    if not target.exists():  # otherwise another process finished the same cell
+                        raise
+                _sync_folder(self.cells)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+            self.clear(record.cell)
         return target
 
+    def clear(self, cell: Cell) -> None:
+        """Remove what a finished cell needs no more."""
+        shutil.rmtree(self.running(cell), ignore_errors=True)
+        shutil.rmtree(self.failed(cell), ignore_errors=True)
+
     def fail(self, cell: Cell, text: str) -> Path:
-        """Keep a failed cell's traceback; the next run tries the cell again."""
+        """Keep a failed cell's traceback; the next run tries the cell again.
+
+        Raises:
+            StorageError: the store cannot be written to.
+        """
         folder = self.failed(cell)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "error.txt").write_text(text, encoding="utf-8")
-        (folder / "cell.json").write_text(cell.model_dump_json(indent=1), encoding="utf-8")
+        with self.writing():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "cell.json").write_text(cell.model_dump_json(indent=1), encoding="utf-8")
+            draft = folder / f".error.{os.getpid()}"
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(folder / "error.txt")
         return folder / "error.txt"
 
     def failures(self) -> list[Path]:
         """Return the tracebacks of failed cells."""
         return sorted((self.root / "failed").glob("*/error.txt"))
 
-    def unfinished(self) -> list[str]:
-        """Return the slugs of cells that have a checkpoint."""
-        return sorted(p.parent.name for p in (self.root / "running").glob("*/checkpoint.pt"))
+    def unfinished(self) -> dict[str, bool]:
+        """Return the slugs of cells that were begun, and whether a process trains them now."""
+        folders = sorted(path for path in (self.root / "running").glob("*") if path.is_dir())
+        begun = [f for f in folders if (f / "checkpoint.pt").exists() or lease.holder(f)]
+        return {folder.name: lease.holder(folder) is not None for folder in begun}
 
     def records(self) -> list[Record]:
         """Read all records, in the order of their folders' names.
@@ -145,58 +172,109 @@ class Store:
                 f"no results in {self.root}; name the store with --results or fill it with "
                 "'fer-bench run'"
             )
-        read = list(self._all())
-        damaged = [entry for entry in read if isinstance(entry, Damaged)]
+        records, damaged = self.survey()
         if damaged:
             raise InputError(_complaint(damaged))
-        return [entry for entry in read if isinstance(entry, Record)]
+        return records
+
+    def survey(self, *, logits: bool = False) -> tuple[list[Record], list[Damaged]]:
+        """Return the records that can be read, and the cells that are damaged.
+
+        Args:
+            logits: look whether each record's logits are its own, too.
+        """
+        read = list(self._all())
+        records = [entry for entry in read if isinstance(entry, Record)]
+        damaged = [entry for entry in read if isinstance(entry, Damaged)]
+        for record in records if logits else ():
+            try:
+                self.logits(record)
+            except InputError as error:
+                damaged.append(Damaged(self.cells / record.cell.slug, str(error)))
+        gone = {entry.folder.name for entry in damaged}
+        return [record for record in records if record.cell.slug not in gone], damaged
+
+    def set_aside(self, damaged: Damaged) -> Path:
+        """Move a damaged cell out of the way, so that the next run trains it anew.
+
+        Raises:
+            StorageError: the store cannot be written to.
+        """
+        with self.writing():
+            aside = self.root / "damaged"
+            aside.mkdir(exist_ok=True)
+            target = Path(tempfile.mkdtemp(prefix=f"{damaged.folder.name}.", dir=aside))
+            damaged.folder.rename(target / damaged.folder.name)
+        return target
 
     def logits(self, record: Record) -> dict[str, NDArray[Any]]:
-        """Return a record's arrays: ``label`` (n,) and logits (n, K) by selection rule."""
+        """Return a record's arrays: ``label`` (n,) and logits (n, K) by selection rule.
+
+        Raises:
+            InputError: they cannot be read, or are not those that the record was stored with.
+        """
+        content = self.packed_logits(record)
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except Exception as error:  # numpy and zipfile raise almost anything on other bytes
+            path = self.cells / record.cell.slug / LOGITS
+            raise InputError(f"damaged cell: {path} holds no arrays; {_ADVICE}") from error
+
+    def packed_logits(self, record: Record) -> bytes:
+        """Return the bytes of a record's ``logits.npz``.
+
+        Raises:
+            InputError: they cannot be read, or are not those that the record was stored with.
+        """
         path = self.cells / record.cell.slug / LOGITS
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"damaged cell: {path}: {error.strerror}; {_ADVICE}") from error
+        expected = record.logits_sha256
+        if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+            raise InputError(f"damaged cell: {path} is not the file of its record; {_ADVICE}")
+        return content
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn what the system says against a write into one line.
+
+        Raises:
+            StorageError: instead of OSError.
+        """
+        try:
+            yield
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            raise StorageError(
+                f"results folder {self.root}: {error.strerror or error}{where}; all finished cells "
+                "are kept: make room or mend it, and give the same command again"
+            ) from error
 
     def _all(self) -> Iterator[Record | Damaged]:
         if not self.cells.is_dir():
             return
         for folder in sorted(self.cells.iterdir()):
             if folder.is_dir() and not folder.name.startswith("."):
-                yield _read(folder / RECORD)
+                yield read_record(folder)
 
 
-def to_json(record: Record) -> str:
-    """Return the record as JSON that a person can read and a diff can show."""
-    text = json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False)
-    return text + "\n"
+_ADVICE = "'fer-bench results check --move-aside' moves it away, and the next run makes it anew"
 
 
-def _read(path: Path) -> Record | Damaged:
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except OSError as error:
-        return Damaged(path, error.strerror or str(error))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        return Damaged(path, f"{where}: {first['msg']}")
-    if record.cell.id != record.id:
-        return Damaged(path, "its id does not fit its content")
-    return record
-
-
-def _complaint(damaged: list[Damaged]) -> str:
+def _complaint(damaged: Sequence[Damaged]) -> str:
     first = damaged[0]
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
-    return (
-        f"damaged record {first.path}: {first.reason}{more}; move its folder away and run again "
-        "to make it anew"
-    )
+    return f"damaged record {first.folder / RECORD}: {first.reason}{more}; {_ADVICE}"
 
 
-def _sync(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -34,6 +34,8 @@ class MethodInfo:
         paper: the paper's title.
         url: a link to the paper.
         code: a link to the authors' code, empty where none was published.
+        version: of what this implementation computes. Raise it when its results change: cells
+            trained before then count as stale.
     """
 
     name: str
@@ -42,6 +44,7 @@ class MethodInfo:
     paper: str
     url: str
     code: str = ""
+    version: int = 1
 
 
 def sourced(

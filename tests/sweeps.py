@@ -40,6 +40,9 @@ class Silent:
     def evaluated(self, epoch: Epoch) -> None:
         self.epochs += 1
 
+    def waiting(self, cells: int) -> None:
+        pass
+
     def cell_finished(self, record: Record) -> None:
         pass
 

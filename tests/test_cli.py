@@ -54,7 +54,7 @@ def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "embedded synthetic faces" in done.stderr
-    assert "[4/4] mek factor full seed 0" in done.stdout
+    assert "4 trained, 0 failed." in done.stdout
     return root / "runs"
 
 
@@ -67,6 +67,7 @@ def test_help_needs_no_torch(cli: Cli) -> None:
         ["data"],
         ["data", "counts"],
         ["methods"],
+        ["figure"],
     ):
         done = cli(*arguments, "--help")
         assert done.returncode == 0
@@ -139,7 +140,7 @@ def test_report_imports_no_torch(environment: dict[str, str], finished: Path) ->
 def test_status(cli: Cli, finished: Path) -> None:
     done = cli("status", "--results", str(finished))
     assert done.returncode == 0
-    assert "4 finished, 0 begun, 0 failed" in done.stdout
+    assert "4 finished, 0 running, 0 begun, 0 failed" in done.stdout
 
 
 def test_methods(cli: Cli) -> None:

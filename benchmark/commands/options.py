@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,14 +94,7 @@ def write_out(text: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    draft = out.with_name(f".{out.name}.draft")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(out)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
-    click.echo(f"wrote {out}", err=True)
+    write_bytes(text.encode("utf-8"), out)
 
 
 def text_format_option(function: F) -> F:
@@ -136,3 +130,21 @@ def dataset_filter_option(function: F) -> F:
         envvar="FER_BENCH_DATASET",
         help="Only the records of this dataset (default: all).",
     )(function)
+
+
+def write_bytes(data: bytes, out: Path) -> None:
+    """Write a file in one rename and say so.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    draft = out.with_name(f".{out.name}.draft")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        draft.replace(out)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
+    click.echo(f"wrote {out}", err=True)

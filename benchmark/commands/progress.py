@@ -23,7 +23,8 @@ _PLAIN_INTERVAL = 30.0  # seconds between two plain lines within an epoch
 class PlainListener:
     """Prints a line for each cell and epoch, and one every half minute within a long epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
         self._started = self._printed = time.monotonic()
         self._total = self._number = 0
         self._begun = self._begun_steps = time.monotonic()
@@ -45,9 +46,8 @@ class PlainListener:
         self._number, self._total = number, total
         self._begun = self._printed = time.monotonic()
         self._first_step = None
-        self.say(
-            f"[{number}/{total}] {cell.method} factor {factor_label(cell.factor)} seed {cell.seed}"
-        )
+        place = f"[{number}/{total}] " if self._alone else ""
+        self.say(f"{place}{cell.method} factor {factor_label(cell.factor)} seed {cell.seed}")
 
     def stepped(self, progress: Progress, steps: int, loss: float, rate: float) -> None:
         """Show where the epoch stands."""
@@ -73,23 +73,36 @@ class PlainListener:
         left = done / self._number * (self._total - self._number)
         self.say(
             f"  finished in {clock(time.monotonic() - self._begun)}"
-            + (f"; about {clock(left)} left for the sweep" if left else "")
+            + (f"; about {clock(left)} left for the sweep" if left and self._alone else "")
         )
 
     def cell_failed(self, cell: Cell, reason: str, where: str) -> None:
         """Show why the cell failed."""
         self.say(f"  FAILED: {reason} (traceback: {where})")
 
+    def waiting(self, cells: int) -> None:
+        """Say that other processes train what is left."""
+        if self._alone:
+            what = "cell is" if cells == 1 else "cells are"
+            self.say(f"  {cells} {what} being trained by other processes; waiting")
+
     def say(self, line: str) -> None:
-        """Print a line that stays."""
-        click.echo(line)
+        """Print a line that stays.
+
+        Raises:
+            KeyboardInterrupt: nobody reads any more, as when a terminal was closed.
+        """
+        try:
+            click.echo(line)
+        except BrokenPipeError:
+            raise KeyboardInterrupt from None
 
     def tick(self, line: str) -> None:
         """Print a passing line, if the last line is long ago."""
         now = time.monotonic()
         if now - self._printed >= _PLAIN_INTERVAL:
             self._printed = now
-            click.echo(line)
+            self.say(line)
 
     def _left(self, progress: Progress, steps: int) -> str:
         if self._first_step is None:  # not 0 where a cell goes on after an interruption
@@ -105,7 +118,7 @@ class LiveListener(PlainListener):
     """The same lines, and one below them that moves."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__()
+        super().__init__(alone=True)
         self._live = Live(Text(""), console=console, transient=True, refresh_per_second=4)
 
     def __enter__(self) -> Self:
@@ -129,9 +142,13 @@ class LiveListener(PlainListener):
         self._live.update(Text(line))
 
 
-def make_listener() -> PlainListener:
-    """Return a live listener on a terminal, a plain one otherwise."""
-    return LiveListener(Console()) if sys.stdout.isatty() else PlainListener()
+def make_listener(*, alone: bool) -> PlainListener:
+    """Return a live listener on a terminal, a plain one otherwise.
+
+    Args:
+        alone: whether no other job prints beside this one, so that it can number the cells.
+    """
+    return LiveListener(Console()) if sys.stdout.isatty() else PlainListener(alone=alone)
 
 
 def clock(seconds: float) -> str:

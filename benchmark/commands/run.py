@@ -2,127 +2,255 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import SYNTHETIC, choose_dataset, dataset_options, results_option
+from benchmark.commands.options import results_option
+from benchmark.commands.sweep import SweepChoice, matching, sweep_options
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmark.executors.local import Tally
-    from benchmark.protocol import Protocol
-    from methods.base import Method
+    from benchmark.executors.jobs import Job
+    from benchmark.record import Cell
+    from benchmark.spec import Sweep
+    from benchmark.store import Store
 
-DEFAULT_PROTOCOL = {SYNTHETIC: "smoke"}  # any other dataset: compact
+
+@dataclass(frozen=True)
+class _How:
+    """How this process computes; what it computes is the sweep's."""
+
+    device: str
+    threads: int | None
+    deterministic: bool
 
 
 @click.command("run", short_help="Train every cell of a table that is not finished yet.")
+@sweep_options
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only cells such as 'mek-*-150-*'.")
+@click.option("--limit", type=click.IntRange(min=1), help="Train at most so many cells.")
+@click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it may take.")
 @click.option(
-    "--methods",
-    default="all",
+    "--jobs",
+    default="auto",
     show_default=True,
-    help="Comma-separated methods, 'all', or package.module:Class.",
+    help="Processes side by side; auto: a job a CPU core, one for each GPU.",
 )
 @click.option(
-    "--factors",
-    default="50,100,150",
+    "--jobs-per-gpu",
+    default="1",
     show_default=True,
-    help="Comma-separated imbalance factors; 'full' is the unmodified set.",
+    help="Cells that share a GPU; auto: as many as fit by the memory that records name.",
 )
-@click.option("--seeds", default="0", show_default=True, help="Comma-separated training seeds.")
-@dataset_options
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each job.")
 @click.option(
-    "--protocol",
-    "protocol_name",
-    help="paper, compact, smoke or a TOML file (default: smoke for synthetic faces, else compact).",
+    "--deterministic", is_flag=True, help="On a GPU, only kernels that repeat bit for bit."
 )
-@click.option(
-    "--recipe",
-    type=click.Choice(["shared", "authors"]),
-    default="shared",
-    show_default=True,
-    help="One recipe for all methods, or each method's own authors' one.",
-)
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    help="Of the backbone (default: the protocol's).",
-)
-@click.option("--cut-head", is_flag=True, help="Reach a factor by cutting the largest classes.")
+@click.option("--cells", "cells_file", type=click.Path(path_type=Path), hidden=True)
 @results_option
 def command(
-    methods: str,
-    factors: str,
-    seeds: str,
-    dataset: str | None,
-    data_root: Path | None,
-    cache_dir: Path | None,
-    protocol_name: str | None,
-    recipe: str,
-    overrides: tuple[str, ...],
-    device: str,
-    precision: str | None,
-    cut_head: bool,
+    only: tuple[str, ...],
+    limit: int | None,
+    dry_run: bool,
+    jobs: str,
+    jobs_per_gpu: str,
+    threads: int | None,
+    deterministic: bool,
+    cells_file: Path | None,
     results: Path,
+    **options: Any,
 ) -> None:
     """Train every cell of methods x factors x seeds that is not finished yet.
 
     Finished cells are kept in the store and never trained again; stop at any time and run the same
-    command to go on.
+    command to go on. Several processes, also on several machines that share the store, divide the
+    cells among them.
     """
-    from benchmark.data.imbalance import parse_factor
-    from benchmark.data.load import load_dataset
-    from benchmark.models.build import weights_identity
-    from benchmark.spec import plan
     from benchmark.store import Store
 
-    dataset = choose_dataset(dataset, data_root)
-    chosen = _methods(methods)
-    factor_list = list(dict.fromkeys(parse_factor(text) for text in _split(factors, "--factors")))
-    seed_list = list(dict.fromkeys(_seed(text) for text in _split(seeds, "--seeds")))
-    name = protocol_name or DEFAULT_PROTOCOL.get(dataset, "compact")
-    protocol = _protocol(name, overrides, precision, recipe)
-    faces = load_dataset(dataset, data_root, cache_dir=cache_dir)
-    sweep = plan(
-        faces,
-        chosen,
-        factor_list,
-        seed_list,
-        protocol,
-        weights=weights_identity(protocol.backbone.name),
-        precision=_precision(protocol, device),
-        cut_head=cut_head,
-    )
+    choice = SweepChoice(**options)
+    how = _How(choice.device, threads, deterministic)
+    wanted_jobs, wanted_per_gpu = _count(jobs, "--jobs"), _count(jobs_per_gpu, "--jobs-per-gpu")
+    sweep = choice.plan()
     store = Store(results)
-    store.prepare()
-    todo = store.missing(sweep.cells)
-    click.echo(
-        f"{len(sweep.cells)} cells on {dataset} (protocol {protocol.name}): "
-        f"{len(sweep.cells) - len(todo)} finished, {len(todo)} to train; results in {results}"
-    )
-    if not todo:
-        return
-
-    from benchmark.commands.progress import make_listener
-    from benchmark.engine.device import resolve_device
-    from benchmark.executors.local import run_sweep
-
     # A polite kill is an interruption: what is running stops, what is finished stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with make_listener() as listener:
-        tally = run_sweep(sweep, todo, store, resolve_device(device), listener)
-    _close(tally, results)
+    if cells_file is not None:
+        names = set(json.loads(cells_file.read_text(encoding="utf-8")))
+        todo = [cell for cell in sweep.cells if cell.slug in names]
+        sys.exit(1 if _train(todo, sweep, store, how, alone=False) else 0)
+    if not dry_run:
+        store.prepare()
+    cells = matching(sweep.cells, only)
+    missing = store.missing(cells)
+    todo = missing[:limit]
+    click.echo(_summary(sweep, cells, missing, todo, results))
+    if dry_run:
+        _show_plan(cells, todo, store)
+        return
+    if not todo:
+        return
+    for note in _check(todo, sweep):
+        click.echo(f"Weights: {note}.")
+    shared = _jobs(todo, store, choice, wanted_jobs, wanted_per_gpu, threads)
+    if len(shared) == 1:
+        failed = _train(todo, sweep, store, how, alone=True)
+    else:
+        again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
+        again += ["--deterministic"] if deterministic else []
+        failed = _train_side_by_side(todo, store, shared, ["run", *again])
+    _close(len(todo), failed, results)
 
 
-def _close(tally: Tally, results: Path) -> None:
-    click.echo(f"{len(tally.trained)} trained, {len(tally.failed)} failed.")
-    if tally.failed:
+def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
+    """Say what cannot work here once, before any job starts."""
+    from benchmark.executors.local import check_buildable
+
+    return check_buildable(cells, sweep)
+
+
+def _train(
+    cells: Sequence[Cell],
+    sweep: Sweep,
+    store: Store,
+    how: _How,
+    *,
+    alone: bool,
+) -> list[str]:
+    """Train cells in this process and return the names of those that failed."""
+    import torch
+
+    from benchmark.commands.progress import make_listener
+    from benchmark.engine.device import be_deterministic, resolve_device
+    from benchmark.executors.local import run_sweep
+
+    device = resolve_device(how.device)
+    if how.threads is not None:
+        torch.set_num_threads(how.threads)
+    if how.deterministic:
+        click.echo(be_deterministic(device))
+    with make_listener(alone=alone) as listener:
+        tally = run_sweep(sweep, cells, store, device, listener)
+    return tally.failed
+
+
+def _train_side_by_side(
+    cells: Sequence[Cell], store: Store, jobs: Sequence[Job], command: Sequence[str]
+) -> list[str]:
+    """Train cells in several processes and return the names of those that are not finished."""
+    from benchmark.executors.jobs import run_jobs
+
+    threads = jobs[0].threads
+    click.echo(f"{len(jobs)} jobs side by side, {threads} CPU thread{'s'[: threads > 1]} each")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "cells.json"
+        file.write_text(json.dumps([cell.slug for cell in cells]), encoding="utf-8")
+        codes = run_jobs([*command, "--cells", str(file)], jobs, click.echo)
+    if 130 in codes:
+        raise KeyboardInterrupt
+    for number, code in enumerate(codes, start=1):
+        if code not in (0, 1):
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            click.echo(f"job {number} {how}", err=True)
+    return [cell.slug for cell in store.missing(cells)]
+
+
+def _jobs(
+    todo: Sequence[Cell],
+    store: Store,
+    choice: SweepChoice,
+    wanted: int | None,
+    per_gpu: int | None,
+    threads: int | None,
+) -> list[Job]:
+    """Decide how many processes share the work; None means as many as are of use."""
+    from benchmark import environment
+    from benchmark.estimate import peak_bytes
+    from benchmark.executors.jobs import TYPICAL_MEMORY, Job, fit_on_gpu, share_cpu, share_gpus
+
+    cores = environment.usable_cores()
+    records = store.records()
+    gpus = [] if choice.device == "cpu" else _gpus(choice.device)
+    if gpus:
+        if per_gpu is None:
+            from benchmark.engine.device import gpu_memory_bytes
+
+            peak = peak_bytes(todo, records, "peak_gpu_memory_bytes")
+            per_gpu = min(fit_on_gpu(gpu_memory_bytes(gpu), peak) for gpu in gpus)
+        if wanted is not None:
+            per_gpu = -(-wanted // len(gpus))
+        shared = share_gpus(min(len(todo), wanted or len(todo)), gpus, per_gpu, cores)
+    elif wanted is not None:
+        shared = [Job(choice.device, max(1, cores // wanted))] * min(wanted, len(todo))
+    else:
+        needed = peak_bytes(todo, records, "process_peak_memory_bytes") or TYPICAL_MEMORY
+        shared = share_cpu(len(todo), cores, environment.free_memory_bytes(), needed)
+        shared = [replace(job, device=choice.device) for job in shared]
+    return [replace(job, threads=threads) for job in shared] if threads else shared
+
+
+def _gpus(device: str) -> list[str]:
+    """Return the CUDA devices that an option means: all of them, one, or none."""
+    from benchmark.engine.device import cuda_devices, resolve_device
+
+    found = resolve_device(device)
+    if found.type != "cuda":
+        return []
+    return cuda_devices() if found.index is None else [str(found)]
+
+
+def _summary(
+    sweep: Sweep,
+    cells: Sequence[Cell],
+    missing: Sequence[Cell],
+    todo: Sequence[Cell],
+    results: Path,
+) -> str:
+    first = sweep.cells[0]
+    limited = f" ({len(todo)} now)" if len(todo) < len(missing) else ""
+    return (
+        f"{len(cells)} cells on {first.dataset} (protocol {first.protocol['name']}): "
+        f"{len(cells) - len(missing)} finished, {len(missing)} to train{limited}; results in "
+        f"{results}"
+    )
+
+
+def _show_plan(cells: Sequence[Cell], todo: Sequence[Cell], store: Store) -> None:
+    from benchmark.commands.progress import clock
+    from benchmark.estimate import seconds_for
+
+    records = store.records() if store.root.is_dir() else []
+    running = store.unfinished()
+    now = {cell.slug for cell in todo}
+    total, unknown = 0.0, 0
+    for cell in cells:
+        seconds = seconds_for(cell, records) if cell.slug in now else None
+        if cell.slug not in now:
+            state = "finished" if store.has(cell) else "left for later"
+        else:
+            begun = "begun" if cell.slug in running else "to train"
+            state = begun if seconds is None else f"{begun}, about {clock(seconds)}"
+            total += seconds or 0.0
+            unknown += seconds is None
+        click.echo(f"  {cell.slug}: {state}")
+    if now and unknown < len(now):
+        more = f" and {unknown} cells of unknown length" if unknown else ""
+        click.echo(f"About {clock(total)}{more} for one job after the other, from past records.")
+    elif now:
+        click.echo("No record of such a cell tells how long they take.")
+
+
+def _close(asked: int, failed: Sequence[str], results: Path) -> None:
+    click.echo(f"{asked - len(failed)} trained, {len(failed)} failed.")
+    if failed:
         click.echo(
             f"Failed cells keep their traceback in {results / 'failed'} and are tried again by "
             "the next run.",
@@ -132,50 +260,9 @@ def _close(tally: Tally, results: Path) -> None:
     click.echo(f"Show the tables with: fer-bench report --results {results}")
 
 
-def _split(text: str, option: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise InputError(f"{option} is empty; give at least one value")
-    return parts
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InputError(f"--seeds: '{text}' is not a whole number from 0 to 999999999")
+def _count(text: str, option: str) -> int | None:
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1024):
+        raise InputError(f"{option}: '{text}' is neither auto nor a number from 1 to 1024")
     return int(text)
-
-
-def _methods(text: str) -> dict[str, type[Method]]:
-    from methods import registry
-
-    wanted: list[str] = []
-    for name in _split(text, "--methods"):
-        wanted += registry.names() if name.lower() == "all" else [name]
-    chosen: dict[str, type[Method]] = {}
-    for found in map(registry.get, wanted):
-        if chosen.setdefault(found.info.name, found) is not found:
-            raise InputError(
-                f"--methods: two methods call themselves '{found.info.name}'; rename one in its "
-                "info"
-            )
-    return chosen
-
-
-def _protocol(
-    name: str, overrides: tuple[str, ...], precision: str | None, recipe: str
-) -> Protocol:
-    from benchmark.protocols import load_protocol
-
-    if precision is not None:
-        overrides = (*overrides, f"training.precision={precision}")
-    return load_protocol(name, overrides).model_copy(update={"recipe": recipe})
-
-
-def _precision(protocol: Protocol, device: str) -> str:
-    """Return the precision of every cell; only ``auto`` and ``fp16`` depend on the device."""
-    precision = protocol.training.precision
-    if precision in ("fp32", "bf16"):
-        return precision
-    from benchmark.engine.device import resolve_device, resolve_precision
-
-    return resolve_precision(precision, resolve_device(device))

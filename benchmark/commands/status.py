@@ -1,29 +1,65 @@
-"""``fer-bench status``: what is in a store."""
+"""``fer-bench status``: what is in a store, and what a sweep still lacks."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from benchmark.commands.options import results_option
+from benchmark.commands.sweep import SweepChoice, sweep_options
+
+if TYPE_CHECKING:
+    from benchmark.record import Cell, Record
+    from benchmark.store import Store
 
 
-@click.command("status", short_help="Show which cells of a store are done or failed.")
+@click.command("status", short_help="Show which cells of a store or sweep are done, or why not.")
+@sweep_options
 @results_option
-def command(results: Path) -> None:
-    """Show which cells of a store are finished, begun or failed."""
+@click.pass_context
+def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
+    """Show what a store holds; with options of a sweep, what of that sweep is done.
+
+    A cell of a sweep is done, running, begun, failed, stale (its square of the table was trained,
+    but by another protocol, dataset or method: what differs is shown) or missing. Exit code 1 if a
+    record is damaged.
+    """
+    from benchmark.errors import InputError
+    from benchmark.store import Store
+
+    store = Store(results)
+    given = [n for n in options if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE]
+    if not store.root.is_dir() and not given:
+        raise InputError(
+            f"no results in {results}; name the store with --results or fill it with "
+            "'fer-bench run'"
+        )
+    records, damaged = store.survey()
+    if given:
+        _show_sweep(SweepChoice(**options).plan().cells, records, store)
+    else:
+        _show_store(records, store)
+    for entry in damaged:
+        click.echo(f"damaged: {entry.folder}: {entry.reason}", err=True)
+    if damaged:
+        click.echo("'fer-bench results check --move-aside' moves damaged cells away", err=True)
+        sys.exit(1)
+
+
+def _show_store(records: Sequence[Record], store: Store) -> None:
     from benchmark.commands.tables import Table, as_text
     from benchmark.data.imbalance import factor_label
     from benchmark.metrics import mean_accuracy, overall_accuracy
-    from benchmark.store import Store
 
     header = (
         "dataset", "protocol", "method", "factor", "seed",
         "epochs", "overall", "mean", "seconds", "id", "changed",
     )  # fmt: skip
-    store = Store(results)
-    records = store.records()
     rows = [
         (
             record.cell.dataset,
@@ -42,10 +78,44 @@ def command(results: Path) -> None:
     ]
     if rows:
         click.echo(as_text(Table(header, rows)))
-    unfinished, failures = store.unfinished(), store.failures()
-    click.echo(f"{len(records)} finished, {len(unfinished)} begun, {len(failures)} failed")
-    for slug in unfinished:
-        click.echo(f"begun: {slug} (run the same command to go on)")
+    begun, failures = store.unfinished(), store.failures()
+    running = sum(begun.values())
+    click.echo(
+        f"{len(records)} finished, {running} running, {len(begun) - running} begun, "
+        f"{len(failures)} failed"
+    )
+    for slug, held in begun.items():
+        click.echo(f"running: {slug}" if held else f"begun: {slug} (run the same command to go on)")
     for path in failures:
-        reason = path.read_text(encoding="utf-8").strip().splitlines()[-1]
-        click.echo(f"failed: {path.parent.name}: {reason} (traceback: {path})")
+        click.echo(f"failed: {path.parent.name}: {_reason(path)} (traceback: {path})")
+
+
+def _show_sweep(cells: Sequence[Cell], records: Sequence[Record], store: Store) -> None:
+    from collections import Counter
+
+    from benchmark.difference import closest, differences
+
+    done = {record.id for record in records}
+    begun = store.unfinished()
+    failures = {path.parent.name: path for path in store.failures()}
+    counts: Counter[str] = Counter()
+    for cell in cells:
+        state, detail = "missing", ""
+        if cell.id in done:
+            state = "done"
+        elif cell.slug in begun:
+            state = "running" if begun[cell.slug] else "begun"
+        elif cell.slug in failures:
+            state, detail = "failed", _reason(failures[cell.slug])
+        else:
+            other = closest([record.cell for record in records], cell)
+            if other is not None:
+                state, detail = "stale", "; ".join(differences(other, cell))
+        counts[state] += 1
+        click.echo(f"{state:8}{cell.slug}{': ' if detail else ''}{detail}")
+    click.echo(", ".join(f"{number} {state}" for state, number in counts.items()))
+
+
+def _reason(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "no reason was kept"

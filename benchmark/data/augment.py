@@ -33,10 +33,14 @@ def resize(planes: Tensor, size: int) -> Tensor:
 
 def normalise(planes: Tensor, spec: ImageSpec) -> Tensor:
     """Return (x - mean) / deviation, float32 (B, 3, H, W); grey is repeated to three channels."""
+    n, _, height, width = planes.shape
     channels = planes.expand(-1, 3, -1, -1).unbind(1)
+    view = planes.new_empty(n, 3, height, width)
     # Plain numbers, as a tensor of them would have to be copied to the device at every step.
-    values = zip(channels, spec.mean, spec.deviation, strict=True)
-    return torch.stack([(channel - mean) / deviation for channel, mean, deviation in values], dim=1)
+    values = zip(view.unbind(1), channels, spec.mean, spec.deviation, strict=True)
+    for out, channel, mean, deviation in values:
+        torch.sub(channel, mean, out=out).div_(deviation)
+    return view
 
 
 def evaluation_view(images: Tensor, spec: ImageSpec) -> Tensor:
@@ -116,8 +120,25 @@ def warp(planes: Tensor, theta: Tensor, size: int) -> Tensor:
     """Resample (B, C, H, W) through theta (B, 2, 3) to (B, C, size, size), borders repeated."""
     if size < min(planes.shape[-2:]):
         planes = resize(planes, size)  # shrink first: a grid samples points, not areas
-    grid = F.affine_grid(theta, [len(planes), 1, size, size], align_corners=False)
-    return F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
+    return F.grid_sample(
+        planes, affine_grid(theta, size), padding_mode="border", align_corners=False
+    )
+
+
+def affine_grid(theta: Tensor, size: int) -> Tensor:
+    """Return the points to sample, float32 (B, size, size, 2), x before y on -1..1.
+
+    The same as ``F.affine_grid(..., align_corners=False)``, which multiplies a matrix of three
+    columns for every pixel; a row's and a column's share added up are many times faster.
+
+    Args:
+        theta: float32 (B, 2, 3), from :func:`draw_affine`.
+        size: height and width of the view.
+    """
+    centers = torch.arange(1, 2 * size, 2, device=theta.device) / size - 1
+    across = theta[:, :, 0, None] * centers + theta[:, :, 2, None]  # (B, 2, size)
+    down = theta[:, :, 1, None] * centers
+    return across.transpose(1, 2)[:, None] + down.transpose(1, 2)[:, :, None]
 
 
 def draw_boxes(
@@ -143,10 +164,13 @@ def draw_boxes(
 
 
 def erase(view: Tensor, boxes: Tensor) -> Tensor:
-    """Set the rectangles (B, 4) of a normalised view (B, C, H, W) to zero, the mean colour."""
+    """Set the rectangles (B, 4) of a normalised view (B, C, H, W) to zero, the mean colour.
+
+    The view itself is changed.
+    """
     rows = torch.arange(view.shape[-2], device=view.device)
     columns = torch.arange(view.shape[-1], device=view.device)
     inside_rows = (rows >= boxes[:, :1]) & (rows < boxes[:, 1:2])
     inside_columns = (columns >= boxes[:, 2:3]) & (columns < boxes[:, 3:])
     inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
-    return view.masked_fill(inside, 0.0)
+    return view.mul_(~inside)  # several times faster than a masked fill

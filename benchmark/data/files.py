@@ -19,17 +19,18 @@ def check_root(name: str, root: Path | str | None) -> Path:
     """
     if root is None or not str(root):
         raise InputError(f"{name}: needs the folder of its files; pass --data-root DIR")
-    path = Path(root).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(root))
+    if os.path.isdir(path):
         return path
-    fault = "is a file, not a folder" if path.exists() else "does not exist"
+    fault = "is a file, not a folder" if os.path.exists(path) else "does not exist"
     raise InputError(f"{name}: {path} {fault}; point --data-root at the dataset's folder")
 
 
 def subfolders(folder: Path) -> list[str]:
     """Return the names of the folders in a folder, sorted, without hidden ones."""
     with _scan(folder) as entries:
-        return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+        names = [entry.name for entry in entries if not entry.name.startswith(".")]
+    return sorted(name for name in names if os.path.isdir(folder / name))
 
 
 def find_below(name: str, root: Path, wanted: str) -> str | None:
@@ -46,9 +47,11 @@ def find_below(name: str, root: Path, wanted: str) -> str | None:
     Raises:
         InputError: it stands in several subfolders, so which one is meant is unknown.
     """
-    if (root / wanted).exists():
+    # os.path takes what may not be looked into, such as lost+found, for absent.
+    if os.path.exists(root / wanted):
         return wanted
-    found = [f"{sub}/{wanted}" for sub in subfolders(root) if (root / sub / wanted).exists()]
+    below = (f"{sub}/{wanted}" for sub in subfolders(root))
+    found = [name for name in below if os.path.exists(root / name)]
     if len(found) > 1:
         raise InputError(
             f"{name}: {root} holds {' and '.join(found)}; point --data-root at one of the folders"
@@ -61,25 +64,57 @@ def list_files(root: Path, folder: str) -> dict[str, Mark]:
 
     One walk of ``os.scandir``, so that tens of thousands of files take a fraction of a second.
     Hidden files are left out.
+
+    Raises:
+        InputError: the folder cannot be listed, or a link leads outside the root.
     """
     prefix = f"{folder}/" if folder else ""
     files = {}
+    _check_inside(root, folder)
     with _scan(root / folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or not entry.is_file():
+            if entry.name.startswith("."):
                 continue
-            stat = entry.stat()
+            if entry.is_symlink():
+                _check_inside(root, prefix + entry.name)
+            try:
+                if not entry.is_file():
+                    continue
+                stat = entry.stat()
+            except OSError as error:
+                raise InputError(
+                    f"{root / prefix / entry.name} cannot be read ({error.strerror})"
+                ) from None
             files[prefix + entry.name] = Mark(stat.st_size, stat.st_mtime_ns)
     return files
 
 
 def mark_file(root: Path, name: str) -> dict[str, Mark]:
-    """Return one file in the form of :func:`list_files`."""
+    """Return one file in the form of :func:`list_files`.
+
+    Raises:
+        InputError: it cannot be found, or is a link that leads outside the root.
+    """
+    _check_inside(root, name)
     try:
         stat = (root / name).stat()
     except OSError as error:
         raise InputError(f"{root / name}: {error.strerror}") from None
     return {name: Mark(stat.st_size, stat.st_mtime_ns)}
+
+
+def _check_inside(root: Path, name: str) -> None:
+    """Refuse links that lead outside: an unpacked archive must not reach other files."""
+    try:
+        target = (root / name).resolve()
+        inside = target.is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:  # a loop of links, or no right to follow
+        raise InputError(f"{root / name} cannot be followed ({error})") from None
+    if not inside:
+        raise InputError(
+            f"{root / name} is a link that leads outside {root}, to {target}; copy what it leads "
+            "to, or point --data-root at the folder that holds all files"
+        )
 
 
 def bare_name(name: str, where: str) -> str:

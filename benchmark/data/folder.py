@@ -90,8 +90,8 @@ def find(root: Path | str | None) -> Source:
     files: dict[str, Mark] = {}
     names: dict[str, str] = {}
     if (root / MAP_FILE).exists():
-        names = parse_classes(read_lines(root / MAP_FILE, f"{NAME}: {MAP_FILE}"))
         files |= mark_file(root, MAP_FILE)
+        names = parse_classes(read_lines(root / MAP_FILE, f"{NAME}: {MAP_FILE}"))
     else:
         train = parts[Part.TRAIN]
         assert train is not None

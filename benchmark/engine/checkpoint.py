@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,19 @@ NAME = "checkpoint.pt"
 
 
 def save(folder: Path, state: dict[str, Any]) -> None:
-    """Write the state beside the old one and put it in place; a crash leaves one of the two."""
+    """Write the state beside the old one and put it in place; a crash leaves one of the two.
+
+    Raises:
+        OSError: the disk is full, or may not be written to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    # In memory first: torch's own writer turns a full disk into an error that names no cause.
+    packed = io.BytesIO()
+    torch.save(state, packed)
     draft = folder / f".{NAME}.{os.getpid()}"
     try:
         with draft.open("wb") as file:
-            torch.save(state, file)
+            file.write(packed.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         draft.replace(folder / NAME)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +43,16 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def cuda_devices() -> list[str]:
+    """Return the names of all CUDA devices."""
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+
+
+def gpu_memory_bytes(name: str) -> int:
+    """Return the memory of a CUDA device."""
+    return int(torch.cuda.get_device_properties(torch.device(name)).total_memory)
+
+
 def resolve_precision(precision: str, device: torch.device) -> str:
     """Return the precision that is meant on a device: ``auto`` becomes bf16, fp16 or fp32.
 
@@ -76,11 +88,39 @@ def private_generators(device: torch.device) -> Iterator[None]:
         yield
 
 
+def be_deterministic(device: torch.device) -> str:
+    """Allow only kernels that repeat bit for bit, and return in one line what that costs."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    if device.type == "cpu":
+        return "deterministic: on a CPU nothing changes, training repeats bit for bit anyway"
+    return (
+        "deterministic: only kernels that repeat bit for bit, which are slower; a method that "
+        "needs one that does not exist fails and says which"
+    )
+
+
+def _driver() -> str | None:
+    """Return the version of NVIDIA's driver, or None where its tool does not answer."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.partition("\n")[0].strip() or None
+
+
 def describe_device(device: torch.device) -> dict[str, Any]:
     """Return what a record keeps of the device."""
-    facts: dict[str, Any] = {"device": device.type, "threads": torch.get_num_threads()}
+    facts: dict[str, Any] = {
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
     if device.type == "cuda":
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["cuda"] = torch.version.cuda
+        facts["driver"] = _driver()
         facts["peak_gpu_memory_bytes"] = torch.cuda.max_memory_allocated(device)
     return facts

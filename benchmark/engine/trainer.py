@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
+import traceback
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +24,12 @@ from benchmark.engine import checkpoint
 from benchmark.engine.assemble import assemble
 from benchmark.engine.device import DTYPES
 from benchmark.engine.evaluate import logits_of
+from benchmark.engine.memory import is_out_of_memory, largest_that_fits
 from benchmark.engine.optim import build_optimizer, set_rate
 from benchmark.engine.schedule import rate_factor
 from benchmark.errors import TrainingError
 from benchmark.metrics import confusion_matrix, overall_accuracy
-from benchmark.models.build import build_backbone
+from benchmark.models.build import Weights, build_backbone
 from benchmark.protocol import Protocol as TrainingProtocol
 from benchmark.record import Cell, Epoch
 from benchmark.seeds import derive
@@ -64,14 +68,17 @@ class Outcome:
         logits: test logits, float32 (n, K), of the last epoch and of the best ones.
         epochs: which epoch (from 0) each of them belongs to.
         seconds: wall time by phase.
-        sessions: when training began, and each time it went on after an interruption.
+        sessions: what is known of each process that trained a part: when it began, after how many
+            epochs, and what the caller says of machine and code.
+        state_sha256: of the method's final weights and buffers.
     """
 
     history: list[Epoch] = field(default_factory=list)
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    sessions: list[str] = field(default_factory=lambda: [environment.now()])
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    state_sha256: str = ""
 
     def spend(self, phase: str, since: float) -> None:
         """Add the time since a reading of the clock to a phase."""
@@ -89,9 +96,15 @@ class Trainer:
         dataset: FaceDataset,
         split: Split,
         device: torch.device,
+        weights: Weights = None,
     ) -> None:
-        """Build the method on its backbone, all random weights drawn from the cell's seed."""
+        """Build the method on its backbone, all random weights drawn from the cell's seed.
+
+        Raises:
+            TrainingError: ``weights`` are not those that the cell names.
+        """
         self.cell = cell
+        self.weights = weights
         self.protocol: TrainingProtocol = cell.protocol_spec()
         self.dataset = dataset
         self.device = device
@@ -105,6 +118,7 @@ class Trainer:
             device=device,
         )
         self.outcome = Outcome()
+        self.readings: deque[tuple[int, float]] = deque(maxlen=5)
         started = time.perf_counter()
         torch.manual_seed(derive(cell.seed, "weights"))
         self.method = self._build(method, hyper)
@@ -112,21 +126,67 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=cell.precision == "fp16")
         self.outcome.spend("build", started)
 
-    def run(self, folder: Path, listener: Listener) -> Outcome:
+    def run(self, folder: Path, listener: Listener, session: dict[str, Any]) -> Outcome:
         """Train to the last epoch, leaving a checkpoint in ``folder`` after each.
 
+        Args:
+            folder: of the checkpoint.
+            listener: hears of progress; what it raises stops training before the next checkpoint.
+            session: what is known of this process, kept among the outcome's sessions.
+
         Raises:
-            TrainingError: the loss is no longer finite.
+            TrainingError: the loss is no longer finite, or memory ran out.
+            OSError: the checkpoint cannot be written.
         """
         done = self._restore(folder)
+        # Sums are split by thread: what was begun with so many goes on with as many.
+        begun = self.outcome.sessions[0] if self.outcome.sessions else {}
+        torch.set_num_threads(begun.get("threads", torch.get_num_threads()))
+        facts = {"started": environment.now(), "after_epochs": done, **session}
+        self.outcome.sessions.append({**facts, "threads": torch.get_num_threads()})
+        try:
+            self._train(done, folder, listener)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold the step's tensors
+            raise TrainingError(self._does_not_fit()) from None
+        self.outcome.state_sha256 = _digest(self.method)
+        return self.outcome
+
+    def _train(self, done: int, folder: Path, listener: Listener) -> None:
         for epoch in range(done, self.protocol.training.epochs):
             self._epoch(epoch, listener)
             if epoch + 1 < self.protocol.training.epochs:
                 checkpoint.save(folder, self._state())
-        return self.outcome
+
+    def _does_not_fit(self) -> str:
+        """Find by trying what batch size fits, and say it; the cell itself is not changed."""
+        size = self.protocol.training.batch_size
+        positions = self.batches.order(0)[0]
+
+        def attempt(images: int) -> None:
+            batch = self.batches.batch(positions[:images], epoch=0, step=0)
+            self._step(batch, Progress(0, self.protocol.training.epochs, 0))
+
+        found = largest_that_fits(attempt, min(size, len(positions)))
+        fits = (
+            f"{found} would fit: --set training.batch_size={found} (another cell, as its result "
+            "differs)"
+            if found
+            else "not even one image fits: choose a smaller image.size or backbone"
+        )
+        return f"{self.cell.method}: out of memory at batch size {size}; {fits}"
 
     def _build(self, method: type[Method], hyper: Any) -> Method:
-        backbone = build_backbone(self.protocol.backbone.name, self.protocol.image.size)
+        backbone = build_backbone(
+            self.protocol.backbone.name, self.protocol.image.size, self.weights
+        )
+        if backbone.weights != self.cell.weights:
+            raise TrainingError(
+                f"the backbone would start from {backbone.weights[:12]}, but the cell is of the "
+                f"weights {self.cell.weights[:12]}; if their file was changed, run again"
+            )
         # On the host, where float64 is at hand and every device gets the same statistics.
         order = np.random.default_rng(derive(self.cell.seed, "calibration"))
         positions = order.permutation(len(self.batches.labels))[:_CALIBRATION_IMAGES]
@@ -134,6 +194,8 @@ class Trainer:
             self.batches.plain(positions[start : start + _CALIBRATION_BATCH]).cpu()
             for start in range(0, len(positions), _CALIBRATION_BATCH)
         )
+        if self.dataset.images.ndim == 3:
+            backbone.expect_grey(self.protocol.image)
         backbone.to(self.device)
         # Before the method is built, so that a copy of the backbone computes likewise.
         backbone.compute_dtype = DTYPES[self.cell.precision]
@@ -194,13 +256,13 @@ class Trainer:
         means = {name: total / seen for name, total in zip(sums, totals, strict=True)}
         if not all(math.isfinite(value) for value in means.values()):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
-            before = self.outcome.history[-1].loss if self.outcome.history else {}
-            last = ", ".join(f"{name} {value:.4g}" for name, value in before.items()) or "none"
+            last = ", ".join(f"{loss:.4g} at step {step}" for step, loss in self.readings) or "none"
             raise TrainingError(
                 f"{self.cell.method}: the loss is not finite at step {progress.step + 1} (epoch "
-                f"{progress.epoch + 1}): {terms}; the epoch before: {last}; try a lower "
+                f"{progress.epoch + 1}): {terms}; the last finite means: {last}; try a lower "
                 "training.lr"
             )
+        self.readings.append((progress.step + 1, sum(means.values())))
         return means
 
     def _evaluate(self, *, epoch: int, **facts: Any) -> Epoch:
@@ -273,7 +335,7 @@ class Trainer:
         self.outcome.history = [Epoch.model_validate(entry) for entry in state["history"]]
         self.outcome.logits = {rule: t.cpu().numpy() for rule, t in state["logits"].items()}
         self.outcome.epochs = dict(state["epochs"])
-        self.outcome.sessions = [*state["sessions"], *self.outcome.sessions]
+        self.outcome.sessions = list(state["sessions"])
         for phase, seconds in state["seconds"].items():
             self.outcome.seconds[phase] = self.outcome.seconds.get(phase, 0.0) + seconds
         return len(self.outcome.history)
@@ -281,3 +343,12 @@ class Trainer:
 
 def _best(history: list[Epoch], part: str) -> float:
     return max(overall_accuracy(getattr(entry, part)) for entry in history)
+
+
+def _digest(method: Method) -> str:
+    """Return the SHA-256 over names and bytes of a method's weights and buffers."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(method.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -1,7 +1,8 @@
-"""One cell after another, in this process."""
+"""Cells in this process, one after another; other processes may work on the same store."""
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,18 @@ from benchmark import environment
 from benchmark.data.dataset import Part
 from benchmark.engine.assemble import assemble
 from benchmark.engine.device import describe_device, private_generators
+from benchmark.engine.memory import keep_freed_memory, release
 from benchmark.engine.trainer import Listener, Outcome, Trainer
-from benchmark.errors import InputError
+from benchmark.errors import InputError, StorageError
+from benchmark.lease import Lease, LeaseLostError
 from benchmark.models.build import build_backbone
-from benchmark.record import Cell, Record
+from benchmark.record import Cell, Epoch, Record
 from benchmark.spec import Sweep, make_hyper
 from benchmark.store import Store
+from methods.base import Progress
+
+_LOOK_AGAIN = 2.0
+"""Seconds between two looks at cells that other processes hold."""
 
 
 class SweepListener(Listener, Protocol):
@@ -33,6 +40,9 @@ class SweepListener(Listener, Protocol):
     def cell_failed(self, cell: Cell, reason: str, where: str) -> None:
         """Hear that a cell failed and where its traceback is."""
 
+    def waiting(self, cells: int) -> None:
+        """Hear that all cells that are left are being trained by other processes."""
+
 
 @dataclass
 class Tally:
@@ -40,6 +50,7 @@ class Tally:
 
     trained: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 def run_sweep(
@@ -49,9 +60,10 @@ def run_sweep(
     device: torch.device,
     listener: SweepListener,
 ) -> Tally:
-    """Train cells of a sweep, those that the store does not hold yet.
+    """Train cells of a sweep, those that the store does not hold and nobody else trains.
 
-    A cell that fails leaves its traceback in the store and the others go on.
+    A cell that fails leaves its traceback in the store and the others go on. What other processes
+    hold is waited for, and taken over when its holder dies.
 
     Args:
         sweep: what the cells are trained on.
@@ -61,25 +73,109 @@ def run_sweep(
         listener: hears of progress.
 
     Raises:
-        InputError: the store cannot be written to, or a method cannot be built on the backbone.
+        InputError: the store cannot be written to.
+        StorageError: the store cannot be written to any more.
     """
     store.prepare()
-    check_buildable(cells, sweep)
+    keep_freed_memory()
     tally = Tally()
     # Read before training: a commit made meanwhile is not the code that runs.
-    machine = environment.describe()
-    for number, cell in enumerate(cells, start=1):
-        listener.cell_started(cell, number, len(cells))
-        try:
-            record = train_cell(cell, sweep, store, device, listener, machine)
-        except Exception as error:
-            where = store.fail(cell, traceback.format_exc())
-            listener.cell_failed(cell, f"{type(error).__name__}: {error}", str(where))
-            tally.failed.append(cell.slug)
-        else:
-            listener.cell_finished(record)
-            tally.trained.append(cell.slug)
+    worker = _Worker(sweep, store, device, listener, environment.describe(), time.time(), tally)
+    left = list(cells)
+    said = False
+    while left:
+        free = [cell for cell in left if worker.settle(cell, len(cells))]
+        left = [cell for cell in left if cell not in free]
+        if left and not free:
+            if not said:
+                listener.waiting(len(left))
+                said = True
+            time.sleep(_LOOK_AGAIN)
     return tally
+
+
+@dataclass
+class _Worker:
+    """What all cells of a sweep share in this process."""
+
+    sweep: Sweep
+    store: Store
+    device: torch.device
+    listener: SweepListener
+    machine: dict[str, Any]
+    began: float
+    tally: Tally
+
+    def settle(self, cell: Cell, total: int) -> bool:
+        """Train a cell, or see that it is done; False while another process holds it."""
+        lease = self.store.take(cell)
+        if lease is None:
+            return False
+        with lease:
+            if self.store.has(cell):
+                self.store.clear(cell)
+                self.tally.elsewhere.append(cell.slug)
+            elif self._failed_meanwhile(cell):
+                self.tally.failed.append(cell.slug)
+            else:
+                done = len(self.tally.trained) + len(self.tally.failed)
+                done += len(self.tally.elsewhere)
+                self.listener.cell_started(cell, done + 1, total)
+                return self._train(cell, lease)
+        return True
+
+    def _failed_meanwhile(self, cell: Cell) -> bool:
+        """Whether another process tried the cell since this sweep began: once is enough."""
+        try:
+            changed = (self.store.failed(cell) / "error.txt").stat().st_mtime
+        except OSError:
+            return False
+        return changed >= self.began
+
+    def _train(self, cell: Cell, lease: Lease) -> bool:
+        guarded = _Guard(self.listener, lease)
+        try:
+            record = train_cell(cell, self.sweep, self.store, self.device, guarded, self.machine)
+        except LeaseLostError:
+            return False
+        except (OSError, StorageError) as error:
+            self._give_up_if_full(error)
+            self._fail(cell, error)
+        except Exception as error:
+            self._fail(cell, error)
+        else:
+            self.listener.cell_finished(record)
+            self.tally.trained.append(cell.slug)
+        release()
+        return True
+
+    def _give_up_if_full(self, error: OSError | StorageError) -> None:
+        """Stop the sweep where the store is at fault, as every other cell would fail likewise."""
+        if isinstance(error, StorageError):
+            raise error
+        if error.filename is None or str(self.store.root) in str(error.filename):
+            with self.store.writing():
+                raise error
+
+    def _fail(self, cell: Cell, error: Exception) -> None:
+        where = self.store.fail(cell, traceback.format_exc())
+        self.listener.cell_failed(cell, f"{type(error).__name__}: {error}", str(where))
+        self.tally.failed.append(cell.slug)
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """Passes on what a listener hears, and stops a cell that is no longer this process's."""
+
+    listener: Listener
+    lease: Lease
+
+    def stepped(self, progress: Progress, steps: int, loss: float, rate: float) -> None:
+        self.listener.stepped(progress, steps, loss, rate)
+
+    def evaluated(self, epoch: Epoch) -> None:
+        self.lease.check()
+        self.listener.evaluated(epoch)
 
 
 def train_cell(
@@ -92,17 +188,24 @@ def train_cell(
 ) -> Record:
     """Train one cell and put its record into the store; ``machine`` describes the process."""
     method = sweep.methods[cell.method]
-    with private_generators(device):
-        trainer = Trainer(
-            cell,
-            method,
-            make_hyper(method, cell.hyper),
-            sweep.dataset,
-            sweep.splits[cell.factor],
-            device,
-        )
-        outcome = trainer.run(store.running(cell), listener)
-    record = _record(cell, sweep, outcome, {**machine, **describe_device(device)})
+    threads = torch.get_num_threads()
+    try:
+        with private_generators(device):
+            trainer = Trainer(
+                cell,
+                method,
+                make_hyper(method, cell.hyper),
+                sweep.dataset,
+                sweep.splits[cell.factor],
+                device,
+                sweep.weights,
+            )
+            session = {**machine, **describe_device(device)}
+            outcome = trainer.run(store.running(cell), listener, session)
+            facts = {**machine, **describe_device(device)}
+    finally:
+        torch.set_num_threads(threads)  # a resumed cell may have asked for others
+    record = _record(cell, sweep, outcome, facts)
     labels = sweep.dataset.labels[sweep.dataset.indices(Part.TEST)]
     store.add(record, {"label": labels, **outcome.logits})
     return record
@@ -122,25 +225,31 @@ def _record(cell: Cell, sweep: Sweep, outcome: Outcome, machine: dict[str, Any])
         seconds={phase: round(value, 3) for phase, value in outcome.seconds.items()},
         provenance={
             **machine,
-            "sessions": outcome.sessions,
             "finished": environment.now(),
             "process_peak_memory_bytes": environment.peak_memory_bytes(),
         },
+        sessions=outcome.sessions,
+        state_sha256=outcome.state_sha256,
     )
 
 
-def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> None:
+def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
     """Assemble each method once, so that what cannot work is said before any training.
+
+    Returns:
+        What there is to say of the backbones' weights, each line once.
 
     Raises:
         InputError: a method does not work with the backbone.
     """
     first_of = {cell.method: cell for cell in reversed(cells)}
+    notes: dict[str, None] = {}
     for name, cell in first_of.items():
         protocol = cell.protocol_spec()
         method = sweep.methods[name]
         with torch.random.fork_rng(devices=[]):
-            backbone = build_backbone(protocol.backbone.name, protocol.image.size)
+            backbone = build_backbone(protocol.backbone.name, protocol.image.size, sweep.weights)
+            notes[backbone.weights_note] = None
             try:
                 assemble(
                     method,
@@ -152,3 +261,4 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> None:
                 )
             except Exception as error:  # a value that no layer takes, a fault in a new method
                 raise InputError(f"{name}: {error}") from error
+    return [note for note in notes if note]

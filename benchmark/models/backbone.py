@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.protocol import ImageSpec
 
 
 class Backbone(nn.Module):
@@ -19,11 +20,15 @@ class Backbone(nn.Module):
         channels: C of the feature map (B, C, H, W).
         compute_dtype: the dtype of autocast inside the backbone, or None for none. The engine sets
             it; what leaves the backbone is always float32, so heads and losses are too.
+        weights: identity of the weights it starts from: a SHA-256, or ``scratch`` for random ones.
+        weights_note: one line on where they came from and what of them was taken over, or nothing.
     """
 
     name: str
     channels: int
     compute_dtype: torch.dtype | None = None
+    weights: str = "scratch"
+    weights_note: str = ""
 
     def autocast(self, images: Tensor) -> AbstractContextManager[object]:
         """Return the precision context that the backbone's own layers run in."""
@@ -65,6 +70,12 @@ class Backbone(nn.Module):
 
         Args:
             batches: normalised, un-augmented training images, each float (B, 3, H, W).
+        """
+
+    def expect_grey(self, image: ImageSpec) -> None:
+        """Hear that every image will be grey, normalised to three channels as ``image`` says.
+
+        A backbone may use it to compute the same function faster; most do not.
         """
 
     def last_stage_blocks(self) -> nn.Sequential:

@@ -19,7 +19,9 @@ from torch.nn import functional as F
 from benchmark.errors import InputError
 from benchmark.models.backbone import Backbone
 from benchmark.models.dlib_file import Affine, Conv, FullyConnected, Layer, read_weights
+from benchmark.models.grey import FirstConv
 from benchmark.models.moments import Moments
+from benchmark.protocol import ImageSpec
 
 PIXEL_MEAN = (122.782, 117.001, 104.298)
 """Red, green and blue mean on 0..255 that the network was trained with.
@@ -57,8 +59,13 @@ class ConvNorm(nn.Module):
         self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.conv = self._convolution(inputs, outputs, kernel, stride, padding)
         self.norm = nn.BatchNorm2d(outputs)
+
+    def _convolution(
+        self, inputs: int, outputs: int, kernel: int, stride: int, padding: int
+    ) -> nn.Conv2d:
+        return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return norm(conv(images))."""
@@ -103,6 +110,15 @@ class ConvNorm(nn.Module):
         running_mean, running_variance = _running_statistics(self.norm)
         running_mean.copy_(mean)
         running_variance.copy_(variance)
+
+
+class Stem(ConvNorm):
+    """The first layer, which can be told that all images are grey."""
+
+    def _convolution(
+        self, inputs: int, outputs: int, kernel: int, stride: int, padding: int
+    ) -> FirstConv:
+        return FirstConv(inputs, outputs, kernel, stride, padding)
 
 
 def _running_statistics(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -159,7 +175,7 @@ class DlibResNet(nn.Module):
 
     def __init__(self, stages: int, *, padded: bool) -> None:
         super().__init__()
-        self.stem = ConvNorm(3, _STEM_CHANNELS, 7, stride=2, padding=3 if padded else 0)
+        self.stem = Stem(3, _STEM_CHANNELS, 7, stride=2, padding=3 if padded else 0)
         inputs = _STEM_CHANNELS
         sequences = []
         for number, (channels, count) in enumerate(_STAGES[:stages]):
@@ -259,6 +275,12 @@ class DlibFace(Backbone):
             )
         maps: Tensor = self.network(images)
         return maps
+
+    def expect_grey(self, image: ImageSpec) -> None:
+        """Leave out what the three channels of a grey image repeat."""
+        conv = self.network.stem.conv
+        assert isinstance(conv, FirstConv)
+        conv.expect_grey(image.mean, image.deviation)
 
     def last_stage_blocks(self) -> nn.Sequential:
         """Return the down block to 256 channels and the two plain blocks after it."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 import timm
@@ -11,30 +14,30 @@ from torch import Tensor, nn
 
 from benchmark.errors import InputError
 from benchmark.models.backbone import Backbone
+from benchmark.models.weights_names import Matching, match_names
 
 
 class TimmBackbone(Backbone):
-    """A network of timm without its classifier, initialised at random."""
+    """A network of timm without its classifier."""
 
-    def __init__(self, name: str, image_size: int) -> None:
+    def __init__(self, name: str, image_size: int, *, pretrained: bool = False) -> None:
         """Build the network.
 
         Args:
             name: a timm model name.
             image_size: height and width of the images in pixels; networks with a fixed input size
                 are built for it.
+            pretrained: start from timm's own weights instead of random ones; timm fits what
+                depends on the input size.
 
         Raises:
-            InputError: timm does not know the name, or the network gives no feature map at this
-                size.
+            InputError: timm does not know the name or cannot have its weights, or the network gives
+                no feature map at this size.
         """
         super().__init__()
-        if not timm.is_model(name):
-            near = difflib.get_close_matches(name, timm.list_models(), n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
-            raise InputError(f"unknown backbone '{name}'{hint}; use dlib-face or a timm model name")
+        _check_name(name)
         self.name = name
-        self.network = _build(name, image_size)
+        self.network = _build(name, image_size, pretrained)
         self.channels = int(self.network.num_features)
         self._probe(image_size)
 
@@ -48,6 +51,19 @@ class TimmBackbone(Backbone):
         if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
             return features.permute(0, 3, 1, 2)
         return features
+
+    def load(self, state: Mapping[str, Tensor]) -> Matching:
+        """Take over all weights of the network from a file's tensors.
+
+        Raises:
+            InputError: see :func:`benchmark.models.weights_names.match_names`.
+        """
+        own = self.network.state_dict()
+        classifier = self.network.default_cfg.get("classifier") or ()
+        layers = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+        matching = match_names(state, own, layers)
+        self.network.load_state_dict({**own, **matching.tensors})
+        return matching
 
     def last_stage_blocks(self) -> nn.Sequential:
         """Return ``layer4`` of a ResNet."""
@@ -70,12 +86,58 @@ class TimmBackbone(Backbone):
             raise InputError(f"backbone '{self.name}' gives {tuple(shape)}, not (B, C, H, W)")
 
 
-def _build(name: str, image_size: int) -> Any:
+def pretrained_sha256(name: str) -> str:
+    """Return the SHA-256 of timm's own weights of a network, of the size and classes they were
+    trained for: over each tensor's name, dtype, shape and bytes, in the order of the names.
+
+    Raises:
+        InputError: timm does not know the name or cannot have its weights.
+    """
+    _check_name(name)
+    digest = hashlib.sha256()
+    with torch.random.fork_rng(devices=[]):
+        state = _create(name, pretrained=True).state_dict()
+    for key in sorted(state):
+        tensor = state[key].contiguous()
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _check_name(name: str) -> None:
+    if timm.is_model(name):
+        return
+    near = difflib.get_close_matches(name, timm.list_models(), n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    raise InputError(f"unknown backbone '{name}'{hint}; use dlib-face or a timm model name")
+
+
+def _build(name: str, image_size: int, pretrained: bool) -> Any:
     plain = timm.get_pretrained_cfg(name)
     fixed = {"img_size": image_size} if plain is not None and plain.fixed_input_size else {}
     try:
-        return timm.create_model(name, pretrained=False, num_classes=0, **fixed)
+        return _create(name, pretrained=pretrained, num_classes=0, **fixed)
     except (TypeError, AssertionError, RuntimeError) as error:
         raise InputError(
             f"backbone '{name}' cannot be built for {image_size} px images ({error})"
         ) from error
+
+
+def _create(name: str, *, pretrained: bool, **values: Any) -> Any:
+    if not pretrained:
+        return timm.create_model(name, pretrained=False, **values)
+    # The hub's client tells of every attempt; one line at the end says it all.
+    client = logging.getLogger("huggingface_hub")
+    level = client.level
+    client.setLevel(logging.ERROR)
+    try:
+        return timm.create_model(name, pretrained=True, **values)
+    except Exception as error:  # of the network, of the hub's client, of the file it has
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+        raise InputError(
+            f"timm's own weights of '{name}' cannot be had ({reason}); they come from the network "
+            "or timm's cache: try again online, or give a file with --weights PATH"
+        ) from error
+    finally:
+        client.setLevel(level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ def load_protocol(name: str, overrides: Iterable[str] = ()) -> Protocol:
         InputError: no such protocol, a value without a source, or a value that does not fit.
     """
     path = _folder() / f"{name}.toml" if name in shipped() else Path(name)
-    if path.suffix != ".toml" or not path.is_file():
+    if path.suffix != ".toml" or not _is_file(path):
         raise InputError(
             f"no protocol '{name}'; shipped: {', '.join(shipped())}, or give the path of a "
             ".toml file"
@@ -43,6 +44,13 @@ def load_protocol(name: str, overrides: Iterable[str] = ()) -> Protocol:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     return parse_protocol(text, str(path), overrides)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def parse_protocol(text: str, where: str, overrides: Iterable[str] = ()) -> Protocol:
@@ -102,7 +110,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise InputError(f"--set {text!r}: write key=value, for instance training.epochs=2")
     try:
         parsed = tomllib.loads(f"value = {value}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return key, value
     return key, parsed["value"] if set(parsed) == {"value"} else value
 
@@ -110,12 +118,14 @@ def parse_override(text: str) -> tuple[str, Any]:
 def _toml(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also numbers of 4300 digits
         raise InputError(f"{where}: not valid TOML ({error})") from error
 
 
 _SECTIONS = ("backbone", "image", "augment", "training")
 _UNSOURCED = {"name", "version", "summary"}
+_DEEPEST = 3
+"""Words of a dotted name at most: ``methods.mek.smoothing``."""
 
 
 def _split_sources(
@@ -126,6 +136,8 @@ def _split_sources(
     sources: dict[str, str] = {}
     for key, entry in table.items():
         dotted = f"{prefix}{key}"
+        if dotted.count(".") >= _DEEPEST:
+            raise InputError(f"{where}: no value has a name as long as {dotted[:80]}")
         if dotted in _UNSOURCED:
             values[key] = entry
         elif not isinstance(entry, Mapping):
@@ -137,11 +149,22 @@ def _split_sources(
                 "source",
             }:
                 raise InputError(f"{where}: {dotted} needs a source: say where its value is from")
+            if not _is_plain(entry["value"]):
+                raise InputError(f"{where}: {dotted} takes a finite value or a list of them")
             values[key], sources[dotted] = entry["value"], source
         else:
             values[key], inner = _split_sources(entry, where, f"{dotted}.")
             sources |= inner
     return values, sources
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a finite value or a list of them: nothing else stands in a protocol."""
+    several = value if isinstance(value, list | tuple) else (value,)
+    return all(
+        math.isfinite(one) if isinstance(one, float) else isinstance(one, bool | int | str)
+        for one in several
+    )
 
 
 def _validated(values: Mapping[str, Any], sources: Mapping[str, str], where: str) -> Protocol:
@@ -155,6 +178,8 @@ def _validated(values: Mapping[str, Any], sources: Mapping[str, str], where: str
 
 def _set(values: dict[str, Any], key: str, value: Any, where: str) -> None:
     *path, last = key.split(".")
+    if not _is_plain(value):
+        raise InputError(f"{where} {key}: takes a finite value or a list of them")
     table: Any = values
     if path[:1] not in [[section] for section in (*_SECTIONS, "methods")]:
         raise InputError(f"{where} {key}: no such value; known: {', '.join(_known(values))}")

@@ -1,0 +1,120 @@
+"""Finished cells as one file, to carry them from one store to another.
+
+A zip archive with ``<slug>/record.json`` and ``<slug>/logits.npz``. What is read from one is
+checked as in a store, and nothing is ever unpacked by the names that stand in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.errors import InputError
+from benchmark.record import Record
+from benchmark.record_file import RECORD, parse_record, to_json
+from benchmark.store import LOGITS, Store
+
+_MAX_MEMBER = 1 << 30  # bytes; no cell is near it, and a bomb stops here
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What an import came to: slugs of cells that are new, and of those that were there."""
+
+    added: list[str]
+    kept: list[str]
+
+
+def export_cells(store: Store, records: Sequence[Record], path: Path) -> None:
+    """Write cells of a store into one file, whole or not at all.
+
+    Raises:
+        InputError: a cell's logits are damaged, or the file cannot be written.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for record in records:
+            slug = record.cell.slug
+            archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
+            archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(packed.getvalue())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def import_cells(store: Store, path: Path) -> Arrival:
+    """Put the cells of a file into a store, all of them checked before the first is added.
+
+    A cell that the store holds already stays as it is.
+
+    Raises:
+        InputError: the file is none of ours, or a cell in it is damaged.
+        StorageError: the store cannot be written to.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = [_read(archive, name, path) for name in _record_names(archive, path)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: not a file of 'fer-bench results export' ({error})") from error
+    arrival = Arrival([], [])
+    for record, content in found:
+        there = store.has(record.cell)
+        if not there:
+            store.put(record, content)
+        (arrival.kept if there else arrival.added).append(record.cell.slug)
+    return arrival
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """Name a member with a fixed date, so that the same cells give the same bytes."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
+    names = sorted(set(archive.namelist()))
+    records = [name for name in names if name.endswith(f"/{RECORD}")]
+    strange = [n for n in names if n.rpartition("/")[2] not in (RECORD, LOGITS)]
+    if strange or not records:
+        what = f"it holds {strange[0]!r}" if strange else "it holds no record"
+        raise InputError(f"{path}: not a file of 'fer-bench results export' ({what})")
+    return records
+
+
+def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, bytes]:
+    folder = name.removesuffix(f"/{RECORD}")
+    try:
+        record = parse_record(_content(archive, name))
+        content = _content(archive, f"{folder}/{LOGITS}")
+        if folder != record.cell.slug:
+            raise ValueError("its name is not its cell's")
+        if record.logits_sha256 not in (None, hashlib.sha256(content).hexdigest()):
+            raise ValueError(f"{LOGITS} is not the file of the record")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            if "label" not in arrays.files or not set(record.logits) <= set(arrays.files):
+                raise ValueError(f"{LOGITS} lacks arrays that the record names")
+    except KeyError as error:
+        raise InputError(f"{path}: {folder} has no {LOGITS}; nothing was imported") from error
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: {folder} is damaged ({error}); nothing was imported") from error
+    return record, content
+
+
+def _content(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > _MAX_MEMBER:
+        raise ValueError(f"{name} is too large")
+    return archive.read(name)

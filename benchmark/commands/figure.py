@@ -1,0 +1,114 @@
+"""``fer-bench figure``: stored records as figures for a paper."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import click
+
+from benchmark.commands.options import DATASETS, results_option, write_bytes
+from benchmark.errors import InputError
+
+NAMES = ("recall", "factor", "confusion", "curves", "distribution")
+FORMATS = ("pdf", "svg", "png")
+
+
+@click.command("figure", short_help="Draw the stored records as figures for a paper.")
+@click.argument("name", type=click.Choice(NAMES))
+@click.option(
+    "--methods", default="all", show_default=True, help="Comma-separated methods, or 'all'."
+)
+@click.option(
+    "--factors",
+    help="Comma-separated imbalance factors; 'full' is the unmodified set (default: all stored).",
+)
+@click.option(
+    "--select",
+    "rule",
+    type=click.Choice(["last", "val", "oracle"]),
+    help="Which epoch is reported: the last (default), the best on the validation split, or the "
+    "best on the test split (marked with a dagger).",
+)
+@click.option(
+    "--dataset",
+    type=click.Choice(DATASETS),
+    envvar="FER_BENCH_DATASET",
+    help="Only this dataset's cells (default: a figure for each group of comparable cells).",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="Of the file (default: what --out ends in, else pdf).",
+)
+@results_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file (default: NAME-DATASET-PROTOCOL.FORMAT in the working directory).",
+)
+def command(
+    name: str,
+    methods: str,
+    factors: str | None,
+    rule: str | None,
+    dataset: str | None,
+    format_name: str | None,
+    results: Path,
+    out: Path | None,
+) -> None:
+    """Draw the stored records; nothing is trained.
+
+    \b
+    recall        recall of each class, with intervals
+    factor        overall and mean accuracy against the imbalance factor
+    confusion     confusion matrices
+    curves        training loss and accuracies by epoch
+    distribution  training images of each class; RAF-DB and FERPlus need no records
+
+    Cells that differ in dataset, protocol, weights or precision never share a figure: each group
+    of cells that can be compared gets a file of its own.
+    """
+    from benchmark.data.imbalance import parse_factor
+    from benchmark.report.figures.draw import DISTRIBUTION, Wanted, drawings
+    from benchmark.store import Store
+
+    file_format = _format(format_name, out)
+    wanted = Wanted(
+        dataset=dataset,
+        methods=[] if methods.strip().lower() == "all" else _split(methods, "--methods"),
+        factors=[] if factors is None else [parse_factor(f) for f in _split(factors, "--factors")],
+        rule=rule,
+    )
+    needs_store = name != DISTRIBUTION or results.is_dir()
+    records = Store(results).records() if needs_store else []
+    figures = drawings(name, records, wanted)
+    if out is not None and len(figures) > 1:
+        stems = ", ".join(figure.stem for figure in figures)
+        raise InputError(
+            f"--out names one file, but there are {len(figures)} figures ({stems}); name one "
+            "--dataset, or leave --out away"
+        )
+    for figure in figures:
+        with warnings.catch_warnings(record=True) as remarks:
+            data = figure.render(file_format)
+        for remark in dict.fromkeys(str(one.message) for one in remarks):  # glyphs no font has
+            click.echo(f"note: {' '.join(remark.split())}", err=True)
+        write_bytes(data, out or Path(f"{figure.stem}.{file_format}"))
+
+
+def _format(name: str | None, out: Path | None) -> str:
+    ending = out.suffix.lower().removeprefix(".") if out is not None else ""
+    if out is not None and ending not in FORMATS:
+        raise InputError(f"--out {out}: the name must end in .{', .'.join(FORMATS)}")
+    if name and ending and name != ending:
+        raise InputError(f"--out {out} does not end in .{name}, which --format asks for")
+    return name or ending or "pdf"
+
+
+def _split(text: str, option: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise InputError(f"{option} is empty; give at least one value")
+    return parts

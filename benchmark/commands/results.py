@@ -1,0 +1,71 @@
+"""``fer-bench results``: check a store, and carry cells from one to another."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from benchmark.commands.options import results_option
+
+
+@click.group("results", short_help="Check a store; export and import finished cells.")
+def command() -> None:
+    """Check a store; export and import finished cells."""
+
+
+@command.command("check")
+@click.option("--move-aside", is_flag=True, help="Move damaged cells to the folder 'damaged'.")
+@results_option
+def check(results: Path, move_aside: bool) -> None:
+    """Read every record and all logits, and name what is damaged; exit code 1 if anything is."""
+    from benchmark.store import Store
+
+    store = Store(results)
+    records, damaged = store.survey(logits=True)
+    for entry in damaged:
+        click.echo(f"damaged: {entry.folder}: {entry.reason}")
+        if move_aside:
+            click.echo(f"  moved to {store.set_aside(entry)}")
+    click.echo(f"{len(records)} cells are whole, {len(damaged)} damaged")
+    if damaged and not move_aside:
+        click.echo("--move-aside moves them away; the next run trains them anew", err=True)
+        sys.exit(1)
+
+
+@command.command("export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only cells such as 'mek-*-150-*'.")
+@results_option
+def export(file: Path, only: tuple[str, ...], results: Path) -> None:
+    """Write finished cells into one FILE (a zip archive)."""
+    from benchmark.bundle import export_cells
+    from benchmark.commands.sweep import matching
+    from benchmark.errors import InputError
+    from benchmark.store import Store
+
+    store = Store(results)
+    records = store.records()
+    if not records:
+        raise InputError(f"no finished cells in {results}; fill it with 'fer-bench run'")
+    chosen = {cell.slug for cell in matching([record.cell for record in records], only)}
+    kept = [record for record in records if record.cell.slug in chosen]
+    export_cells(store, kept, file)
+    click.echo(f"{len(kept)} cells written to {file}")
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@results_option
+def import_(file: Path, results: Path) -> None:
+    """Put the cells of a FILE that 'export' wrote into a store, each checked first."""
+    from benchmark.bundle import import_cells
+    from benchmark.store import Store
+
+    store = Store(results)
+    store.prepare()
+    arrival = import_cells(store, file)
+    click.echo(
+        f"{len(arrival.added)} cells added to {results}, {len(arrival.kept)} were there already"
+    )

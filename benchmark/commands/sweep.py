@@ -1,0 +1,220 @@
+"""The options that name a sweep, and what they mean: the same for every command that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark.commands.options import SYNTHETIC, F, choose_dataset, dataset_options
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.protocol import Protocol
+    from benchmark.record import Cell
+    from benchmark.spec import Sweep
+    from methods.base import Method
+
+DEFAULT_PROTOCOL = {SYNTHETIC: "smoke"}  # any other dataset: compact
+
+
+def sweep_options(function: F) -> F:
+    """Add the options that :class:`SweepChoice` is made of."""
+    for option in (
+        click.option(
+            "--cut-head", is_flag=True, help="Reach a factor by cutting the largest classes."
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+            help="Of the backbone (default: the protocol's).",
+        ),
+        click.option(
+            "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
+        ),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value."
+        ),
+        click.option(
+            "--weights",
+            metavar="PATH|timm|scratch",
+            help="What the backbone starts from: a torch or safetensors file, timm's own weights, "
+            "or random ones (default: random, or what the backbone brings).",
+        ),
+        click.option(
+            "--recipe",
+            type=click.Choice(["shared", "authors"]),
+            default="shared",
+            show_default=True,
+            help="One recipe for all methods, or each method's own authors' one.",
+        ),
+        click.option(
+            "--protocol",
+            "protocol_name",
+            help="paper, compact, smoke or a TOML file (default: smoke for synthetic faces, else "
+            "compact).",
+        ),
+        dataset_options,
+        click.option(
+            "--seeds", default="0", show_default=True, help="Comma-separated training seeds."
+        ),
+        click.option(
+            "--factors",
+            default="50,100,150",
+            show_default=True,
+            help="Comma-separated imbalance factors; 'full' is the unmodified set.",
+        ),
+        click.option(
+            "--methods",
+            default="all",
+            show_default=True,
+            help="Comma-separated methods, 'all', or package.module:Class.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True)
+class SweepChoice:
+    """What the user asked for, as the options give it."""
+
+    methods: str
+    factors: str
+    seeds: str
+    dataset: str | None
+    data_root: Path | None
+    cache_dir: Path | None
+    protocol_name: str | None
+    recipe: str
+    weights: str | None
+    overrides: tuple[str, ...]
+    device: str
+    precision: str | None
+    cut_head: bool
+
+    def arguments(self, dataset: str) -> list[str]:
+        """Return the command-line options that make the same choice again.
+
+        Args:
+            dataset: that the choice came to.
+        """
+        values = {
+            "--methods": self.methods,
+            "--factors": self.factors,
+            "--seeds": self.seeds,
+            "--dataset": dataset,
+            "--data-root": self.data_root,
+            "--cache-dir": self.cache_dir,
+            "--protocol": self.protocol_name,
+            "--recipe": self.recipe,
+            "--weights": self.weights,
+            "--device": self.device,
+            "--precision": self.precision,
+        }
+        options = [f"{name}={value}" for name, value in values.items() if value is not None]
+        options += [f"--set={text}" for text in self.overrides]
+        return [*options, *(["--cut-head"] if self.cut_head else [])]
+
+    def plan(self) -> Sweep:
+        """Load the dataset and return the cells.
+
+        Raises:
+            InputError: anything that was asked for does not exist or does not fit.
+        """
+        from benchmark.data.imbalance import parse_factor
+        from benchmark.data.load import load_dataset
+        from benchmark.models.build import parse_weights, weights_identity
+        from benchmark.spec import plan
+
+        dataset = choose_dataset(self.dataset, self.data_root)
+        chosen = _methods(self.methods)
+        factors = dict.fromkeys(parse_factor(text) for text in _split(self.factors, "--factors"))
+        seeds = dict.fromkeys(_seed(text) for text in _split(self.seeds, "--seeds"))
+        protocol = self._protocol(dataset)
+        weights = parse_weights(self.weights)
+        identity = weights_identity(protocol.backbone.name, weights)
+        sweep = plan(
+            load_dataset(dataset, self.data_root, cache_dir=self.cache_dir),
+            chosen,
+            list(factors),
+            list(seeds),
+            protocol,
+            weights=identity,
+            precision=_precision(protocol, self.device),
+            cut_head=self.cut_head,
+        )
+        return replace(sweep, weights=weights)
+
+    def _protocol(self, dataset: str) -> Protocol:
+        from benchmark.protocols import load_protocol
+
+        name = self.protocol_name or DEFAULT_PROTOCOL.get(dataset, "compact")
+        overrides = self.overrides
+        if self.precision is not None:
+            overrides = (*overrides, f"training.precision={self.precision}")
+        return load_protocol(name, overrides).model_copy(update={"recipe": self.recipe})
+
+
+def matching(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
+    """Return the cells whose name fits one of the patterns; all of them where there is none.
+
+    A name is ``method-dataset-factor-sSEED``, as in ``mek-ferplus-150-s0``.
+
+    Raises:
+        InputError: a pattern fits no cell.
+    """
+    from fnmatch import fnmatchcase
+
+    if not patterns:
+        return list(cells)
+    names = {cell.slug: cell.slug.rpartition("-")[0] for cell in cells}
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names.values()):
+            raise InputError(
+                f"--only {pattern}: fits none of the sweep's {len(cells)} cells; a name looks like "
+                f"{next(iter(names.values()))}"
+            )
+    return [c for c in cells if any(fnmatchcase(names[c.slug], p) for p in patterns)]
+
+
+def _split(text: str, option: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise InputError(f"{option} is empty; give at least one value")
+    return parts
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InputError(f"--seeds: '{text}' is not a whole number from 0 to 999999999")
+    return int(text)
+
+
+def _methods(text: str) -> dict[str, type[Method]]:
+    from methods import registry
+
+    wanted: list[str] = []
+    for name in _split(text, "--methods"):
+        wanted += registry.names() if name.lower() == "all" else [name]
+    chosen: dict[str, type[Method]] = {}
+    for found in map(registry.get, wanted):
+        if chosen.setdefault(found.info.name, found) is not found:
+            raise InputError(
+                f"--methods: two methods call themselves '{found.info.name}'; rename one in its "
+                "info"
+            )
+    return chosen
+
+
+def _precision(protocol: Protocol, device: str) -> str:
+    """Return the precision of every cell; only ``auto`` and ``fp16`` depend on the device."""
+    precision = protocol.training.precision
+    if precision in ("fp32", "bf16"):
+        return precision
+    from benchmark.engine.device import resolve_device, resolve_precision
+
+    return resolve_precision(precision, resolve_device(device))

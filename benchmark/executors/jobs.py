@@ -1,0 +1,124 @@
+"""Several jobs side by side: each is a process of its own that takes cells by their leases.
+
+On a CPU one thread a job beats one job with all threads, since threads of one job wait for each
+other at the end of every layer. Jobs know nothing of each other: when one dies, the others train
+its cell.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+TYPICAL_MEMORY = 3 << 29
+"""Bytes that a job takes where no record tells: what `compact` takes at most."""
+
+_SHARE_OF_GPU = 0.9  # the rest is for what the driver and the allocator keep
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process is given: its device and its CPU threads."""
+
+    device: str
+    threads: int
+
+
+def share_cpu(cells: int, cores: int, free_bytes: int | None, cell_bytes: int) -> list[Job]:
+    """Return a job a core, as far as there are cells and memory for them.
+
+    Args:
+        cells: how many are to be trained.
+        cores: that this process may use.
+        free_bytes: of memory, None where unknown.
+        cell_bytes: that a job takes.
+    """
+    fit = cores if free_bytes is None else max(1, free_bytes // cell_bytes)
+    jobs = max(1, min(cells, cores, fit))
+    return [Job("cpu", max(1, cores // jobs))] * jobs
+
+
+def share_gpus(cells: int, gpus: Sequence[str], per_gpu: int, cores: int) -> list[Job]:
+    """Return jobs dealt out over GPUs in turn, no more than cells.
+
+    Args:
+        cells: how many are to be trained.
+        gpus: names of devices.
+        per_gpu: jobs on each.
+        cores: that this process may use.
+    """
+    jobs = max(1, min(cells, per_gpu * len(gpus)))
+    return [Job(gpus[number % len(gpus)], max(1, cores // jobs)) for number in range(jobs)]
+
+
+def fit_on_gpu(total_bytes: int, peak_bytes: int | None) -> int:
+    """Return how many cells fit on a GPU side by side: one where no record tells their peak."""
+    if not peak_bytes:
+        return 1
+    return max(1, int(total_bytes * _SHARE_OF_GPU) // peak_bytes)
+
+
+def run_jobs(command: Sequence[str], jobs: Sequence[Job], say: Callable[[str], None]) -> list[int]:
+    """Run a command in several processes and return their exit codes, negative for a signal.
+
+    An interruption reaches all of them, and all have ended when this returns or raises.
+
+    Args:
+        command: of ``fer-bench``, without its name.
+        jobs: one process each, which gets its device and threads as options.
+        say: takes each line that a process prints, with the job's number in front.
+
+    Raises:
+        KeyboardInterrupt: after the processes have ended.
+    """
+    processes = [_start(command, job) for job in jobs]
+    readers = [
+        threading.Thread(target=_relay, args=(process.stdout, f"[job {number}] ", say))
+        for number, process in enumerate(processes, start=1)
+    ]
+    for reader in readers:
+        reader.start()
+    with _ended(processes):
+        codes = [process.wait() for process in processes]
+    for reader in readers:
+        reader.join()
+    return codes
+
+
+def _start(command: Sequence[str], job: Job) -> subprocess.Popen[str]:
+    extra = ["--jobs", "1", "--threads", str(job.threads), "--device", job.device]
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "benchmark", *command, *extra],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "OMP_NUM_THREADS": str(job.threads)},
+        start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
+    )
+
+
+@contextmanager
+def _ended(processes: Sequence[subprocess.Popen[str]]) -> Iterator[None]:
+    """Pass an interruption on and wait: a job ends within a step and keeps its checkpoint."""
+    try:
+        yield
+    except BaseException:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait()
+        raise
+
+
+def _relay(lines: IO[str] | None, prefix: str, say: Callable[[str], None]) -> None:
+    for line in lines or ():
+        say(prefix + line.rstrip("\n"))

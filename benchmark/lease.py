@@ -1,0 +1,187 @@
+"""Leases: several processes, on one machine or several, divide cells without talking.
+
+A lease is a numbered file in the cell's own folder. Taking the next number is one exclusive
+creation, so that of many who want it exactly one gets it; whoever holds the highest number that is
+alive holds the cell. A holder touches its file now and then. It counts as dead when it stopped for
+longer than :data:`PATIENCE`, or at once when it ran on this machine and its lock is gone, which the
+system releases however a process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import threading
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+try:
+    import fcntl
+except ImportError:  # Windows: a dead holder is found by its silence alone
+    fcntl = None  # type: ignore[assignment]
+
+BEAT = 15.0
+"""Seconds between two touches."""
+
+PATIENCE = 120.0
+"""Seconds of silence after which a holder counts as dead."""
+
+_PREFIX = "lease-"
+
+
+class LeaseLostError(Exception):
+    """Another process took the cell, because this one was silent for too long."""
+
+
+class Lease:
+    """The right to train one cell; use :func:`take` to get one and ``with`` to keep it alive."""
+
+    def __init__(self, path: Path, file: IO[str]) -> None:
+        self._path = path
+        self._file = file
+        self._stop = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name=path.name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._beating.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def check(self) -> None:
+        """Make sure that the cell is still this process's.
+
+        Raises:
+            LeaseLostError: it is not.
+        """
+        if _newest(self._path.parent) != self._path:
+            raise LeaseLostError(self._path.parent.name)
+
+    def release(self) -> None:
+        """Let others take the cell at once."""
+        self._stop.set()
+        self._path.unlink(missing_ok=True)
+        self._file.close()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(BEAT):
+            with contextlib.suppress(OSError):  # gone: `check` will say so
+                os.utime(self._path)
+
+
+def take(folder: Path) -> Lease | None:
+    """Take the lease of the cell whose folder this is, or None if another process holds it.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    for _ in range(3):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            newest = _newest(folder)
+            if newest is not None and alive(newest):
+                return None
+            number = 1 if newest is None else int(newest.name.removeprefix(_PREFIX)) + 1
+            return _create(folder, f"{_PREFIX}{number:06d}")
+        except FileExistsError:
+            return None
+        except FileNotFoundError:
+            continue  # its holder finished and removed the folder between two looks
+    return None
+
+
+def holder(folder: Path) -> Path | None:
+    """Return the lease by which a cell is held now, or None."""
+    with contextlib.suppress(FileNotFoundError):
+        newest = _newest(folder)
+        if newest is not None and alive(newest):
+            return newest
+    return None
+
+
+def alive(path: Path) -> bool:
+    """Whether the holder of a lease still works.
+
+    Raises:
+        FileNotFoundError: it was released meanwhile.
+    """
+    silent = _clock(path.parent) - path.stat().st_mtime
+    if silent > PATIENCE:
+        return False
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:  # being written
+        return True
+    if fcntl is None or not isinstance(owner, dict) or owner.get("host") != _host():
+        return True
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def _create(folder: Path, name: str) -> Lease:
+    """Put a lease in place that is complete and locked from its first moment.
+
+    Raises:
+        FileExistsError: another process was first.
+    """
+    draft = folder / f".{uuid.uuid4().hex}"
+    file = _signed(draft)
+    try:
+        os.link(draft, folder / name)
+    except (FileExistsError, FileNotFoundError):
+        file.close()
+        raise
+    except OSError:  # no hard links here: as exclusive, but without its lock for a moment
+        file.close()
+        file = _signed(folder / name)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Lease(folder / name, file)
+
+
+def _signed(path: Path) -> IO[str]:
+    """Create a file that says who holds it, locked while it is open."""
+    file = path.open("x", encoding="utf-8")
+    json.dump({"host": _host(), "pid": os.getpid()}, file)
+    file.flush()
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def _newest(folder: Path) -> Path | None:
+    return max(folder.glob(f"{_PREFIX}*"), default=None)
+
+
+def _clock(folder: Path) -> float:
+    """Return the file system's own time: machines that share it may disagree about theirs."""
+    probe = folder / f".{uuid.uuid4().hex}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    """Name this machine since it was started; containers that cannot see our locks differ."""
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    with contextlib.suppress(OSError):
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+    return " ".join(parts)

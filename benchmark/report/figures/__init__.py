@@ -1,0 +1,1 @@
+"""Figures from stored records; no torch and no pyplot here."""

@@ -1,0 +1,85 @@
+"""What stands under a figure: dataset, protocol, factors, seeds, selection rule and its limits."""
+
+from __future__ import annotations
+
+from benchmark.data.imbalance import factor_label
+from benchmark.report.figures.group import Group
+from benchmark.report.figures.style import plain
+from benchmark.report.table import DATASET_TITLES, RULE_NOTES
+
+_LONG = 400
+SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothing of real ones."
+
+
+def dataset_title(name: str) -> str:
+    """Return a dataset's name as it is printed."""
+    return DATASET_TITLES.get(name, f"Dataset {plain(name)}")
+
+
+def context(group: Group) -> list[str]:
+    """Return the sentences that every figure of measured numbers needs."""
+    frame = group.frame
+    head = frame.iloc[0]
+    seeds = sorted({int(seed) for seed in frame["seed"]})
+    start = "from scratch" if head["weights"] == "scratch" else f"weights {head['weights'][:12]}"
+    epochs = sorted({int(number) for number in frame["epochs"]})
+    notes = [
+        f"{dataset_title(str(head['dataset']))}, {_factors(group)}.",
+        f"Protocol {plain(str(head['protocol']))} v{head['version']}, {head['recipe']} recipe: "
+        f"{plain(str(head['backbone']))} ({start}), {head['precision']}, "
+        f"{' or '.join(map(str, epochs))} epochs.",
+        f"{_seeds(seeds)}.",
+        f"Reported: {RULE_NOTES[group.rule]}.",
+        f"{int(head['test_images'])} test images.",
+    ]
+    if head["overrides"]:
+        notes.append(f"Changed from the protocol: {plain(str(head['overrides']), _LONG)}.")
+    if head["dataset"] == "synthetic":
+        notes.append(SYNTHETIC_NOTE)
+    return notes
+
+
+def factor_title(factor: float | None) -> str:
+    """Return what stands over a panel."""
+    return "Full set" if factor is None else f"Factor {factor_label(factor)}"
+
+
+def gaps(group: Group) -> list[str]:
+    """Return sentences on the cells that are missing or have fewer seeds than the rest."""
+    counts = {
+        f"{series.label} at {factor_label(factor)}": len(group.rows(series, factor))
+        for series in group.series
+        for factor in group.factors
+    }
+    most = max(counts.values())
+    missing = [name for name, count in counts.items() if not count]
+    fewer = [f"{name} ({count} of {most})" for name, count in counts.items() if 0 < count < most]
+    notes = []
+    if missing:
+        notes.append(f"Not stored: {'; '.join(missing)}.")
+    if fewer:
+        notes.append(f"Fewer seeds: {'; '.join(fewer)}.")
+    return notes
+
+
+def spread(group: Group, what: str) -> str:
+    """Return what bars or bands mean; empty where one seed leaves none."""
+    runs = [len(group.rows(s, f)) for s in group.series for f in group.factors]
+    if max(runs) < 2:
+        return "One seed: no spread."
+    return f"{what}: sample standard deviation over seeds."
+
+
+def _seeds(seeds: list[int]) -> str:
+    if len(seeds) == 1:
+        return f"Seed {seeds[0]}"
+    if len(seeds) > 4 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"Seeds {seeds[0]} to {seeds[-1]}"
+    return f"Seeds {', '.join(map(str, seeds))}"
+
+
+def _factors(group: Group) -> str:
+    numbers = [factor_label(factor) for factor in group.factors if factor is not None]
+    word = "imbalance factor" if len(numbers) == 1 else "imbalance factors"
+    made = [f"{word} {', '.join(numbers)}"] if numbers else []
+    return " and ".join([*made, *(["full set"] if None in group.factors else [])])
