@@ -63,7 +63,8 @@ def command(
     from benchmark.commands.tables import flat_as
     from benchmark.data.imbalance import parse_factor
     from benchmark.report.answers import Answers, stored_groups
-    from benchmark.report.compare import compare, flat
+    from benchmark.report.compare import compare
+    from benchmark.report.compare_text import flat
     from benchmark.store import Store
 
     chosen = None
@@ -85,7 +86,7 @@ def command(
 def _tables(compared: Compared, format_name: str, metric: str, rule: str) -> str:
     """Return a table for each group, with the verdicts below, and how to read them."""
     from benchmark.commands.tables import FORMATS, Table, as_items
-    from benchmark.report.compare import HEADER, table_row
+    from benchmark.report.compare_text import HEADER, table_row
 
     render = FORMATS[format_name]
     pieces = []

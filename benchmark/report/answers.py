@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -126,22 +125,22 @@ def group_records(records: Sequence[Record], rule: str) -> list[Group]:
 
 
 def _variants(records: Sequence[Record], hyper: Mapping[str, str]) -> list[Variant]:
-    found: dict[tuple[str, str, str, float | None], dict[int, Record]] = {}
+    # Whatever names a cell but its seed: a field that a later form of cells adds counts as well.
+    found: dict[str, dict[int, Record]] = {}
     for record in records:
-        cell = record.cell
-        key = (cell.method, hyper[record.id], cell.split_hash, cell.factor)
-        found.setdefault(key, {})[cell.seed] = record
+        key = record.cell.model_dump_json(exclude={"seed"})
+        found.setdefault(key, {})[record.cell.seed] = record
     variants = []
-    for (method, text, split_hash, factor), by_seed in found.items():
+    for by_seed in found.values():
         first = next(iter(by_seed.values()))
         variants.append(
             Variant(
-                method=method,
+                method=first.cell.method,
                 title=first.method_title,
-                hyper=text,
-                factor=factor,
+                hyper=hyper[first.id],
+                factor=first.cell.factor,
                 split_seed=first.cell.split_seed,
-                split_hash=split_hash,
+                split_hash=first.cell.split_hash,
                 records=dict(sorted(by_seed.items())),
             )
         )
@@ -188,14 +187,12 @@ class Answers:
 
     def _of(self, record: Record) -> tuple[Labels, Right]:
         if record.id not in self._read:
-            try:
-                arrays = self._store.logits(record)
-                labels = arrays["label"].astype(np.int64)
-                right = np.asarray(arrays[self._rule].argmax(axis=1) == labels)
-            except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            arrays = self._store.logits(record)
+            if self._rule not in arrays:
                 raise InputError(
-                    f"record {record.id[:12]}: its logits of rule '{self._rule}' cannot be read "
-                    f"({error}); move {record.cell.slug} away and run again to make it anew"
-                ) from error
+                    f"record {record.id[:12]} holds no logits of --select {self._rule}; use last"
+                )
+            labels = arrays["label"].astype(np.int64)
+            right = np.asarray(arrays[self._rule].argmax(axis=1) == labels)
             self._read[record.id] = labels, right
         return self._read[record.id]

@@ -198,9 +198,7 @@ def _audit_counts(table: int) -> Audit:
         if total != summed:
             wrong.append("total")
             terms = " + ".join(map(str, printed.values()))
-            text.append(
-                f"The total is printed as {total}, but the row adds up to {summed}: {terms}."
-            )
+            text.append(f"The total is printed as {total}; the row adds up to {terms} = {summed}.")
             if sum(expected.values()) == summed:
                 text.append("Each count follows from the formula, so the total is the odd one.")
         elif wrong:

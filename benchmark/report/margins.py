@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -105,6 +106,7 @@ def published_methods(dataset: str, factor: float | None) -> list[str]:
     return [method for method, _ in _published_rows(dataset, factor)]
 
 
+@cache
 def _published_rows(dataset: str, factor: float | None) -> list[tuple[str, pd.Series[Any]]]:
     rows: list[tuple[str, pd.Series[Any]]] = []
     for table, name in RESULT_TABLES.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmark.report.answers import DATASET_TITLES
 from benchmark.report.claims import AnyClaim, Case, Pair
-from benchmark.report.compare import show_p
+from benchmark.report.compare_text import show_p
 from benchmark.report.margins import Margin, Missing, Source
 from benchmark.stats import holm
 

@@ -1,0 +1,279 @@
+"""`fer-bench claims`: the published tables by hand, measured cells with a known truth."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from made_records import made_record
+from markdown_it import MarkdownIt
+
+from benchmark.cli import cli
+from benchmark.errors import InputError
+from benchmark.report.claims import load_claims
+from benchmark.report.margins import Margin, Missing, Published, Term
+from benchmark.report.published import results
+from benchmark.report.verdicts import hold
+from benchmark.store import Store
+
+Row = dict[str, object]
+# By class in FERPlus's order; what is LOW has a large gap between overall and mean.
+TOP = (0.95, 0.98, 0.95, 0.9, 0.9, 0.8, 0.95)
+MIDDLE = (0.75, 0.97, 0.85, 0.75, 0.75, 0.6, 0.6)
+LOW = (0.9, 0.95, 0.6, 0.5, 0.5, 0.02, 0.02)
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["claims", *arguments])
+
+
+def held(*arguments: str) -> list[Row]:
+    done = call(*arguments, "--format", "json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def paper() -> list[Row]:
+    return held("--source", "paper")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """FERPlus at 50 and 150 with all methods of the table, 100 without RUL; MEK is far ahead."""
+    made = Store(tmp_path_factory.mktemp("claims") / "runs")
+    skills = {"mek": TOP, "cb": MIDDLE, "rul": MIDDLE, "soft": LOW, "scn": LOW}
+    for method, skill in skills.items():
+        for factor in (50.0, 100.0, 150.0):
+            if (method, factor) == ("rul", 100.0):
+                continue
+            # From factor 50 to 100 every recall falls by a tenth; from 100 to 150 none does.
+            scaled = [s * (1 if factor == 50 else 0.9) for s in skill]
+            for seed in range(3):
+                made.add(*made_record(method, factor, seed, skill=scaled))
+    return made
+
+
+def of(rows: list[Row], claim: str, **values: object) -> dict[tuple[object, ...], str]:
+    return {
+        (row["dataset"], row["factor"], row["method"]): str(row["verdict"])
+        for row in rows
+        if row["claim"] == claim and all(row[k] == v for k, v in values.items())
+    }
+
+
+def not_holding(rows: list[Row], claim: str) -> dict[tuple[object, ...], str]:
+    return {key: v for key, v in of(rows, claim).items() if v != "holds"}
+
+
+def test_published_best_by_hand(paper: list[Row]) -> None:
+    """Each claim that MEK is best against the plain maximum of the table's column."""
+    tables = {"raf-db": results(1), "ferplus": results(2)}
+    for measure in ("overall", "mean", "disgust", "fear"):
+        column = measure if measure in ("overall", "mean") else f"recall_{measure}"
+        for dataset, table in tables.items():
+            for factor in (50, 100, 150):
+                block = table[table["factor"] == factor].set_index("method")[column]
+                others = block.drop("mek").max()
+                expected = (
+                    "undecided" if block["mek"] == others
+                    else "holds" if block["mek"] > others
+                    else "does not hold"
+                )  # fmt: skip
+                cells = of(paper, f"mek-best-{measure}", dataset=dataset)
+                assert cells[(dataset, str(factor), "mek")] == expected
+
+
+def test_what_does_not_hold_to_the_letter(paper: list[Row]) -> None:
+    no, open_ = "does not hold", "undecided"
+    assert not_holding(paper, "mek-best-fear") == {
+        ("ferplus", "50", "mek"): open_,
+        ("ferplus", "100", "mek"): no,
+        ("raf-db", "100", "mek"): no,
+    }
+    assert not_holding(paper, "mek-best-disgust") == {
+        ("ferplus", "100", "mek"): open_,
+        ("ferplus", "150", "mek"): open_,
+        ("raf-db", "150", "mek"): no,
+    }
+    assert not_holding(paper, "mean-falls-with-factor") == {("ferplus", "50 to 100", "scn"): no}
+    assert set(not_holding(paper, "happiness-easier-than-neutral").values()) == {open_}
+    for claim in ("mek-best-overall", "mek-best-mean", "mek-best-overall-unmodified",
+                  "mek-best-mean-unmodified", "soft-scn-low-mean", "cb-rul-good-mean",
+                  "soft-scn-high-overall-low-mean", "surprise-easier-than-sadness",
+                  "fear-disgust-hardest"):  # fmt: skip
+        assert of(paper, claim)
+        assert not_holding(paper, claim) == {}
+
+
+def test_published_cells_tell_why(paper: list[Row]) -> None:
+    rows = {(r["claim"], r["dataset"], r["factor"], r["method"]): r for r in paper}
+    fear = rows[("mek-best-fear", "raf-db", "100", "mek")]
+    assert fear["reason"] == "behind: MEK 44.59, CB 47.30"
+    assert (fear["effect"], fear["low"], fear["p"]) == (-2.71, None, None)
+    assert not fear["made_for"]
+    tie = rows[("mek-best-disgust", "ferplus", "100", "mek")]
+    assert tie["reason"] == "tied: MEK 38.89, CB 38.89; MEK 38.89, RUL 38.89"
+    assert tie["made_for"]
+    doubt = rows[("mek-best-overall", "ferplus", "50", "mek")]
+    assert "RUL's overall at factor 50 does not fit its row" in str(doubt["reason"])
+    level = rows[("happiness-easier-than-neutral", "ferplus", "50", "mek")]
+    assert "5950 and 5950 training images" in str(level["reason"])
+
+
+def test_a_published_order_within_the_rounding_is_undecided() -> None:
+    class Close(Published):
+        def margin(self, dataset: str, first: Term, second: Term) -> Margin:
+            return Margin(10.01, 10.0, 0.01, rounding=0.02)
+
+    claim = next(c for c in load_claims() if c.id == "soft-scn-high-overall-low-mean")
+    verdicts = hold(claim, Close())
+    assert {v.verdict for v in verdicts} == {"undecided"}
+    assert "within the rounding" in verdicts[0].reason
+
+
+def test_published_numbers_are_the_tables() -> None:
+    source = Published()
+    gap = source.margin("ferplus", Term("scn", 50, "gap"), Term("rul", 50, "gap"))
+    assert gap.first == pytest.approx(85.85 - 67.01)
+    assert gap.effect == pytest.approx((85.85 - 67.01) - (87.79 - 75.42))
+    assert gap.rounding == pytest.approx(0.02)
+    with pytest.raises(Missing, match="no published BBN at factor 50"):
+        source.margin("ferplus", Term("bbn", 50, "mean"), Term("cb", 50, "mean"))
+
+
+def test_measured_cells_know_the_truth(store: Store) -> None:
+    rows = held("--results", str(store.root))
+    assert {row["dataset"] for row in rows} == {"ferplus"}
+    best = of(rows, "mek-best-overall")
+    assert best == {
+        ("ferplus", "50", "mek"): "holds",
+        ("ferplus", "100", "mek"): "undecided",  # RUL is not there
+        ("ferplus", "150", "mek"): "holds",
+    }
+    falls = of(rows, "mean-falls-with-factor")
+    assert falls[("ferplus", "50 to 100", "mek")] == "holds"
+    assert falls[("ferplus", "50 to 100", "cb")] == "holds"
+    assert falls[("ferplus", "50 to 100", "rul")] == "undecided"
+    steady = Counter(v for key, v in falls.items() if key[1] == "100 to 150")
+    assert steady["does not hold"] <= 1  # nothing changes there
+    assert steady["holds"] <= 1
+    gap = of(rows, "soft-scn-high-overall-low-mean", factor="50")
+    assert set(gap.values()) == {"holds"}
+    low = of(rows, "soft-scn-low-mean", factor="150")
+    assert set(low.values()) == {"holds"}
+    hardest = of(rows, "fear-disgust-hardest", factor="50")
+    assert hardest[("ferplus", "50", "soft")] == "holds"
+    assert hardest[("ferplus", "50", "mek")] != "holds"  # disgust is among its best classes
+    easier = of(rows, "happiness-easier-than-neutral", factor="150")
+    assert easier[("ferplus", "150", "cb")] == "holds"
+
+
+def test_measured_cells_say_what_they_rest_on(store: Store) -> None:
+    rows = held("--results", str(store.root))
+    records = {record.id: record for record in store.records()}
+    for row in rows:
+        if row["effect"] is None:
+            assert "no record of" in str(row["reason"])
+            assert row["verdict"] == "undecided"
+            continue
+        assert float(str(row["low"])) <= float(str(row["effect"])) <= float(str(row["high"]))
+        used = [records[identity] for identity in row["records"]]  # type: ignore[union-attr]
+        assert str(row["method"]) in {r.cell.method for r in used}
+    missing = [r for r in rows if r["claim"] == "mek-best-mean" and r["factor"] == "100"]
+    assert "no record of RUL at factor 100" in str(missing[0]["reason"])
+    full = of(rows, "cb-rul-good-mean", factor="full")
+    assert set(full.values()) == {"undecided"}
+
+
+def test_a_reversed_measured_cell_does_not_hold(tmp_path: Path) -> None:
+    made = Store(tmp_path / "runs")
+    for method, skill in (("mek", LOW), ("cb", TOP)):
+        for seed in range(3):
+            made.add(*made_record(method, 150.0, seed, skill=skill))
+    rows = held("--results", str(made.root))
+    (row,) = [r for r in rows if r["claim"] == "mek-best-overall" and r["factor"] == "150"]
+    assert row["verdict"] == "does not hold"  # although SOFT, SCN and RUL are missing
+    assert str(row["reason"]).startswith("behind: MEK ")
+
+
+def test_two_variants_of_a_method_leave_a_cell_open(tmp_path: Path) -> None:
+    made = Store(tmp_path / "runs")
+    record, arrays = made_record("mek", 150.0, 0)
+    made.add(record, arrays)
+    values = record.cell.model_dump() | {"hyper": {"smoothing": 0.5}}
+    cell = type(record.cell).model_validate(values)
+    made.add(record.model_copy(update={"cell": cell, "id": cell.id}), arrays)
+    rows = held("--results", str(made.root))
+    reasons = {str(row["reason"]) for row in rows if row["method"] == "mek"}
+    assert any("2 variants of MEK at factor 150 are stored" in reason for reason in reasons)
+
+
+def test_forms_agree(paper: list[Row], tmp_path: Path) -> None:
+    out = tmp_path / "claims.csv"
+    assert call("--source", "paper", "--format", "csv", "--out", str(out)).exit_code == 0
+    read = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert [row["verdict"] for row in read] == [row["verdict"] for row in paper]
+    html = MarkdownIt().enable("table")
+    page = html.render(call("--source", "paper", "--format", "markdown").output)
+    claims = load_claims()
+    assert page.count("<table>") == len(claims) == len({claim.id for claim in claims})
+    assert page.count("<tr>") == len(paper) + len(claims)
+    text = call("--source", "paper").output
+    counted = Counter(str(row["verdict"]) for row in paper)
+    assert text.count("does not hold") >= counted["does not hold"]
+    assert "* The sentence was made for the other dataset" in text
+
+
+def test_measured_forms(store: Store) -> None:
+    text = call("--results", str(store.root)).output
+    assert "Margin [95 % interval]" in text
+    assert store.records()[0].id[:8] in text
+    page = (
+        MarkdownIt()
+        .enable("table")
+        .render(call("--results", str(store.root), "--format", "markdown").output)
+    )
+    assert page.count("<table>") == len(load_claims()) - 1  # one is of RAF-DB alone
+
+
+def test_names_of_others_are_escaped(tmp_path: Path) -> None:
+    made = Store(tmp_path / "runs")
+    record, arrays = made_record("mek", 150.0, 0)
+    made.add(record.model_copy(update={"method_title": "<b>M|K*"}), arrays)
+    answer = call("--results", str(made.root), "--format", "markdown").output
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(answer)
+    assert "<b>" not in page
+    assert "&lt;b&gt;M|K*" in page
+
+
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
+    made = Store(tmp_path / "runs")
+    record, arrays = made_record("mek", 150.0, 0)
+    values = record.cell.model_dump() | {"dataset": "synthetic"}
+    cell = type(record.cell).model_validate(values)
+    made.add(record.model_copy(update={"cell": cell, "id": cell.id}), arrays)
+    for folder, words in ((made.root, "the claims speak of no other dataset"),
+                          (tmp_path / "none", "no results in")):  # fmt: skip
+        done = call("--results", str(folder))
+        assert isinstance(done.exception, InputError)
+        assert words in str(done.exception)
+        assert "\n" not in str(done.exception)
+
+
+def test_no_torch_and_exit_code_0(tmp_path: Path) -> None:
+    code = (
+        "import sys; from benchmark.cli import cli\n"
+        "cli.main(['claims', '--source', 'paper'], standalone_mode=False)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "behind: MEK 36.25, CB 37.50" in done.stdout
