@@ -7,9 +7,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.contrast import accuracy_weights
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
-from benchmark.report.answers import Answers, Group, Variant
+from benchmark.report.answers import Answers, Group, Labels, Right, Variant
 from benchmark.stats import Metric, PairedDifference, holm, paired_difference
 from methods.registry import ALIASES, BUILT_IN
 
@@ -214,16 +218,11 @@ def _row(
     )
 
 
-def _accuracies(labels: Any, right: Any, metric: Metric) -> Any:
+def _accuracies(labels: Labels, right: Right, metric: Metric) -> NDArray[np.float64]:
     """Return the accuracy of each row of answers, (S,)."""
-    import numpy as np
-
-    from benchmark.contrast import accuracy_weights
-
     sizes = np.bincount(labels)
-    weights = accuracy_weights(sizes, metric)
-    hits = np.stack([np.bincount(labels, row, minlength=len(sizes)) for row in right])
-    return hits / np.maximum(sizes, 1) @ weights
+    share = accuracy_weights(sizes, metric) / np.maximum(sizes, 1)
+    return np.asarray(right @ share[labels], dtype=np.float64)
 
 
 def _variant_title(group: Group, variant: Variant) -> str:
