@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,14 +94,31 @@ def write_out(text: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
+    _write(text, out)
+    click.echo(f"wrote {out}", err=True)
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> None:
+    """Write texts into a folder by name, each in one rename; what else is there stays.
+
+    Raises:
+        InputError: the folder or a file cannot be written.
+    """
+    for name, text in files.items():
+        _write(text, folder / name)
+    click.echo(f"wrote {len(files)} files into {folder}; start at index.html or index.md", err=True)
+
+
+def _write(text: str, out: Path) -> None:
     draft = out.with_name(f".{out.name}.draft")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(click.unstyle(text), encoding="utf-8")
         draft.replace(out)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
-    click.echo(f"wrote {out}", err=True)
 
 
 def text_format_option(function: F) -> F:

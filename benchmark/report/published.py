@@ -32,7 +32,7 @@ def results(table: int) -> pd.DataFrame:
     raw = pd.read_csv(asset("results/paper") / f"table{table}.csv")
     titles = raw["method"]
     factor = raw["imbalance"] if "imbalance" in raw else float("nan")
-    venue = raw["conference"] if "conference" in raw else ""
+    venue = raw.get("conference", "")
     frame = pd.DataFrame(
         {
             "method": [_NAMES.get(title.lower(), title.lower()) for title in titles],
