@@ -85,7 +85,9 @@ def command(
     out: Path | None,
 ) -> None:
     """Render the stored records as tables; nothing is trained."""
-    gc.disable()  # thousands of records leave no cycles; looking for them takes a fifth of the time
+    # Thousands of records leave no cycles, and looking for them takes a fifth of the time.
+    gc.disable()
+    click.get_current_context().call_on_close(gc.enable)
     _check(number, everything, detail, format_name, against, out)
     from benchmark.report.evidence import Evidence
     from benchmark.report.render import render_frame, render_tables
@@ -141,6 +143,8 @@ def _check(
         )
     if everything and out is None:
         raise InputError("--all needs --out DIR, the folder that the files go to")
+    if not everything and out is not None and out.is_dir():
+        raise InputError(f"--out {out} is a folder; name a file, or write everything with --all")
     if detail and number in (4, 5):
         raise InputError(f"--table {number} has no --detail: it holds training images; use 1 to 3")
     if against and (detail or number in (4, 5)):
