@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import results_option, write_files, write_out
+from benchmark.commands.options import results_option, select_option, write_files, write_out
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,15 +48,7 @@ FORMATS = ("markdown", "latex", "html", "csv", "json", "terminal", "macros")
     help="Default: markdown. csv and json without --table or --detail hold every number of every "
     "cell and rule; macros is a LaTeX macro for each number.",
 )
-@click.option(
-    "--select",
-    "rule",
-    type=click.Choice(["last", "val", "oracle"]),
-    default="last",
-    show_default=True,
-    help="Which epoch is reported: the last, the best on the validation split, or the best on the "
-    "test split (marked with a dagger).",
-)
+@select_option
 @click.option(
     "--against",
     type=click.Choice(["paper"]),

@@ -62,6 +62,8 @@ def latex_widths(table: Table) -> list[tuple[str, bool]]:
 
 def latex_piece(piece: Piece, small: bool) -> str:
     """Return a number for an ``S`` column, and what stands behind it in a column of its own."""
+    if small and piece.text.startswith("["):
+        return rf"\multicolumn{{2}}{{c}}{{\footnotesize {latex_text(piece.text)}}}"
     if not _is_number(piece.text):
         # Braces keep siunitx from reading it.
         return f"{{{latex_text(piece.text)}}}" + (" &" if small else "")
