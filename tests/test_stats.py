@@ -11,13 +11,14 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.crossed import deciding_p_values
 from benchmark.metrics import (
     expected_calibration_error,
     macro_f1,
     rank_means,
     worst_class,
 )
-from benchmark.stats import deciding_p_values, holm, paired_difference, sign_flip, wilson
+from benchmark.stats import holm, paired_difference, sign_flip, wilson
 
 SIZES = (160, 120, 60, 40, 12)
 

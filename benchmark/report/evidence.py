@@ -90,7 +90,7 @@ class Evidence:
         return self._p_values[key].get(column)
 
     def _compare(self, ids_a: tuple[str, ...], ids_b: tuple[str, ...]) -> dict[str, float]:
-        from benchmark.stats import deciding_p_values
+        from benchmark.crossed import deciding_p_values
 
         a, b = self._answers(ids_a), self._answers(ids_b)
         if a is None or b is None:
