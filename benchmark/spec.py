@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data.dataset import FaceDataset
+from benchmark.data.dataset import FaceDataset, Part
 from benchmark.data.imbalance import SPLIT_SEED, Split, draw_split
 from benchmark.errors import InputError
 from benchmark.protocol import Protocol
@@ -63,11 +63,13 @@ def plan(
         cut_head: reach factors that the tail cannot give by cutting the head.
 
     Raises:
-        InputError: a factor cannot be reached, or a hyper-parameter is unknown.
+        InputError: a factor cannot be reached, a hyper-parameter is unknown, or a class has no
+            test images.
     """
     unused = sorted(set(protocol.methods) - set(methods) - _known_methods())
     if unused:
         raise InputError(f"the protocol sets values of an unknown method: {', '.join(unused)}")
+    _check_test_classes(dataset)
     splits = {
         factor: draw_split(dataset, factor, seed=SPLIT_SEED, cut_head=cut_head)
         for factor in factors
@@ -152,3 +154,13 @@ def _known_methods() -> set[str]:
     from methods.registry import names
 
     return set(names())
+
+
+def _check_test_classes(dataset: FaceDataset) -> None:
+    counts = dataset.counts(Part.TEST)
+    empty = [name for name, count in zip(dataset.classes, counts, strict=True) if not count]
+    if empty:
+        raise InputError(
+            f"{dataset.name}: no test image of {', '.join(empty)}, so recall and mean accuracy "
+            "mean nothing; check the dataset with 'fer-bench data counts'"
+        )

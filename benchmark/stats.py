@@ -10,8 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Metric = Literal["overall", "mean"]
+from benchmark.crossed import class_parts, decide
+
 Floats = NDArray[np.float64]
+Metric = Literal["overall", "mean"]
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -19,14 +21,14 @@ EXACT_SEEDS = 20
 """Up to so many seeds every pattern of signs is counted; beyond, a sample of them."""
 
 
-def wilson(successes: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
+def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
     """Return the score interval of a proportion, in 0..1.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22 (1927).
 
     Args:
-        successes: how many of the trials succeeded.
+        successes: how many of the trials succeeded; a mean over seeds may be a fraction.
         trials: their number; without any the interval is 0 to 1.
         level: of confidence, in (0, 1).
 
@@ -180,12 +182,11 @@ def paired_difference(
     per_seed = sum(w * d.mean(axis=1) for w, d in zip(weights, classes, strict=True))
     estimate = float(np.mean(per_seed))
     drawn = _bootstrap(classes, weights, resamples, seed)
-    error_images, error, freedom = _errors(a, b, members, weights)
+    answers = np.asarray(correct_a, dtype=np.bool_), np.asarray(correct_b, dtype=np.bool_)
+    (decided,) = decide(class_parts(truth, *answers), weights[None], LEVEL)
+    error_images, error, freedom = decided.error_images, decided.error, decided.freedom
+    p, reach = decided.p, decided.reach
     tail = (1 - LEVEL) / 2
-    if error > 0:
-        p, reach = _student(abs(estimate) / error, freedom, tail)
-    else:  # no answer differs, or all differ the same way: what n tosses of a coin would give
-        p, reach = (0.5 ** (len(truth) - 1) if estimate else 1.0), 0.0
     return PairedDifference(
         metric=metric,
         seeds=len(a),
@@ -240,45 +241,3 @@ def _two_sided(drawn: Floats) -> float:
     # Redrawn differences that are 0 but for rounding count on both sides.
     below, above = np.sum(drawn <= 1e-12), np.sum(drawn >= -1e-12)
     return float(min(1.0, 2 * (min(below, above) + 1) / (len(drawn) + 1)))
-
-
-def _errors(
-    a: Floats, b: Floats, members: Sequence[NDArray[np.intp]], weights: Floats
-) -> tuple[float, float, float]:
-    """Return the standard error over images, the one over images and seeds, its freedom.
-
-    Args:
-        a: (S, n) answers, 1 right and 0 wrong.
-        b: (S, n) likewise.
-        members: the images of each class.
-        weights: (K,) of the classes.
-    """
-    seeds = len(a)
-    accuracy = np.zeros((2, seeds))
-    images, squares, answers = 0.0, 0.0, 0.0
-    for weight, chosen in zip(weights, members, strict=True):
-        accuracy += weight * np.stack([a[:, chosen].mean(axis=1), b[:, chosen].mean(axis=1)])
-        x = a[:, chosen] - b[:, chosen]
-        n, mean = len(chosen), x.mean(axis=0)
-        # A class of one image has no spread to measure: its difference stands for it.
-        spread = float(mean.var(ddof=1)) if n > 1 else float(mean[0] ** 2)
-        part = weight**2 * spread / n
-        images += part
-        squares += part**2 / max(n - 1, 1)
-        if seeds > 1 and n > 1:
-            rest = x - mean - x.mean(axis=1, keepdims=True) + x.mean()
-            answers += weight**2 * float((rest**2).sum()) / ((seeds - 1) * (n - 1) * n * seeds)
-    variance = images
-    if seeds > 1:
-        parts = accuracy.var(axis=1, ddof=1) / seeds
-        variance += max(0.0, float(parts.sum()) - answers)
-        squares += float((parts**2).sum()) / (seeds - 1)
-    freedom = float(variance**2 / squares) if squares else math.inf
-    return math.sqrt(images), math.sqrt(variance), freedom
-
-
-def _student(t: float, freedom: float, tail: float) -> tuple[float, float]:
-    """Return the two-sided p-value of t >= 0 and the quantile that leaves ``tail`` above."""
-    from scipy.special import stdtr, stdtrit
-
-    return float(2 * stdtr(freedom, -t)), float(-stdtrit(freedom, tail))

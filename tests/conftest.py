@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def vectors() -> Path:
     return Path(os.environ["FER_BENCH_VECTORS"])
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made records: FERPlus with two seeds (MEK's second is missing at 150), RAF-DB with one."""
+    from made_records import fill, made_record
+
+    from benchmark.store import Store
+
+    methods = ("baseline", "cb", "soft", "mek")
+    store = Store(tmp_path_factory.mktemp("stored"))
+    fill(store, methods, (50.0, 150.0, None), 1)
+    fill(store, methods[:3], (50.0, 150.0, None), 2)
+    store.add(*made_record("mek", 50.0, 1))
+    for method in ("cb", "mek"):
+        store.add(*made_record(method, 150.0, dataset="raf-db"))
+    return store.root
+
+
+@pytest.fixture(scope="session")
+def report(stored: Path) -> Callable[..., str]:
+    """Call ``fer-bench report`` and return what it prints."""
+    from click.testing import CliRunner
+
+    from benchmark.cli import cli
+
+    def call(*arguments: str, store: Path = stored) -> str:
+        wide = CliRunner(env={"COLUMNS": "200"})
+        done = wide.invoke(cli, ["report", "--results", str(store), *arguments])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return call

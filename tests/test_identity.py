@@ -17,6 +17,7 @@ import methods
 from benchmark.data.dataset import Part, make_dataset
 from benchmark.data.load import load_dataset
 from benchmark.difference import closest, differences
+from benchmark.errors import InputError
 from benchmark.estimate import peak_bytes, seconds_for
 from benchmark.executors.jobs import Job, fit_on_gpu, share_cpu, share_gpus
 from benchmark.migrate import to_present
@@ -87,6 +88,15 @@ def test_a_relabelled_image_counts() -> None:
     again = make_dataset(faces.name, faces.images, labels, faces.parts, faces.classes)
     before, after = (cell_of(small_sweep(dataset=d)) for d in (faces, again))
     assert before.id != after.id
+
+
+def test_a_test_set_without_a_class_is_refused() -> None:
+    faces = small_faces()
+    keep = (faces.labels != 3) | (faces.parts != Part.TEST)
+    arrays = (faces.images[keep], faces.labels[keep], faces.parts[keep])
+    without = make_dataset("synthetic", *arrays, faces.classes)
+    with pytest.raises(InputError, match=f"no test image of {faces.classes[3]}"):
+        small_sweep(dataset=without)
 
 
 def test_moving_the_data_keeps_a_cell(tmp_path: Path) -> None:

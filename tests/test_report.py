@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
-from pathlib import Path
+import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -18,9 +20,15 @@ from test_store import make_record
 
 from benchmark.metrics import confusion_matrix, mean_accuracy, overall_accuracy, recalls
 from benchmark.record import Epoch, Record
-from benchmark.report.escape import latex_text, markdown_text
+from benchmark.report import marks as deciding
+from benchmark.report.entries import Entry
+from benchmark.report.escape import latex_text, markdown_text, plain_text
+from benchmark.report.evidence import Evidence
 from benchmark.report.frame import tidy
-from benchmark.report.render import render_frame, render_tables
+from benchmark.report.interval import intervals
+from benchmark.report.marks import Mark, plain_marks
+from benchmark.report.render import render_frame
+from benchmark.report.sheet import MISSING, Table
 from benchmark.report.table import build_tables
 from benchmark.selection import RULES
 
@@ -112,23 +120,37 @@ def test_frame_has_a_row_for_each_cell_and_rule() -> None:
     assert row["recall_fear"] == pytest.approx(100 * matrix[5, 5] / matrix[5].sum())
 
 
-def test_table_stands_in_the_order_of_the_paper_with_the_best_in_bold() -> None:
-    (table,) = build_tables(tidy(published_like()), "last")
+def one_table(records: Sequence[Record], rule: str = "last") -> Table:
+    (table,) = build_tables(Evidence(records, rule))
+    return table
+
+
+def test_rows_stand_in_the_order_of_the_registry_with_the_best_in_bold() -> None:
+    table = one_table([r for r in published_like() if r.cell.seed == 0])
     assert table.columns[-2:] == ("Overall", "Mean")
-    assert [block.factor for block in table.blocks] == ["50", "150", "full"]
-    assert [row.title for row in table.blocks[0].rows] == ["BASELINE", "CB", "MEK"]
+    assert [[row.labels for row in block] for block in table.blocks] == [
+        [(method, factor) for method in ("BASELINE", "CB", "MEK")]
+        for factor in ("50", "150", "full")
+    ]
     for block in table.blocks:
-        for column in zip(*(row.numbers for row in block.rows), strict=True):
-            top = max(float(n.text) for n in column)
-            assert [n.best for n in column] == [float(n.text) == top for n in column]
-    number = table.blocks[0].rows[2].numbers[-1]
+        for column in zip(*(row.numbers for row in block), strict=True):
+            ranks = sorted({float(n.text) for n in column}, reverse=True)
+            assert [n.best for n in column] == [float(n.text) == ranks[0] for n in column]
+            assert [n.second for n in column] == [float(n.text) == ranks[1] for n in column]
+
+
+def test_several_seeds_are_a_mean_and_a_sample_deviation() -> None:
+    table = one_table(published_like())
+    row = table.blocks[0][2]
+    assert row.labels == ("MEK", "50", "2")
     values = [r for r in published_like() if r.cell.method == "mek" and r.cell.factor == 50]
     means = [100 * mean_accuracy(r.history[-1].test) for r in values]
-    assert number.text == f"{np.mean(means):.2f}"
-    assert number.spread == f"{np.std(means, ddof=1):.2f}"
+    assert row.numbers[-1].text == f"{np.mean(means):.2f}"
+    assert row.numbers[-1].spread == f"{np.std(means, ddof=1):.2f}"
+    assert any("Not tested" in note for note in table.notes), "there are no logits at hand"
 
 
-def test_cells_that_cannot_be_compared_share_no_table() -> None:
+def test_cells_that_cannot_be_compared_share_no_table_unless_asked() -> None:
     record = make_record()
     protocol = record.cell.protocol | {"overrides": ["training.epochs=2"]}
     others = [
@@ -137,53 +159,131 @@ def test_cells_that_cannot_be_compared_share_no_table() -> None:
         make_record(method="cb", fingerprint="another"),
         make_record(method="cb", weights="f" * 64),
     ]
-    assert len(build_tables(tidy([record, *others]), "last")) == 5
-    text = render_tables(build_tables(tidy([others[0]]), "last"), "markdown")
-    assert "Changed from the protocol: training.epochs=2" in text
+    evidence = Evidence([record, *others], "last")
+    assert len(build_tables(evidence)) == 5
+    assert "Changed from the protocol: training.epochs=2." in one_table([others[0]]).notes
+    (mixed,) = build_tables(evidence, mixed=True)
+    letters = [row.labels[2] for row in mixed.rows]
+    assert sorted(letters) == ["a", "b", "c", "d", "e"]
+    assert not any(n.best or n.second for row in mixed.rows for n in row.numbers)
+    assert mixed.notes[0].startswith("MIXED")
+    for letter in letters:
+        assert sum(note.startswith(f"{letter}: Protocol") for note in mixed.notes) == 1
 
 
-def test_variants_of_a_method_and_missing_seeds_are_told_apart() -> None:
+def test_variants_of_a_method_and_missing_cells_are_told_apart() -> None:
     records = [
         make_record(method="cb", hyper={"beta": 0.9}),
         make_record(method="cb", hyper={"beta": 0.99}),
         make_record(method="cb", hyper={"beta": 0.99}, seed=1),
     ]
-    (table,) = build_tables(tidy(records), "last")
-    assert [row.title for row in table.blocks[0].rows] == ["CB (beta=0.9)", "CB (beta=0.99)"]
-    records = [make_record(), make_record(seed=1), make_record(method="cb")]
-    (table,) = build_tables(tidy(records), "last")
-    assert any("CB at 10 (1 of 2)" in note for note in table.notes)
+    rows = one_table(records).rows
+    assert [row.labels for row in rows] == [
+        ("CB (beta=0.9)", "10", "1 of 2"),
+        ("CB (beta=0.99)", "10", "2"),
+    ]
+    table = one_table([make_record(), make_record(factor=150.0), make_record(method="cb")])
+    missing = table.blocks[1][1]
+    assert missing.labels == ("CB", "150")
+    assert {n.text for n in missing.numbers} == {MISSING}
+    assert "–: no finished cell." in table.notes
 
 
-def test_markdown_is_a_table_to_a_real_parser() -> None:
-    text = render_tables(build_tables(tidy(published_like()), "last"), "markdown")
-    html = MarkdownIt("commonmark").enable("table").render(text)
-    assert html.count("<tr>") == 1 + 9
-    assert html.count("<th ") == 11
-    assert html.count("<td") == 9 * 11
-    assert html.count("<strong>") >= 3 * 9
+def test_the_same_factor_reached_by_two_sets_is_two_rows() -> None:
+    counts = (50, 40, 30, 20, 15, 10, 5)
+    table = one_table([make_record(), make_record(class_counts=counts)])
+    assert len(table.rows) == 2
+    assert any("170 training images" in row.labels[0] for row in table.rows)
 
 
-def test_latex_has_every_row_and_balanced_braces() -> None:
-    text = render_tables(build_tables(tidy(published_like()), "oracle"), "latex")
-    assert text.count(r"\\") == 1 + 9
-    assert all(line.count("&") == 10 for line in text.splitlines() if line.endswith(r"\\"))
-    assert r"\begin{table*}" in text
-    plain = re.sub(r"\\[{}]", "", text)
-    assert plain.count("{") == plain.count("}")
-    assert r"$\pm$" in text
-    assert "dagger" in text
+def entry(method: str, values: Sequence[float]) -> Entry:
+    runs = {(seed, 0, 0): {"id": f"{method}{seed}", "mean": v} for seed, v in enumerate(values)}
+    return Entry(method, method, "-", 50.0, 0, runs)
 
 
-def test_formats_agree_on_the_digits() -> None:
-    records = [make_record(method=m) for m in ("baseline", "cb")]
-    tables = build_tables(tidy(records), "last")
-    digits = [re.findall(r"\d+\.\d\d", render_tables(tables, f)) for f in ("markdown", "latex")]
-    assert digits[0] == digits[1]
-    frame = tidy(records, ["last"])
-    rows = list(csv.DictReader(io.StringIO(render_frame(frame, "csv"))))
-    assert [f"{float(row['mean']):.2f}" for row in rows] == digits[0][8::9]
-    assert [row["id"] for row in json.loads(render_frame(frame, "json"))] == [r.id for r in records]
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=8))
+def test_plain_marks_follow_the_printed_digits(hundredths: list[int]) -> None:
+    block = [entry(str(i), [h / 400]) for i, h in enumerate(hundredths)]
+    marks = plain_marks([block], ["mean"])
+    printed = [f"{h / 400:.2f}" for h in hundredths]
+    ranks = sorted({float(p) for p in printed}, reverse=True)
+    for place, text in enumerate(printed):
+        mark = marks.of.get((0, "mean", place), Mark())
+        assert mark.best == (len(ranks) > 1 and float(text) == ranks[0])
+        assert mark.second == (len(ranks) > 1 and float(text) == ranks[1])
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=3, max_size=3),
+    st.permutations([10.0, 20.0, 30.0, 40.0]),
+)
+def test_bold_is_what_holm_does_not_reject(p_values: list[float], means: list[float]) -> None:
+    block = [entry(str(i), [mean, mean]) for i, mean in enumerate(means)]
+    top = means.index(40.0)
+    others = [i for i in range(4) if i != top]
+
+    def judge(ids_a: Sequence[str], ids_b: Sequence[str], column: str) -> float:
+        assert (ids_a[0][0], len(ids_b), column) == (str(top), 2, "mean")
+        return p_values[others.index(int(ids_b[0][0]))]
+
+    marks = deciding.tested_marks([block], ["mean"], judge)
+    assert marks is not None
+    assert marks.tested == (3, 0)
+    # Holm by its own words: go through the p-values in order until one is not small enough.
+    rejected: set[int] = set()
+    for step, index in enumerate(sorted(range(3), key=lambda i: p_values[i])):
+        if p_values[index] * (3 - step) >= 0.05:
+            break
+        rejected.add(others[index])
+    for place in range(4):
+        mark = marks.of.get((0, "mean", place), Mark())
+        assert mark.best == (place not in rejected)
+        assert mark.second == (means[place] == 30.0)
+
+
+def test_a_row_of_one_seed_takes_no_part_in_the_test() -> None:
+    block = [entry("a", [10, 10]), entry("b", [20, 20]), entry("c", [99])]
+    marks = deciding.tested_marks([block], ["mean"], lambda *_: 0.001)
+    assert marks is not None
+    assert marks.left_out
+    assert [marks.of.get((0, "mean", i), Mark()).best for i in range(3)] == [False, True, False]
+    assert (
+        deciding.tested_marks([[entry("a", [1]), entry("b", [2])]], ["mean"], lambda *_: 1.0)
+        is None
+    )
+
+
+def test_intervals_follow_wilson_and_widen_with_seeds() -> None:
+    matrix = np.array([[45, 5], [3, 15]])
+    one = intervals([matrix])
+    for index, (hits, n) in enumerate([(45, 50), (15, 18)]):
+        z = 1.959963984540054
+        middle = (hits + z * z / 2) / (n + z * z)
+        half = z * math.sqrt(hits * (n - hits) / n + z * z / 4) / (n + z * z)
+        assert one.recalls[0][index] == pytest.approx(middle - half)
+        assert one.recalls[1][index] == pytest.approx(middle + half)
+    below = np.hypot(*(np.diag(matrix) / matrix.sum(1) - one.recalls[0])) / 2
+    assert one.mean[0] == pytest.approx((0.9 + 15 / 18) / 2 - below)
+    other = np.array([[44, 6], [3, 15]])
+    both = intervals([matrix, other])
+    same = intervals([matrix, matrix])
+    assert same.mean == pytest.approx(one.mean)
+    t = 12.706204736  # of one degree of freedom
+    means = [mean_accuracy(m) for m in (matrix, other)]
+    assert both.mean[1] - np.mean(means) > t * np.std(means, ddof=1) / math.sqrt(2)
+
+
+@given(st.lists(hnp.arrays(np.int64, (3, 3), elements=st.integers(0, 20)), min_size=1, max_size=1))
+def test_intervals_hold_the_estimate(matrices: list[np.ndarray]) -> None:
+    matrix = matrices[0] + np.eye(3, dtype=np.int64)
+    found = intervals([matrix])
+    for low, value, high in (
+        (found.overall[0], overall_accuracy(matrix), found.overall[1]),
+        (found.mean[0], mean_accuracy(matrix), found.mean[1]),
+        *zip(found.recalls[0], recalls(matrix), found.recalls[1], strict=True),
+    ):
+        assert 0 <= low <= value + 1e-12
+        assert value - 1e-12 <= high <= 1
 
 
 @given(st.text(max_size=40))
@@ -194,27 +294,20 @@ def test_names_come_out_escaped(name: str) -> None:
     assert html.count("<td>") == 1
     assert not re.search(r"<(em|strong|code|a|script|img)\b", html)
     latex = latex_text(name)
-    unescaped = re.sub(r"\\text[a-z]+\{\}", "", latex)
-    unescaped = unescaped.replace(r"$\pm$", "").replace(r"$\dagger$", "")
-    assert not re.search(r"(?<!\\)[&%$#_{}~^]", unescaped)
+    unescaped = re.sub(r"\\(text[a-z]+|[lr]brack)\{\}", "", latex)
+    for known in (r"$\pm$", r"$\dagger$", r"$\times$"):
+        unescaped = unescaped.replace(known, "")
+    unescaped = re.sub(r"([-,'])\{\}(?=\1)", r"\1", unescaped)
+    assert not re.search(r"(?<!\\)[&%$#_{}~^\[\]*`]", unescaped)
+    assert not re.search(r"--|,,|''", latex)
     assert "\n" not in latex
+    assert not any(unicodedata.category(c).startswith("C") for c in plain_text(name))
 
 
-def test_hostile_names_in_a_whole_table(tmp_path: Path) -> None:
-    record = make_record().model_copy(
-        update={
-            "method_title": r"<b>|x|</b> \input{/etc/passwd} & 50% _a_ $",
-            "classes": ("a|b", "c&d", "<i>", "e_f", "g#h", "i\\j", "k{l}"),
-        }
-    )
-    tables = build_tables(tidy([record]), "last")
-    html = MarkdownIt("commonmark").enable("table").render(render_tables(tables, "markdown"))
-    assert html.count("<td") == 11
-    assert "<b>" not in html
-    latex = render_tables(tables, "latex")
-    assert r"\input" not in latex
-    assert all(
-        len(re.findall(r"(?<!\\)&", line)) == 10
-        for line in latex.splitlines()
-        if line.endswith(r"\\")
-    )
+def test_the_frame_keeps_its_digits() -> None:
+    records = [make_record(method=m) for m in ("baseline", "cb")]
+    frame = tidy(records, ["last"])
+    rows = list(csv.DictReader(io.StringIO(render_frame(frame, "csv"))))
+    printed = [row.numbers[-1].text for row in one_table(records).rows]
+    assert [f"{float(row['mean']):.2f}" for row in rows] == printed
+    assert [row["id"] for row in json.loads(render_frame(frame, "json"))] == [r.id for r in records]

@@ -11,6 +11,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmark.crossed import deciding_p_values
 from benchmark.metrics import (
     expected_calibration_error,
     macro_f1,
@@ -287,3 +288,17 @@ def test_calibration_by_hand_and_by_loops() -> None:
     assert expected_calibration_error(logits, labels) == pytest.approx(total)
     sure = np.array([[800.0, 0.0], [800.0, 0.0]], dtype=np.float32)  # exp(800) is infinite
     assert expected_calibration_error(sure, np.array([0, 1])) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+def test_a_whole_table_is_decided_as_its_single_comparisons(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    labels = rng.integers(0, 4, 300)
+    a, b = (rng.random((seeds, 300)) < share for share in (0.8, 0.7))
+    decided = deciding_p_values(labels, a, b)
+    for metric in ("overall", "mean"):
+        assert decided[metric] == pytest.approx(paired_difference(labels, a, b, metric).p)
+    for label in range(4):
+        images = labels == label
+        alone = paired_difference(labels[images], a[:, images], b[:, images], "overall")
+        assert decided[label] == pytest.approx(alone.p)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,7 +94,18 @@ def write_out(text: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    write_bytes(text.encode("utf-8"), out)
+    write_bytes(click.unstyle(text).encode(), out)
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> None:
+    """Write texts into a folder by name, each in one rename; what else is there stays.
+
+    Raises:
+        InputError: the folder or a file cannot be written.
+    """
+    for name, text in files.items():
+        _write(text.encode(), folder / name)
+    click.echo(f"wrote {len(files)} files into {folder}; start at index.html or index.md", err=True)
 
 
 def text_format_option(function: F) -> F:
@@ -138,6 +149,11 @@ def write_bytes(data: bytes, out: Path) -> None:
     Raises:
         InputError: the file cannot be written.
     """
+    _write(data, out)
+    click.echo(f"wrote {out}", err=True)
+
+
+def _write(data: bytes, out: Path) -> None:
     draft = out.with_name(f".{out.name}.draft")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -147,4 +163,3 @@ def write_bytes(data: bytes, out: Path) -> None:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
-    click.echo(f"wrote {out}", err=True)

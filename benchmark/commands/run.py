@@ -173,38 +173,34 @@ def _jobs(
 ) -> list[Job]:
     """Decide how many processes share the work; None means as many as are of use."""
     from benchmark import environment
+    from benchmark.engine.device import cuda_devices, resolve_device
     from benchmark.estimate import peak_bytes
-    from benchmark.executors.jobs import TYPICAL_MEMORY, Job, fit_on_gpu, share_cpu, share_gpus
+    from benchmark.executors.jobs import TYPICAL_MEMORY, Job, share_cpu, share_gpus
 
     cores = environment.usable_cores()
     records = store.records()
-    gpus = [] if choice.device == "cpu" else _gpus(choice.device)
-    if gpus:
+    device = resolve_device(choice.device)
+    if device.type == "cuda":
+        gpus = cuda_devices() if device.index is None else [str(device)]
         if per_gpu is None:
-            from benchmark.engine.device import gpu_memory_bytes
-
-            peak = peak_bytes(todo, records, "peak_gpu_memory_bytes")
-            per_gpu = min(fit_on_gpu(gpu_memory_bytes(gpu), peak) for gpu in gpus)
+            per_gpu = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_gpu_memory_bytes"))
         if wanted is not None:
             per_gpu = -(-wanted // len(gpus))
         shared = share_gpus(min(len(todo), wanted or len(todo)), gpus, per_gpu, cores)
-    elif wanted is not None:
-        shared = [Job(choice.device, max(1, cores // wanted))] * min(wanted, len(todo))
+    elif wanted is not None or device.type != "cpu":
+        jobs = min(wanted or 1, len(todo))
+        shared = [Job(choice.device, max(1, cores // jobs))] * jobs
     else:
         needed = peak_bytes(todo, records, "process_peak_memory_bytes") or TYPICAL_MEMORY
         shared = share_cpu(len(todo), cores, environment.free_memory_bytes(), needed)
-        shared = [replace(job, device=choice.device) for job in shared]
     return [replace(job, threads=threads) for job in shared] if threads else shared
 
 
-def _gpus(device: str) -> list[str]:
-    """Return the CUDA devices that an option means: all of them, one, or none."""
-    from benchmark.engine.device import cuda_devices, resolve_device
+def _fit_on_gpus(gpus: Sequence[str], peak: int | None) -> int:
+    from benchmark.engine.device import gpu_memory_bytes
+    from benchmark.executors.jobs import fit_on_gpu
 
-    found = resolve_device(device)
-    if found.type != "cuda":
-        return []
-    return cuda_devices() if found.index is None else [str(found)]
+    return min(fit_on_gpu(gpu_memory_bytes(gpu), peak) for gpu in gpus)
 
 
 def _summary(

@@ -7,9 +7,8 @@ import math
 import time
 import traceback
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +25,10 @@ from benchmark.engine.device import DTYPES
 from benchmark.engine.evaluate import logits_of
 from benchmark.engine.memory import is_out_of_memory, largest_that_fits
 from benchmark.engine.optim import build_optimizer, set_rate
+from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.schedule import rate_factor
 from benchmark.errors import TrainingError
-from benchmark.metrics import confusion_matrix, overall_accuracy
+from benchmark.metrics import confusion_matrix
 from benchmark.models.build import Weights, build_backbone
 from benchmark.protocol import Protocol as TrainingProtocol
 from benchmark.record import Cell, Epoch
@@ -40,49 +40,6 @@ LOG_INTERVAL = 10
 
 _CALIBRATION_IMAGES = 512
 _CALIBRATION_BATCH = 64
-
-
-class Listener(Protocol):
-    """Hears how training goes."""
-
-    def stepped(self, progress: Progress, steps: int, loss: float, rate: float) -> None:
-        """Hear where training stands.
-
-        Args:
-            progress: of the step just taken.
-            steps: steps in an epoch.
-            loss: mean over the epoch so far.
-            rate: images a second over the epoch so far.
-        """
-
-    def evaluated(self, epoch: Epoch) -> None:
-        """Hear that an epoch is over and evaluated."""
-
-
-@dataclass
-class Outcome:
-    """What training one cell left.
-
-    Attributes:
-        history: an entry an epoch.
-        logits: test logits, float32 (n, K), of the last epoch and of the best ones.
-        epochs: which epoch (from 0) each of them belongs to.
-        seconds: wall time by phase.
-        sessions: what is known of each process that trained a part: when it began, after how many
-            epochs, and what the caller says of machine and code.
-        state_sha256: of the method's final weights and buffers.
-    """
-
-    history: list[Epoch] = field(default_factory=list)
-    logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    epochs: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    sessions: list[dict[str, Any]] = field(default_factory=list)
-    state_sha256: str = ""
-
-    def spend(self, phase: str, since: float) -> None:
-        """Add the time since a reading of the clock to a phase."""
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - since
 
 
 class Trainer:
@@ -275,8 +232,7 @@ class Trainer:
             validation=None if validation is None else self._confusion(Part.VALIDATION, validation),
             **facts,
         )
-        self._keep(entry, test)
-        self.outcome.history.append(entry)
+        self.outcome.add(entry, test)
         self.outcome.spend("evaluate", started)
         return entry
 
@@ -289,20 +245,6 @@ class Trainer:
         matrix = confusion_matrix(labels, logits.argmax(axis=1), len(self.dataset.classes))
         rows: list[list[int]] = matrix.tolist()
         return rows
-
-    def _keep(self, entry: Epoch, logits: NDArray[np.float32]) -> None:
-        """Keep the logits of the epochs that a selection rule can ask for."""
-        history = self.outcome.history
-        keep = ["last"]
-        if not history or _best(history, "test") < overall_accuracy(entry.test):
-            keep.append("oracle")
-        if entry.validation is not None and (
-            not history or _best(history, "validation") < overall_accuracy(entry.validation)
-        ):
-            keep.append("val")
-        for rule in keep:
-            self.outcome.logits[rule] = logits
-            self.outcome.epochs[rule] = entry.epoch - 1
 
     def _state(self) -> dict[str, Any]:
         outcome = self.outcome
@@ -339,10 +281,6 @@ class Trainer:
         for phase, seconds in state["seconds"].items():
             self.outcome.seconds[phase] = self.outcome.seconds.get(phase, 0.0) + seconds
         return len(self.outcome.history)
-
-
-def _best(history: list[Epoch], part: str) -> float:
-    return max(overall_accuracy(getattr(entry, part)) for entry in history)
 
 
 def _digest(method: Method) -> str:

@@ -15,7 +15,8 @@ from benchmark.data.dataset import Part
 from benchmark.engine.assemble import assemble
 from benchmark.engine.device import describe_device, private_generators
 from benchmark.engine.memory import keep_freed_memory, release
-from benchmark.engine.trainer import Listener, Outcome, Trainer
+from benchmark.engine.outcome import Listener, Outcome
+from benchmark.engine.trainer import Trainer
 from benchmark.errors import InputError, StorageError
 from benchmark.lease import Lease, LeaseLostError
 from benchmark.models.build import build_backbone

@@ -37,9 +37,9 @@ def tidy(records: Sequence[Record], rules: Sequence[str] = tuple(RULES)) -> pd.D
 
     Returns:
         Columns: those of :data:`GROUP`; ``factor`` (nan for the unmodified set), ``method``,
-        ``title``, ``venue``, ``seed``, ``hyper``, ``rule``, ``epoch`` (from 1), ``epochs``,
-        ``overall``, ``mean``, ``recall_<class>`` in the order of the classes, ``train_images``,
-        ``test_images``, ``seconds_per_epoch``, ``code``, ``machine``, ``id``.
+        ``title``, ``venue``, ``seed``, ``split_seed``, ``hyper``, ``rule``, ``epoch`` (from 1),
+        ``epochs``, ``overall``, ``mean``, ``recall_<class>`` in the order of the classes,
+        ``train_images``, ``test_images``, ``seconds_per_epoch``, ``code``, ``machine``, ``id``.
     """
     rows = [row for record in records for rule in rules if (row := _row(record, rule)) is not None]
     return pd.DataFrame(rows)
@@ -67,6 +67,7 @@ def _row(record: Record, rule: str) -> dict[str, object] | None:
         "title": record.method_title,
         "venue": record.method_venue,
         "seed": cell.seed,
+        "split_seed": cell.split_seed,
         "hyper": " ".join(f"{key}={show_value(value)}" for key, value in cell.hyper.items()),
         "rule": rule,
         "epoch": chosen.epoch,

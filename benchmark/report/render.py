@@ -1,41 +1,112 @@
-"""Tables as text: Markdown and LaTeX through templates, CSV and JSON from the frame."""
+"""Tables as text: Markdown, LaTeX and HTML through templates, the rest from the same values."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmark.report.escape import latex_text, markdown_text
-from benchmark.report.table import Table
+from benchmark.report.escape import latex_text, markdown_text, plain_text
+from benchmark.report.flat import as_csv, as_json
+from benchmark.report.macros import as_macros
+from benchmark.report.sheet import MISSING, Line, Piece, Table
+from benchmark.report.terminal import as_terminal
 from benchmark.resources import asset
+
+SUFFIXES = {"markdown": "md", "latex": "tex", "html": "html", "csv": "csv", "json": "json"}
+"""The forms that are files of their own, and how their names end."""
 
 
 def render_tables(tables: Sequence[Table], format_name: str) -> str:
-    """Return tables as ``markdown`` or ``latex``."""
-    template, escape = {
-        "markdown": ("tables.md.j2", markdown_text),
-        "latex": ("tables.tex.j2", latex_text),
-    }[format_name]
+    """Return tables in one of :data:`FORMATS`."""
+    return FORMATS[format_name](tables)
+
+
+def render_template(name: str, **values: object) -> str:
+    """Return a template filled with values; HTML escapes every text by itself."""
+    html = name.endswith(".html.j2")
     environment = Environment(
         loader=FileSystemLoader(asset("templates")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # neither format is HTML; every text passes through `text` instead
+        autoescape=html,  # in the other forms every text passes through `text` instead
     )
-    environment.filters["text"] = escape
-    return environment.get_template(template).render(tables=tables)
+    if html:
+        environment.filters["text"] = plain_text
+    else:
+        latex = name.endswith(".tex.j2")
+        environment.filters["text"] = latex_text if latex else markdown_text
+    environment.filters["piece"] = latex_piece
+    environment.globals["widths"] = latex_widths
+    environment.globals["is_repeated"] = is_repeated
+    return environment.get_template(name).render(**values)
+
+
+def latex_widths(table: Table) -> list[tuple[str, bool]]:
+    """Return siunitx's table-format of each column, and whether one for small type follows it."""
+    formats = []
+    for place in range(len(table.columns)):
+        pieces = [line.pieces[place] for block in table.lines for line in block]
+        numbers = [piece.text for piece in pieces if _is_number(piece.text)] or ["0.00"]
+        sign = "+" if any(text[0] in "+-" for text in numbers) else ""
+        whole = max(len(text.lstrip("+-").partition(".")[0]) for text in numbers)
+        decimals = max(len(text.partition(".")[2]) for text in numbers)
+        formats.append((f"{sign}{whole}.{decimals}", any(piece.extra for piece in pieces)))
+    return formats
+
+
+def latex_piece(piece: Piece, small: bool) -> str:
+    """Return a number for an ``S`` column, and what stands behind it in a column of its own."""
+    if small and piece.text.startswith("["):
+        return rf"\multicolumn{{2}}{{c}}{{\footnotesize {latex_text(piece.text)}}}"
+    if not _is_number(piece.text):
+        # Braces keep siunitx from reading it.
+        return f"{{{latex_text(piece.text)}}}" + (" &" if small else "")
+    text = rf"\bfseries {piece.text}" if piece.best else piece.text
+    if piece.second:
+        # The rule has no width, so that the number keeps its place in the column.
+        text += rf"{{\llap{{\underline{{\phantom{{{piece.text}}}}}}}}}"
+    if not small:
+        return text
+    return f"{text} & {latex_text(piece.extra)}" if piece.extra else f"{text} &"
+
+
+def is_repeated(table: Table, lines: Sequence[Line], line: int, label: int) -> bool:
+    """Whether a label says again what the line above it says, where LaTeX leaves it out."""
+    if line == 0 or lines[line].labels[label] != lines[line - 1].labels[label]:
+        return False
+    return table.header[label] in ("Factor", "True class") or lines[line].continued
 
 
 def render_frame(frame: pd.DataFrame, format_name: str) -> str:
-    """Return the tidy frame as ``csv`` or ``json``, with numbers to four decimals."""
-    rounded = frame.round(4)
+    """Return the tidy frame as ``csv`` or ``json``, with numbers to six decimals."""
+    rounded = frame.round(6)
     if format_name == "csv":
         text: str = rounded.to_csv(index=False, lineterminator="\n")
         return text
     rows = json.loads(rounded.to_json(orient="records"))
     return json.dumps(rows, indent=1) + "\n"
+
+
+def _is_number(text: str) -> bool:
+    return text != MISSING and not text.startswith("[")
+
+
+def _templated(name: str, **values: Any) -> Callable[[Sequence[Table]], str]:
+    return lambda tables: render_template(name, tables=tables, **values)
+
+
+FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
+    "markdown": _templated("tables.md.j2"),
+    "latex": _templated("tables.tex.j2"),
+    "html": _templated("tables.html.j2"),
+    "csv": as_csv,
+    "json": as_json,
+    "terminal": as_terminal,
+    "macros": as_macros,
+}

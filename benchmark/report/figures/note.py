@@ -5,7 +5,8 @@ from __future__ import annotations
 from benchmark.data.imbalance import factor_label
 from benchmark.report.figures.group import Group
 from benchmark.report.figures.style import plain
-from benchmark.report.table import DATASET_TITLES, RULE_NOTES
+from benchmark.report.notes import RULE_NOTES
+from benchmark.report.part import DATASET_TITLES
 
 _LONG = 400
 SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothing of real ones."

@@ -1,0 +1,133 @@
+"""Differences between two methods, with test images and seeds as two crossed samples.
+
+The parts of the variance of :func:`benchmark.stats.paired_difference`, where their sources stand:
+worked out for every class once, then put together for any weighting of the classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClassParts:
+    """What each class adds to the variance of a difference.
+
+    Attributes:
+        labels: (K,) the classes that have images.
+        sizes: (K,) their images.
+        recalls: (2, S, K) of a and of b.
+        images: (K,) variance of the difference from the choice of the class's images.
+        answers: (K,) the share of the seeds' variance that is chance of single answers.
+    """
+
+    labels: NDArray[Any]
+    sizes: Floats
+    recalls: Floats
+    images: Floats
+    answers: Floats
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The test of one weighting of the classes; ``reach`` standard errors make the interval."""
+
+    p: float
+    reach: float
+    error: float
+    error_images: float
+    freedom: float
+
+
+def class_parts(truth: NDArray[Any], a: NDArray[np.bool_], b: NDArray[np.bool_]) -> ClassParts:
+    """Return the parts of all classes from labels (n,) and answers (S, n)."""
+    if np.any(truth[1:] < truth[:-1]):
+        order = np.argsort(truth, kind="stable")
+        truth, a, b = truth[order], a[:, order], b[:, order]
+    labels, starts, counts = np.unique(truth, return_index=True, return_counts=True)
+    seeds, n = len(a), counts.astype(np.float64)
+
+    def of_class(values: NDArray[Any]) -> Floats:
+        return np.asarray(np.add.reduceat(values, starts, axis=-1, dtype=np.float64))
+
+    recalls = np.stack([of_class(a), of_class(b)]) / n
+    mean = (a.sum(axis=0, dtype=np.float64) - b.sum(axis=0, dtype=np.float64)) / seeds  # (n,)
+    centre = of_class(mean) / n
+    square = of_class((mean - np.repeat(centre, counts)) ** 2)
+    # A class of one image has no spread to measure: its difference stands for it.
+    spread = np.where(n > 1, square / np.maximum(n - 1, 1), centre**2)
+    answers = np.zeros(len(n))
+    if seeds > 1:
+        # The squares that rows and columns leave of x = a - b, by sums: x^2 is 1 where they differ.
+        of_seed = recalls[0] - recalls[1]
+        left = of_class((a != b).sum(axis=0)) - seeds * of_class(mean**2)
+        left -= n * ((of_seed - centre) ** 2).sum(axis=0)
+        answers = np.maximum(left, 0) / ((seeds - 1) * np.maximum(n - 1, 1) * n * seeds)
+        answers[n == 1] = 0
+    return ClassParts(labels, n, recalls, spread / n, answers)
+
+
+def decide(parts: ClassParts, weights: Floats, level: float) -> list[Decision]:
+    """Return the test of each weighting.
+
+    Args:
+        parts: of K classes.
+        weights: (C, K), a row a weighting, summing to 1.
+        level: of the intervals, in (0, 1).
+    """
+    from scipy.special import stdtr, stdtrit
+
+    by_seed = weights @ parts.recalls.transpose(0, 2, 1)  # (2, C, S)
+    estimates = (by_seed[0] - by_seed[1]).mean(axis=1)
+    images = weights**2 @ parts.images
+    squares = weights**4 @ (parts.images**2 / np.maximum(parts.sizes - 1, 1))
+    variance, seeds = images, by_seed.shape[2]
+    if seeds > 1:
+        of_seeds = by_seed.var(axis=2, ddof=1) / seeds  # (2, C)
+        variance = images + np.maximum(of_seeds.sum(axis=0) - weights**2 @ parts.answers, 0)
+        squares = squares + (of_seeds**2).sum(axis=0) / (seeds - 1)
+    error = np.sqrt(variance)
+    moves = error > 1e-12  # anything smaller is rounding
+    freedom = np.divide(variance**2, squares, out=np.full(len(error), np.inf), where=squares > 0)
+    distance = np.divide(np.abs(estimates), error, out=np.zeros(len(error)), where=moves)
+    p_values, reach = 2 * stdtr(freedom, -distance), -stdtrit(freedom, (1 - level) / 2)
+    # No answer differs, or all differ the same way: what n tosses of a coin would give.
+    sizes = (weights > 0) @ parts.sizes
+    alike = np.where(np.abs(estimates) > 1e-12, 0.5 ** (sizes - 1), 1.0)
+    columns = (
+        np.where(moves, p_values, alike),
+        np.where(moves, reach, 0.0),
+        error,
+        np.sqrt(images),
+        freedom,
+    )
+    return [Decision(*map(float, row)) for row in zip(*columns, strict=True)]
+
+
+def deciding_p_values(
+    labels: ArrayLike, correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]
+) -> dict[str | int, float]:
+    """Return ``p`` of :func:`benchmark.stats.paired_difference` in every column, for a table.
+
+    Nothing is resampled, and each class is looked at once.
+
+    Args:
+        labels: integers (n,).
+        correct_a: bool (S, n), whether a was right, a row a seed.
+        correct_b: bool (S, n), of the same seeds and images.
+
+    Returns:
+        The two-sided p-value of the difference in ``overall``, in ``mean``, and, by label, in the
+        recall of each class that has images.
+    """
+    parts = class_parts(np.asarray(labels), correct_a, correct_b)
+    shares, equal = parts.sizes / parts.sizes.sum(), np.ones(len(parts.sizes)) / len(parts.sizes)
+    decided = decide(parts, np.vstack([shares, equal, np.eye(len(parts.sizes))]), 0.95)
+    columns: list[str | int] = ["overall", "mean", *map(int, parts.labels)]
+    return {column: found.p for column, found in zip(columns, decided, strict=True)}

@@ -1,0 +1,208 @@
+"""More than accuracy: intervals, tail, worst class, calibration, confusion matrices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+
+import numpy as np
+
+from benchmark.metrics import expected_calibration_error, macro_f1, rank_means, recalls
+from benchmark.report.beside import limits_of
+from benchmark.report.entries import Entry
+from benchmark.report.evidence import Evidence
+from benchmark.report.frame import RECALL_PREFIX
+from benchmark.report.notes import seed_notes
+from benchmark.report.part import (
+    Part,
+    context_notes,
+    facts_of,
+    labels_for,
+    labels_of,
+    name_of,
+    name_of_table,
+    parts,
+    title_of,
+)
+from benchmark.report.sheet import Number, Row, Table, percent
+
+INTERVAL_NOTES = (
+    "In brackets: 95 % intervals. Of a recall: Wilson's score interval on the test images of its "
+    "class; of an accuracy: the recalls' intervals put together (Zou and Donner 2008). With "
+    "several seeds the variance over them is added; the images count once, as all seeds share "
+    "them.",
+)
+SUMMARY_NOTES = (
+    "Worst class: the one with the lowest recall (mean over seeds), and that recall. Head "
+    "and tail: mean recall of the third of the classes (rounded down) with the most and with the "
+    "fewest training images; middle: of the others.",
+    "Macro F1: mean over the classes of the harmonic mean of precision and recall. ECE: expected "
+    "calibration error of the softmax's largest value, 15 bins of equal width; lower is better.",
+)
+CONFUSION_NOTES = (
+    "Test images by true class (rows) and predicted class (columns); with several seeds the sum "
+    "over them.",
+)
+SUMMARY = {
+    "macro_f1": "Macro F1",
+    "worst_class": "Worst class",
+    "head": "Head",
+    "middle": "Middle",
+    "tail": "Tail",
+    "ece": "ECE",
+}
+PREDICTED = "predicted_"
+
+
+def interval_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+    """Return the tables of accuracies with the 95 % interval of each number."""
+
+    def row(part: Part, entry: Entry) -> list[Row]:
+        limits = limits_of(entry, evidence)
+        numbers = []
+        for column in part.layout.values:
+            values, (low, high) = entry.values(column), limits.get(column, (math.nan, math.nan))
+            numbers.append(
+                Number(percent(fmean(values)), low=percent(low), high=percent(high))
+                if values
+                else Number()
+            )
+        return [Row(labels_for(part, entry), tuple(numbers), name_of(part, entry))]
+
+    return [
+        _table(
+            part,
+            evidence,
+            "95 % intervals of recall and accuracy (%)",
+            part.layout.values,
+            row,
+            INTERVAL_NOTES,
+        )
+        for part in parts(evidence, number=number, mixed=mixed)
+    ]
+
+
+def summary_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+    """Return macro F1, the worst class, head, middle and tail, and calibration."""
+
+    def row(part: Part, entry: Entry) -> list[Row]:
+        worst = _worst(entry, evidence)
+        measured = [_summary(identity, evidence, worst) for identity in entry.ids.values()]
+        numbers = tuple(
+            _spread([values[name] for values in measured], worst if name == "worst_class" else "")
+            for name in SUMMARY
+        )
+        return [Row(labels_for(part, entry), numbers, name_of(part, entry))]
+
+    return [
+        _table(part, evidence, "more than accuracy (%)", tuple(SUMMARY), row, SUMMARY_NOTES)
+        for part in parts(evidence, number=number, mixed=mixed)
+    ]
+
+
+def confusion_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+    """Return a confusion matrix for each row of the tables of accuracies."""
+
+    def rows(part: Part, entry: Entry) -> list[Row]:
+        if not entry.runs:
+            return []
+        ids = list(entry.ids.values())
+        classes = evidence.records[ids[0]].classes
+        names = _classes(part)
+        order = [classes.index(name) for name in names]
+        total = np.sum([evidence.confusion(identity) for identity in ids], axis=0)
+        return [
+            Row(
+                (*labels_for(part, entry), name.capitalize()),
+                tuple(Number(str(int(count))) for count in counts),
+                (*name_of(part, entry), name),
+            )
+            for name, counts in zip(names, total[np.ix_(order, order)], strict=True)
+        ]
+
+    return [
+        _table(
+            part,
+            evidence,
+            "confusion matrices",
+            [f"{PREDICTED}{name}" for name in _classes(part)],
+            rows,
+            CONFUSION_NOTES,
+            true_class=True,
+        )
+        for part in parts(evidence, number=number, mixed=mixed)
+    ]
+
+
+DETAILS: dict[str, Callable[..., list[Table]]] = {
+    "intervals": interval_tables,
+    "summary": summary_tables,
+    "confusion": confusion_tables,
+}
+
+
+def _table(
+    part: Part,
+    evidence: Evidence,
+    what: str,
+    keys: Sequence[str],
+    rows: Callable[[Part, Entry], list[Row]],
+    notes: Sequence[str],
+    *,
+    true_class: bool = False,
+) -> Table:
+    labels = labels_of(part)
+    blocks = tuple(
+        tuple(row for entry in block for row in rows(part, entry)) for block in part.blocks
+    )
+    return Table(
+        title=title_of(part, what),
+        labels=(*labels, "True class") if true_class else labels,
+        columns=tuple(map(_header, keys)),
+        keys=tuple(keys),
+        blocks=tuple(block for block in blocks if block),
+        notes=(*context_notes(part, evidence.rule), *seed_notes(part.blocks), *notes),
+        dagger=evidence.rule == "oracle",
+        name=f"{name_of_table(part)} {what.split(' (')[0]}",
+        facts=facts_of(part, evidence.rule),
+    )
+
+
+def _header(key: str) -> str:
+    return SUMMARY.get(key) or key.removeprefix(RECALL_PREFIX).removeprefix(PREDICTED).capitalize()
+
+
+def _classes(part: Part) -> list[str]:
+    columns = [c for c in part.layout.values if c.startswith(RECALL_PREFIX)]
+    return [column.removeprefix(RECALL_PREFIX) for column in columns]
+
+
+def _summary(identity: str, evidence: Evidence, worst: str) -> dict[str, float]:
+    """Return the values of :data:`SUMMARY` in percent, nan where one is not known."""
+    record, confusion = evidence.records[identity], evidence.confusion(identity)
+    of_class = recalls(confusion)
+    ranks = rank_means(confusion, record.cell.class_counts) if len(of_class) > 2 else None
+    means = (ranks.head, ranks.middle, ranks.tail) if ranks else (math.nan,) * 3
+    found = evidence.logits(identity)
+    error = math.nan if found is None else expected_calibration_error(*found)
+    lowest = of_class[record.classes.index(worst)]
+    values = (macro_f1(confusion), lowest, *means, error)
+    return {name: 100 * float(value) for name, value in zip(SUMMARY, values, strict=True)}
+
+
+def _worst(entry: Entry, evidence: Evidence) -> str:
+    """Return the class with the lowest recall, the mean over seeds; ties by the classes' order."""
+    ids = list(entry.ids.values())
+    if not ids:
+        return ""
+    of_class = np.mean([recalls(evidence.confusion(identity)) for identity in ids], axis=0)
+    return evidence.records[ids[0]].classes[int(np.nanargmin(of_class))]
+
+
+def _spread(values: Sequence[float], remark: str = "") -> Number:
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return Number()
+    spread = f"{stdev(known):.2f}" if len(known) > 1 else ""
+    return Number(percent(fmean(known)), spread, remark=remark)

@@ -1,0 +1,139 @@
+"""What stands below a table: what was done, from what, and what the numbers are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.report.entries import Entry, factor_name
+from benchmark.report.frame import GROUP
+from benchmark.report.marks import LEVEL, Marks
+
+RULE_NOTES = {
+    "last": "last epoch",
+    "val": "epoch with the best validation accuracy",
+    "oracle": "† epoch with the best TEST accuracy: chosen on the test set, too optimistic",
+}
+
+
+def group_line(group: pd.DataFrame) -> str:
+    """Return what the cells of one comparable group share, in one line."""
+    head = group.iloc[0]
+    start = "from scratch" if head["weights"] == "scratch" else f"weights {head['weights'][:12]}"
+    line = (
+        f"Protocol {head['protocol']} v{head['version']}, {head['recipe']} recipe: "
+        f"{head['backbone']} ({start}), {head['precision']}, {_span(group['epochs'])} epochs"
+    )
+    return f"{line}, changed: {head['overrides']}" if head["overrides"] else line
+
+
+def provenance_notes(frame: pd.DataFrame, rule: str) -> list[str]:
+    """Return protocol, selection rule, hyper-parameters, revisions and machines of one group."""
+    head = frame.iloc[0]
+    shared = frame.assign(overrides="")
+    notes = [f"{group_line(shared)}."]
+    if head["overrides"]:
+        notes.append(f"Changed from the protocol: {head['overrides']}.")
+    return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
+
+
+def mixed_notes(frame: pd.DataFrame, rule: str) -> list[str]:
+    """Return the same for a table of several groups, a line for each with its letter."""
+    groups = [group for _, group in frame.groupby(list(GROUP), sort=True)]
+    notes = [
+        "MIXED: the rows come from cells that cannot be compared; the letter in the column Cells "
+        "says which. Nothing is in bold."
+    ]
+    for index, group in enumerate(groups):
+        data = f"data {group['fingerprint'].iloc[0][:12]}"
+        notes.append(f"{group_letter(index)}: {group_line(group)}, {data}.")
+    return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
+
+
+def group_letter(index: int) -> str:
+    """Return a, b, ..., z, aa, ab, ... for 0, 1, ..."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return letters
+
+
+def reported_note(frame: pd.DataFrame, rule: str) -> str:
+    """Return which epoch is reported and on how many test images."""
+    images = " or ".join(str(n) for n in sorted({int(n) for n in frame["test_images"]}))
+    return f"Reported: {RULE_NOTES[rule]}. {images} test images."
+
+
+def _origin_notes(frame: pd.DataFrame) -> list[str]:
+    notes = []
+    pairs = zip(frame["title"], frame["hyper"], strict=True)
+    hyper = dict.fromkeys(f"{title} {text}" for title, text in pairs if text)
+    if hyper:
+        notes.append(f"Hyper-parameters: {'; '.join(hyper)}.")
+    for what, column in (("revisions of the code", "code"), ("machines", "machine")):
+        different = sorted(set(frame[column]))
+        if len(different) > 1:
+            notes.append(f"Rows come from different {what}: {'; '.join(different)}.")
+    if (frame["dataset"] == "synthetic").any():
+        notes.append(
+            "Synthetic faces, drawn by the program: these numbers say nothing of real ones."
+        )
+    return notes
+
+
+def seed_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
+    """Return which seeds there are, and which rows have fewer than the others."""
+    seeds = sorted({seed for block in blocks for entry in block for seed, _, _ in entry.runs})
+    most = max((len(entry.runs) for block in blocks for entry in block), default=0)
+    text = f"Seeds: {', '.join(map(str, seeds))}."
+    if most > 1:
+        text += " Mean ± sample standard deviation over seeds."
+    notes = [text]
+    short = [
+        f"{entry.title} at {factor_name(entry.factor)} ({len(entry.runs)} of {most})"
+        for block in blocks
+        for entry in block
+        if 0 < len(entry.runs) < most
+    ]
+    if short:
+        notes.append(f"Fewer seeds than the rest: {'; '.join(short)}.")
+    if any(not entry.runs for block in blocks for entry in block):
+        notes.append("–: no finished cell.")
+    return notes
+
+
+def marks_note(marks: Marks) -> str:
+    """Return what bold and underlining mean and how they were decided."""
+    accuracies, recalls = marks.tested
+    if not accuracies + recalls:
+        return (
+            "Bold: the largest of its column within a factor; underlined: the second largest. "
+            "Nothing was tested: one seed does not show how much seeds differ."
+        )
+    text = (
+        "Bold: not distinguishable from the largest of its column within a factor; underlined: the "
+        "second largest. Test: two-sided t-test of the difference on the same test images, "
+        "with the variance of sampling them within each class and that over seeds; "
+        f"level {LEVEL}, Holm's correction over the {accuracies} comparisons of overall and mean "
+        "accuracy with the largest in this table"
+    )
+    text += f" and, apart from them, over the {recalls} of recalls." if recalls else "."
+    if marks.left_out:
+        text += " Rows of one seed are not tested and never in bold."
+    return text
+
+
+def untested_note() -> str:
+    """Return the note where several seeds are there, but not what a test needs."""
+    return (
+        "Bold: the largest of its column within a factor; underlined: the second largest. Not "
+        "tested: no two rows share two seeds with stored logits."
+    )
+
+
+def _span(column: pd.Series[int]) -> str:
+    low, high = int(column.min()), int(column.max())
+    return str(low) if low == high else f"{low} to {high}"
