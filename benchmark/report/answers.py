@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.report.frame import GROUP, tidy
+from benchmark.report.part import DATASET_TITLES
 from benchmark.store import Store
 
 Labels = NDArray[np.int64]
 Right = NDArray[np.bool_]
-DATASET_TITLES = {"ferplus": "FERPlus", "raf-db": "RAF-DB", "synthetic": "Synthetic faces"}
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.report.answers import DATASET_TITLES
 from benchmark.report.claims import AnyClaim, Case, Pair
 from benchmark.report.compare_text import show_p
 from benchmark.report.margins import Margin, Missing, Source
+from benchmark.report.part import DATASET_TITLES
 from benchmark.stats import holm
 
 LEVEL = 0.05
