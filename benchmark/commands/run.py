@@ -102,12 +102,12 @@ def command(
         click.echo(f"Weights: {note}.")
     shared = _jobs(todo, store, choice, wanted_jobs, wanted_per_gpu, threads)
     if len(shared) == 1:
-        failed = _train(todo, sweep, store, how, alone=True)
+        _train(todo, sweep, store, how, alone=True)
     else:
         again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
         again += ["--deterministic"] if deterministic else []
-        failed = _train_side_by_side(todo, store, shared, ["run", *again])
-    _close(len(todo), failed, results)
+        _train_side_by_side(todo, shared, ["run", *again])
+    _close(todo, store)
 
 
 def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
@@ -142,10 +142,8 @@ def _train(
     return tally.failed
 
 
-def _train_side_by_side(
-    cells: Sequence[Cell], store: Store, jobs: Sequence[Job], command: Sequence[str]
-) -> list[str]:
-    """Train cells in several processes and return the names of those that are not finished."""
+def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Sequence[str]) -> None:
+    """Train cells in several processes."""
     from benchmark.executors.jobs import run_jobs
 
     threads = jobs[0].threads
@@ -160,7 +158,6 @@ def _train_side_by_side(
         if code not in (0, 1):
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             click.echo(f"job {number} {how}", err=True)
-    return [cell.slug for cell in store.missing(cells)]
 
 
 def _jobs(
@@ -244,16 +241,24 @@ def _show_plan(cells: Sequence[Cell], todo: Sequence[Cell], store: Store) -> Non
         click.echo("No record of such a cell tells how long they take.")
 
 
-def _close(asked: int, failed: Sequence[str], results: Path) -> None:
-    click.echo(f"{asked - len(failed)} trained, {len(failed)} failed.")
+def _close(asked: Sequence[Cell], store: Store) -> None:
+    """Say what came of the cells; exit code 1 unless all of them are finished."""
+    missing = store.missing(asked)
+    failed = [cell for cell in missing if (store.failed(cell) / "error.txt").exists()]
+    unfinished = len(missing) - len(failed)
+    more = f", {unfinished} not finished" if unfinished else ""
+    click.echo(f"{len(asked) - len(missing)} trained, {len(failed)} failed{more}.")
     if failed:
         click.echo(
-            f"Failed cells keep their traceback in {results / 'failed'} and are tried again by "
+            f"Failed cells keep their traceback in {store.root / 'failed'} and are tried again by "
             "the next run.",
             err=True,
         )
+    if unfinished:
+        click.echo("Give the same command again to go on.", err=True)
+    if missing:
         sys.exit(1)
-    click.echo(f"Show the tables with: fer-bench report --results {results}")
+    click.echo(f"Show the tables with: fer-bench report --results {store.root}")
 
 
 def _count(text: str, option: str) -> int | None:
