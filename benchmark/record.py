@@ -74,7 +74,8 @@ class Cell(Strict):
     def slug(self) -> str:
         """A folder name that a person can read: method, dataset, factor, seed, start of the id."""
         words = f"{self.method}-{self.dataset}-{factor_label(self.factor)}-s{self.seed}"
-        return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', words)[:80]}-{self.id[:12]}"
+        # A folder that begins with a dot is hidden, and stores pass over those.
+        return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', words)[:80].lstrip('.')}-{self.id[:12]}"
 
     def protocol_spec(self) -> Protocol:
         """Return the protocol as an object."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,13 @@ def test_what_a_result_depends_on_counts(change: dict[str, object]) -> None:
     changed = Cell.model_validate(BASE.model_copy(update=change).model_dump())
     assert changed.id != BASE.id
     assert len(differences(BASE, changed)) == 1
+
+
+@given(st.text(max_size=40))
+def test_no_name_leads_a_cells_folder_elsewhere(name: str) -> None:
+    slug = Cell.model_validate(BASE.model_dump() | {"method": name}).slug
+    assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", slug)
+    assert Path("cells", slug).resolve().parent == Path("cells").resolve()
 
 
 def test_a_relabelled_image_counts() -> None:
