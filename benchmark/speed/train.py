@@ -88,9 +88,7 @@ def operations(protocol: Protocol) -> int:
 
 def _round(way: Way, seconds: float) -> Round:
     def rate(task: str, share: float) -> float:
-        windows = side_by_side(
-            way.workers, task, threads=way.threads, seconds=share * seconds
-        )
+        windows = side_by_side(way.workers, task, threads=way.threads, seconds=share * seconds)
         return together(windows)
 
     before = rate("peak", _PEAK_SHARE)
