@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.data.augment import training_view
-from benchmark.data.synthetic import EMOTIONS, synthetic_faces
+from benchmark.data.dataset import EMOTIONS
+from benchmark.data.synthetic import synthetic_faces
 from benchmark.engine.memory import keep_freed_memory
 from benchmark.protocol import AugmentSpec, ImageSpec
 from benchmark.speed.findings import Finding, Findings, finding

@@ -52,7 +52,7 @@ def _method(
         steps.step()
     waits = waits_for_gpu(steps.step)
     several = _several(steps)
-    rates = []
+    rates: list[float] = []
     until = time.perf_counter() + seconds / len(registry.names())
     while len(rates) < _ROUNDS or time.perf_counter() < until:
         rates.append(_STEPS * protocol.training.batch_size / lap(several))

@@ -117,7 +117,7 @@ class PlainLoop:
             loss = F.cross_entropy(logits, labels)
             loss = loss + CONSISTENCY * F.mse_loss(maps, mirrored_maps.flip(-1))
             self.optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             self.optimizer.step()
             seen += len(labels)
         return seen

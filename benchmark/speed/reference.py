@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmark import environment
 from benchmark.data import synthetic
-from benchmark.data.dataset import FaceDataset, Part, make_dataset
+from benchmark.data.dataset import EMOTIONS, FaceDataset, Part, make_dataset
 from benchmark.protocol import Protocol
 from benchmark.speed.findings import Findings, finding
 from benchmark.speed.plain_loop import PlainLoop
@@ -81,9 +81,9 @@ def build_ours(dataset: FaceDataset, protocol: Protocol) -> Tasks:
 def some_images(setting: Setting) -> FaceDataset:
     """Return some training images: the dataset's own, or faces drawn at the size of real ones."""
     if setting.dataset == synthetic.NAME:
-        labels = np.arange(_IMAGES) % len(synthetic.EMOTIONS)
+        labels = np.arange(_IMAGES) % len(EMOTIONS)
         images = synthetic.synthetic_faces(labels, seed=0, size=SOURCE_SIZE)
-        classes: tuple[str, ...] = synthetic.EMOTIONS
+        classes: tuple[str, ...] = EMOTIONS
     else:
         dataset = setting.load()
         train = np.random.default_rng(0).permutation(dataset.indices(Part.TRAIN))[:_IMAGES]
