@@ -63,7 +63,7 @@ def layers() -> list[Layer]:
     return read_weights()
 
 
-def loss_curve(layers: list[Layer], *, folded: bool) -> list[float]:
+def loss_curve(layers: list[Layer], *, folded: bool, lr: float = 1e-4) -> list[float]:
     """Fine-tune the face network in float32 for some steps and return the losses."""
     protocol = load_protocol("compact", ["image.size=64"])
     backbone = DlibFace(layers)
@@ -73,8 +73,8 @@ def loss_curve(layers: list[Layer], *, folded: bool) -> list[float]:
         backbone.expect_grey(protocol.image)
     torch.manual_seed(0)
     network = nn.Sequential(backbone, nn.Linear(backbone.channels, 7)).train()
-    # The rate that `compact` warms up from: larger ones let rounding errors grow by themselves.
-    optimizer = torch.optim.AdamW(network.parameters(), lr=protocol.training.lr / 25)
+    # Not Adam, which makes a whole step of a gradient that is nothing but rounding.
+    optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=0.9)
     labels = torch.arange(BATCH) % 7
     losses = []
     for step in range(STEPS):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from benchmark.models.build import build_backbone
+from benchmark.protocol import Protocol
+
 PASSES = 3
 """Forward passes that a training step costs: gradients of inputs and of filters are one each."""
 
@@ -35,3 +38,13 @@ def forward_operations(network: nn.Module, images: Tensor) -> int:
         for handle in handles:
             handle.remove()
     return sum(counted)
+
+
+def step_operations(protocol: Protocol) -> int:
+    """Return the operations of a training step for each view of an image.
+
+    Those of the plain network in three channels, whatever is folded.
+    """
+    backbone = build_backbone(protocol.backbone.name, protocol.image.size).eval()
+    size = protocol.image.size
+    return PASSES * forward_operations(backbone, torch.zeros(1, 3, size, size))

@@ -14,6 +14,7 @@ from benchmark.data import synthetic
 from benchmark.data.dataset import EMOTIONS, FaceDataset, Part, make_dataset
 from benchmark.protocol import Protocol
 from benchmark.speed.findings import Findings, finding
+from benchmark.speed.operations import step_operations
 from benchmark.speed.plain_loop import PlainLoop
 from benchmark.speed.setting import Setting
 from benchmark.speed.steps import Steps
@@ -46,10 +47,18 @@ def measure(setting: Setting) -> Findings:
             )
     images = _STEPS * protocol.training.batch_size
     size = protocol.image.size
+    gflop = 2 * step_operations(protocol) / 1e9  # two views of an image
+    speed = {"usual loop": laps.base, "ours": laps.own["ours"]}
     return Findings(
         [
-            finding("usual loop: images", "images/s", [images / s for s in laps.base]),
-            finding("ours: images", "images/s", [images / s for s in laps.own["ours"]]),
+            *(
+                finding(f"{name}: {what}", unit, [amount * images / s for s in seconds])
+                for what, unit, amount in (
+                    ("images", "images/s", 1.0),
+                    ("operations", "GFLOP/s", gflop),
+                )
+                for name, seconds in speed.items()
+            ),
             finding("ours against the usual loop", "x", [1 / r for r in laps.ratios("ours")], GOAL),
         ],
         [f"EAC on {protocol.backbone.name}, {size} px, batch {protocol.training.batch_size}"],

@@ -10,14 +10,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import torch
-
 from benchmark import environment
 from benchmark.data.dataset import FaceDataset
-from benchmark.models.build import build_backbone
 from benchmark.protocol import Protocol
 from benchmark.speed.findings import Finding, Findings, finding
-from benchmark.speed.operations import PASSES, forward_operations
+from benchmark.speed.operations import PASSES, step_operations
 from benchmark.speed.peak import peak_dtype, products
 from benchmark.speed.setting import Setting
 from benchmark.speed.steps import Steps
@@ -71,19 +68,12 @@ def measure(setting: Setting) -> Findings:
         for number in range(max(_LEAST_ROUNDS, _PIECES // len(ways))):
             for way in ways if number % 2 == 0 else reversed(ways):
                 rounds[way.name].append(_round(way, piece))
-    return _findings(rounds, operations(protocol) / 1e9, ways[0].name)
+    return _findings(rounds, step_operations(protocol) / 1e9, ways[0].name)
 
 
 def build(dataset: FaceDataset, protocol: Protocol) -> Tasks:
     """Return what a worker of this part can do."""
     return {"step": Steps("baseline", dataset, protocol).step, "peak": products(peak_dtype())}
-
-
-def operations(protocol: Protocol) -> int:
-    """Return the operations of a training step an image: of the plain network in three channels."""
-    backbone = build_backbone(protocol.backbone.name, protocol.image.size).eval()
-    size = protocol.image.size
-    return PASSES * forward_operations(backbone, torch.zeros(1, 3, size, size))
 
 
 def _round(way: Way, seconds: float) -> Round:
