@@ -83,6 +83,8 @@ def test_a_window_counts_what_ended_within_it() -> None:
     found = work_until(clock.work("w", 5.0), 0.0, 1.0, clock=clock)
     assert found == Window(10.0, 5.0)
     assert found.rate == 2
+    late = work_until(clock.work("w", 1.0), 0.0, 1.0, clock=clock)
+    assert late.amount == 10, "told too late, it still does one piece"
 
 
 def test_spreads_and_goals() -> None:
@@ -145,6 +147,7 @@ def test_methods_are_held_against_the_baseline(setting: Setting) -> None:
     assert found["eac: a step against the baseline's"].value.median > 1
 
 
+@pytest.mark.slow
 def test_training_is_measured_three_ways(setting: Setting) -> None:
     found = train.measure(setting)
     names = [row.what for row in found.rows if row.what.endswith(": images")]
@@ -153,6 +156,7 @@ def test_training_is_measured_three_ways(setting: Setting) -> None:
     assert found.remarks[0].startswith("fastest: ")
 
 
+@pytest.mark.slow
 def test_ours_is_held_against_the_usual_loop(setting: Setting) -> None:
     found = rows(reference.measure(setting))
     assert found["ours against the usual loop"].value.pieces >= 3
@@ -210,6 +214,7 @@ def test_an_empty_entry_opens_as_any_other(tmp_path: Path) -> None:
     assert file.st_blocks * 512 < file.st_size / 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_memory_is_measured(setting: Setting) -> None:
     held = np.ones(1 << 22)
@@ -257,7 +262,7 @@ def test_the_command_prints_a_table_and_keeps_a_record(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, [*arguments, "--out", str(out)])
     assert done.exit_code == 0, done.output
     record = json.loads(out.read_text())
-    assert record["packages"]["torch"] == torch.__version__
+    assert record["packages"]["torch"] == torch.__version__.partition("+")[0]
     assert record["threads"] >= 1
     found = record["parts"]["peak"]["findings"]
     assert all(f["value"]["low"] <= f["value"]["median"] <= f["value"]["high"] for f in found)

@@ -112,7 +112,7 @@ def work_until(
     time.sleep(max(0.0, begin - clock()))
     started = last = clock()
     amount = 0.0
-    while last < end:
+    while last < end or not amount:  # told too late, it still does one piece
         done = task()
         now = clock()
         if now > end and amount:
