@@ -21,6 +21,7 @@ COMMANDS = {
     "claims": "Hold the paper's sentences against measured or published numbers.",
     "audit": "Recompute the published tables from their own numbers.",
     "figure": "Draw the stored records as figures for a paper.",
+    "speed": "Measure this machine: training, methods, memory, a sweep.",
     "data": "Count, check and describe datasets.",
     "methods": "List the methods and their hyper-parameters.",
 }

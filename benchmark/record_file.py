@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,3 +69,18 @@ def parse_record(content: bytes) -> Record:
     if record.cell.id != record.id:
         raise ValueError("its id does not fit its content")
     return record
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the garbage collector from going over thousands of records while they are read.
+
+    It would find nothing, and takes two thirds of the time for 10,000 of them.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmark import lease
 from benchmark.errors import InputError, StorageError
 from benchmark.record import Cell, Record
-from benchmark.record_file import RECORD, Damaged, read_record, to_json
+from benchmark.record_file import RECORD, Damaged, no_collection, read_record, to_json
 
 LOGITS = "logits.npz"
 
@@ -183,7 +183,8 @@ class Store:
         Args:
             logits: look whether each record's logits are its own, too.
         """
-        read = list(self._all())
+        with no_collection():
+            read = list(self._all())
         records = [entry for entry in read if isinstance(entry, Record)]
         damaged = [entry for entry in read if isinstance(entry, Damaged)]
         for record in records if logits else ():

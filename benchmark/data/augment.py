@@ -36,10 +36,11 @@ def normalise(planes: Tensor, spec: ImageSpec) -> Tensor:
     n, _, height, width = planes.shape
     channels = planes.expand(-1, 3, -1, -1).unbind(1)
     view = planes.new_empty(n, 3, height, width)
-    # Plain numbers, as a tensor of them would have to be copied to the device at every step.
+    # Numbers of the host, as a tensor of them would have to be copied to the device at every step.
     values = zip(view.unbind(1), channels, spec.mean, spec.deviation, strict=True)
     for out, channel, mean, deviation in values:
-        torch.sub(channel, mean, out=out).div_(deviation)
+        # One pass over what is the largest array of a batch.
+        torch.add(torch.tensor(-mean / deviation), channel, alpha=1 / deviation, out=out)
     return view
 
 
@@ -76,10 +77,13 @@ def training_view(
     boxes = draw_boxes(n, size, augment, generator=host)
     if theta is None:
         planes = resize(planes, size)
+    elif not (augment.rotation or augment.zoom or augment.shift):
+        mirrored = (theta[:, 0, 0] < 0).to(planes.device, non_blocking=True)
+        planes = resize(mirror(planes, mirrored), size)
     else:
         planes = warp(planes, theta.to(planes.device, non_blocking=True), size)
     view = normalise(planes, image)
-    return view if boxes is None else erase(view, boxes.to(view.device, non_blocking=True))
+    return view if boxes is None else erase(view, boxes)
 
 
 def add_noise(
@@ -114,6 +118,11 @@ def draw_affine(
     row_x = torch.stack([sign * cos, -sin, 2 * spec.shift * dx], dim=1)
     row_y = torch.stack([sign * sin, cos, 2 * spec.shift * dy], dim=1)
     return torch.stack([row_x, row_y], dim=1)
+
+
+def mirror(planes: Tensor, chosen: Tensor) -> Tensor:
+    """Mirror the images of (B, C, H, W) where ``chosen``, bool (B,): a warp without a grid."""
+    return torch.where(chosen[:, None, None, None], planes.flip(-1), planes)
 
 
 def warp(planes: Tensor, theta: Tensor, size: int) -> Tensor:
@@ -166,11 +175,10 @@ def draw_boxes(
 def erase(view: Tensor, boxes: Tensor) -> Tensor:
     """Set the rectangles (B, 4) of a normalised view (B, C, H, W) to zero, the mean colour.
 
-    The view itself is changed.
+    The view itself is changed. The boxes stay on the host: to write them one by one takes a tenth
+    of the time of a mask, and waits for no device.
     """
-    rows = torch.arange(view.shape[-2], device=view.device)
-    columns = torch.arange(view.shape[-1], device=view.device)
-    inside_rows = (rows >= boxes[:, :1]) & (rows < boxes[:, 1:2])
-    inside_columns = (columns >= boxes[:, 2:3]) & (columns < boxes[:, 3:])
-    inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
-    return view.mul_(~inside)  # several times faster than a masked fill
+    for image, (top, bottom, left, right) in zip(view, boxes.tolist(), strict=True):
+        if top < bottom:
+            image[:, top:bottom, left:right] = 0
+    return view

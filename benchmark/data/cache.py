@@ -129,14 +129,23 @@ def write_entry(folder: Path, name: str, key: str, index: Index) -> None:
         sources=index.sources,
         notes=index.notes,
     )
+    finish_entry(folder, key, dataset)
+
+
+def finish_entry(folder: Path, key: str, dataset: FaceDataset) -> None:
+    """Write what an entry holds beside its images, which are in place.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, labels=dataset.labels, parts=dataset.parts)
         _to_disk(file.fileno())
     meta = {
         "format": FORMAT,
         "key": key,
-        "name": name,
-        "shape": list(shape),
+        "name": dataset.name,
+        "shape": list(dataset.images.shape),
         "classes": list(dataset.classes),
         "fingerprint": dataset.fingerprint,
         "notes": list(dataset.notes),

@@ -124,7 +124,7 @@ class Trainer:
 
         def attempt(images: int) -> None:
             batch = self.batches.batch(positions[:images], epoch=0, step=0)
-            self._step(batch, Progress(0, self.protocol.training.epochs, 0))
+            self.step(batch, Progress(0, self.protocol.training.epochs, 0))
 
         found = largest_that_fits(attempt, min(size, len(positions)))
         fits = (
@@ -173,7 +173,7 @@ class Trainer:
             progress = Progress(epoch, self.protocol.training.epochs, step)
             factor = rate_factor(self.protocol.training, step, len(orders))
             set_rate(self.optimizer, factor)
-            parts = self._step(self.batches.batch(positions, epoch=epoch, step=step), progress)
+            parts = self.step(self.batches.batch(positions, epoch=epoch, step=step), progress)
             for name, term in parts.terms.items():
                 sums[name] = sums.get(name, 0.0) + term.detach().float() * len(positions)
             seen += len(positions)
@@ -192,7 +192,7 @@ class Trainer:
         )
         listener.evaluated(entry)
 
-    def _step(self, batch: Batch, progress: Progress) -> LossParts:
+    def step(self, batch: Batch, progress: Progress) -> LossParts:
         """Take one optimiser step; what is random inside a method is seeded by the step too."""
         torch.manual_seed(derive(self.cell.seed, "step", progress.step))
         self.optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,132 @@
+"""``fer-bench speed``: what this machine does in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.commands.options import choose_dataset, dataset_options, write_out
+from benchmark.speed import PARTS
+
+if TYPE_CHECKING:
+    from benchmark.commands.tables import Table
+    from benchmark.speed.findings import Finding, Findings
+
+
+@click.command("speed", short_help="Measure this machine: training, methods, memory, a sweep.")
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS), metavar="[PART]...")
+@dataset_options
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="How long to go on with each measurement; each does a few rounds in any case.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What is printed: a table, or the record.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the record (JSON) in this file too.",
+)
+def command(
+    parts: tuple[str, ...],
+    dataset: str | None,
+    data_root: Path | None,
+    cache_dir: Path | None,
+    seconds: float,
+    format_name: str,
+    out: Path | None,
+) -> None:
+    """Measure what this machine does, a PART or all of them.
+
+    peak, train, methods, reference, augment, sweep, memory, gpu. What is compared is done in turns
+    and every ratio is one of neighbours in time: the median of them is held against the goal, the
+    quartiles say how sure it is. Nothing else should run meanwhile.
+    """
+    from benchmark import environment
+    from benchmark.commands.tables import as_text
+    from benchmark.speed.setting import Setting
+
+    setting = Setting(choose_dataset(dataset, data_root), data_root, cache_dir, seconds)
+    machine = {"started": environment.now(), **environment.describe()}
+    found: dict[str, Findings] = {}
+    for part in parts or PARTS:
+        click.echo(f"measuring {part} ...", err=True)
+        found[part] = _measure(part, setting)
+    record = {
+        **machine,
+        "finished": environment.now(),
+        "threads": environment.usable_cores(),
+        "dataset": setting.dataset,
+        "seconds": seconds,
+        "parts": {part: findings.as_json() for part, findings in found.items()},
+    }
+    text = _json(record)
+    if out is not None:
+        write_out(text, out)
+    if format_name == "json":
+        click.echo(text, nl=False)
+        return
+    click.echo(_machine_line(record))
+    click.echo(as_text(as_table(found)), nl=False)
+
+
+def _measure(part: str, setting: Any) -> Findings:
+    import importlib
+
+    findings: Findings = importlib.import_module(f"benchmark.speed.{part}").measure(setting)
+    return findings
+
+
+def _json(record: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def _machine_line(record: dict[str, Any]) -> str:
+    return (
+        f"{record['cpu']}, {record['threads']} cores; Python {record['python']}, "
+        f"torch {record['packages']['torch']}; {record['finished']}"
+    )
+
+
+def as_table(parts: dict[str, Findings]) -> Table:
+    """Return what several parts found out, a row for each value."""
+    from benchmark.commands.tables import Table
+
+    header = ("part", "what", "median", "quartiles", "best", "pieces", "unit", "goal", "met")
+    rows = [_row(part, row) for part, found in parts.items() for row in found.rows]
+    remarks = [f"{part}: {text}" for part, found in parts.items() for text in found.remarks]
+    return Table(header, rows, remarks)
+
+
+def _row(part: str, row: Finding) -> tuple[str, ...]:
+    value = row.value
+    goal = "" if row.goal is None else f"{'>=' if row.at_least else '<='} {row.goal:g}"
+    return (
+        part,
+        row.what,
+        _number(value.median),
+        f"{_number(value.low)} to {_number(value.high)}" if value.pieces > 1 else "",
+        _number(value.best) if value.pieces > 1 else "",
+        str(value.pieces),
+        row.unit,
+        goal,
+        {None: "", True: "yes", False: "no"}[row.met],
+    )
+
+
+def _number(value: float) -> str:
+    """Write three significant digits, and all of those before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
