@@ -70,6 +70,9 @@ def main() -> None:
     except StorageError as error:
         click.echo(f"fer-bench: {error}", err=True)
         code = 1
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 130
     except (KeyboardInterrupt, click.Abort):
         click.echo("fer-bench: interrupted; all finished work is kept", err=True)
         code = 130

@@ -94,3 +94,14 @@ def test_cells_travel_as_one_file(tmp_path: Path) -> None:
         else:
             assert code == 2
             assert not list((tmp_path / "no" / "cells").iterdir())
+
+
+def test_a_reader_that_goes_away_stops_nothing_half_way(tmp_path: Path) -> None:
+    run = "run --methods baseline,cb --factors 50 --jobs 2 --results runs " + " ".join(QUICK)
+    command = f"{sys.executable} -m benchmark {run} | head -3"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert "2 cells on synthetic" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert len(Store(tmp_path / "runs").records()) == 2

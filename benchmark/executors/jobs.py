@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -121,4 +121,6 @@ def _ended(processes: Sequence[subprocess.Popen[str]]) -> Iterator[None]:
 
 def _relay(lines: IO[str] | None, prefix: str, say: Callable[[str], None]) -> None:
     for line in lines or ():
-        say(prefix + line.rstrip("\n"))
+        # Where nobody listens any more, jobs must still be able to print, or they stand still.
+        with suppress(OSError):
+            say(prefix + line.rstrip("\n"))
