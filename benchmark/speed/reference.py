@@ -100,8 +100,11 @@ def some_images(setting: Setting) -> FaceDataset:
         first = [int(np.argmax(dataset.labels == k)) for k in range(len(dataset.classes))]
         chosen = np.unique(np.concatenate([train, first]))
         images, labels, classes = dataset.images[chosen], dataset.labels[chosen], dataset.classes
-    parts = np.full(len(labels), Part.TRAIN, np.int8)
-    return make_dataset(setting.dataset, np.asarray(images), labels, parts, classes)
+    # One of each class stands at the end again, as a test set, without which nothing is planned.
+    again = [int(np.argmax(labels == k)) for k in range(len(classes))]
+    order = np.concatenate([np.arange(len(labels)), again])
+    parts = np.where(np.arange(len(order)) < len(labels), Part.TRAIN, Part.TEST).astype(np.int8)
+    return make_dataset(setting.dataset, np.asarray(images)[order], labels[order], parts, classes)
 
 
 def write_files(dataset: FaceDataset, folder: Path) -> list[Path]:
