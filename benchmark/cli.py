@@ -17,6 +17,7 @@ COMMANDS = {
     "status": "Show which cells of a store or sweep are done, or why not.",
     "results": "Check a store; export and import finished cells.",
     "report": "Render the stored records as tables.",
+    "check": "Hold new results against stored ones: the gate of CI.",
     "compare": "Say whether two methods differ by more than chance.",
     "claims": "Hold the paper's sentences against measured or published numbers.",
     "audit": "Recompute the published tables from their own numbers.",

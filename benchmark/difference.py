@@ -20,15 +20,17 @@ def square(cell: Cell) -> tuple[str, str, float | None, int]:
     return cell.method, cell.dataset, cell.factor, cell.seed
 
 
-def differences(stored: Cell, wanted: Cell) -> list[str]:
-    """Return what differs, a line each: dotted name, the stored value and the wanted one."""
+def differences(
+    stored: Cell, wanted: Cell, words: tuple[str, str] = ("stored", "wanted")
+) -> list[str]:
+    """Return what differs, a line each: dotted name and both values with what they are called."""
     before, after = _flat(stored.model_dump(mode="json")), _flat(wanted.model_dump(mode="json"))
     lines = []
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key, "absent"), after.get(key, "absent")
         if old != new:
             meaning = f" ({_MEANINGS[key]})" if key in _MEANINGS else ""
-            lines.append(f"{key}{meaning}: {_short(old)} stored, {_short(new)} wanted")
+            lines.append(f"{key}{meaning}: {_short(old)} {words[0]}, {_short(new)} {words[1]}")
     return lines
 
 

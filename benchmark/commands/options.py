@@ -143,6 +143,16 @@ def dataset_filter_option(function: F) -> F:
     )(function)
 
 
+def write_text(text: str, out: Path, option: str) -> None:
+    """Write a text to the file that an option names, in one rename, and say so.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    _write(text.encode(), out, option)
+    click.echo(f"wrote {out}", err=True)
+
+
 def write_bytes(data: bytes, out: Path) -> None:
     """Write a file in one rename and say so.
 
@@ -153,7 +163,7 @@ def write_bytes(data: bytes, out: Path) -> None:
     click.echo(f"wrote {out}", err=True)
 
 
-def _write(data: bytes, out: Path) -> None:
+def _write(data: bytes, out: Path, option: str = "--out") -> None:
     draft = out.with_name(f".{out.name}.draft")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -162,4 +172,4 @@ def _write(data: bytes, out: Path) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
+        raise InputError(f"{option} {out}: cannot be written ({error.strerror})") from error

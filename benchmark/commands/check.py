@@ -1,0 +1,140 @@
+"""``fer-bench check``: the gate that guards stored results."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark.commands.options import results_option, write_text
+from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.regress import Checked, Reference
+    from benchmark.store import Store
+
+
+@click.command("check", short_help="Hold new results against stored ones: the gate of CI.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="The stored results (default: all that this project holds in results/).",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Points that overall or mean accuracy may fall by.",
+)
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML to this file.")
+@click.option(
+    "--summary", type=click.Path(path_type=Path), help="Also write a Markdown summary to this file."
+)
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Put the new results in the place of those of --against, with a --reason.",
+)
+@click.option("--reason", help="Why the stored results change; kept beside them.")
+@results_option
+def command(
+    against: Path | None,
+    margin: float,
+    junit: Path | None,
+    summary: Path | None,
+    update: bool,
+    reason: str | None,
+    results: Path,
+) -> None:
+    """Hold the results of a store against stored ones.
+
+    Fails (exit code 1) if an accuracy fell by more than the margin and by more than chance; says
+    'incomparable' (exit code 2) if dataset, protocol, weights or precision differ, and which.
+    """
+    from benchmark.store import Store
+
+    store = Store(results)
+    if update:
+        _update(store, against, reason)
+        return
+    if reason is not None:
+        raise InputError("--reason belongs to --update; leave it away to check")
+    checked = _check(store, against, margin)
+    from benchmark.commands.tables import Table, as_items, as_text
+    from benchmark.regress import Verdict
+    from benchmark.report.regress_text import (
+        HEADER,
+        headline,
+        markdown,
+        remarks,
+        table_rows,
+    )
+    from benchmark.report.regress_text import junit as as_junit
+
+    click.echo(as_text(Table(HEADER, table_rows(checked))))
+    click.echo(as_items("text", remarks(checked)))
+    click.echo(headline(checked))
+    if summary is not None:
+        write_text(markdown(checked), summary, "--summary")
+    if junit is not None:
+        write_text(as_junit(checked), junit, "--junit")
+    if checked.of(Verdict.REGRESSED):
+        sys.exit(1)
+    if checked.of(Verdict.INCOMPARABLE) or not any(row.drops for row in checked.rows):
+        sys.exit(2)
+
+
+def _check(store: Store, against: Path | None, margin: float) -> Checked:
+    from benchmark.regress import check
+    from benchmark.report.answers import Answers
+
+    records = store.records()
+    if not records:
+        raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
+    return check(records, Answers(store, "last"), _references(store, against), margin)
+
+
+def _references(store: Store, against: Path | None) -> list[Reference]:
+    from benchmark.regress import Reference
+    from benchmark.report.answers import Answers
+    from benchmark.resources import asset
+    from benchmark.store import Store
+
+    if against is not None:
+        folders: Sequence[Path] = [against]
+    else:
+        found = sorted(path.parent for path in asset("results").glob("*/cells"))
+        folders = [path for path in found if path.resolve() != store.root.resolve()]
+        folders = [path for path in folders if path.name != "runs"]  # what this checkout trained
+    references = []
+    for folder in folders:
+        stored = Store(folder)
+        references.append(Reference(folder.name, stored.records(), Answers(stored, "last")))
+    if not any(reference.records for reference in references):
+        where = against or asset("results")
+        raise InputError(f"no stored results in {where}; name a store with --against")
+    return references
+
+
+def _update(store: Store, against: Path | None, reason: str | None) -> None:
+    from benchmark.refresh import LOG, refresh
+    from benchmark.store import Store
+
+    if against is None:
+        raise InputError("--update needs --against: the stored results that are to change")
+    if reason is None or not reason.strip():
+        raise InputError("--update needs --reason: why the stored results change")
+    if against.resolve() == store.root.resolve():
+        raise InputError("--update: --results and --against are the same store")
+    done = refresh(store, Store(against), reason.strip())
+    for word, slugs in (("added", done.added), ("replaced", done.replaced)):
+        for slug in slugs:
+            click.echo(f"{word}: {slug}")
+    click.echo(
+        f"{len(done.added)} added, {len(done.replaced)} replaced, {len(done.kept)} as they were"
+        + (f"; the reason is in {against / LOG}" if done.added or done.replaced else "")
+    )
