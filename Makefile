@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types check clean
+.PHONY: setup demo test lint types check gate clean
 
 setup: $(STAMP)
 
@@ -34,5 +34,11 @@ types: setup
 
 check: lint types test
 
+# All methods trained anew on the synthetic faces, held against the stored results.
+gate: setup
+	rm -rf gate
+	$(BIN)/fer-bench run --methods all --factors 100 --results gate/runs
+	$(BIN)/fer-bench check --results gate/runs --against results/smoke --junit gate/junit.xml --summary gate/summary.md
+
 clean:
-	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo gate .pytest_cache .mypy_cache .ruff_cache .hypothesis

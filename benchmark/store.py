@@ -99,11 +99,14 @@ class Store:
     def add(self, record: Record, logits: Mapping[str, NDArray[Any]]) -> Path:
         """Put a finished cell in place, whole or not at all; what is already there stays.
 
+        Logits are kept in float16, half the room, where that changes no answer.
+
         Raises:
             StorageError: the store cannot be written to.
         """
         packed = io.BytesIO()
-        np.savez_compressed(packed, allow_pickle=False, **logits)
+        arrays = {name: _halved(array) for name, array in logits.items()}
+        np.savez_compressed(packed, allow_pickle=False, **arrays)
         content = packed.getvalue()
         digest = hashlib.sha256(content).hexdigest()
         return self.put(record.model_copy(update={"logits_sha256": digest}), content)
@@ -269,6 +272,19 @@ def _complaint(damaged: Sequence[Damaged]) -> str:
     first = damaged[0]
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
     return f"damaged record {first.folder / RECORD}: {first.reason}{more}; {_ADVICE}"
+
+
+def _halved(array: NDArray[Any]) -> NDArray[Any]:
+    """Return logits (n, K) in float16, or as they are where an answer would change.
+
+    What is stored must count as the record's confusion matrix counted it.
+    """
+    if array.dtype != np.float32 or array.ndim != 2:
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    same = np.isfinite(half).all() and np.array_equal(half.argmax(axis=1), array.argmax(axis=1))
+    return half if same else array
 
 
 def _write(path: Path, content: bytes) -> None:

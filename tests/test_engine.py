@@ -229,6 +229,7 @@ def test_compact_trains_in_bf16_on_the_face_network(name: str, tmp_path: Path) -
     tally = run(sweep, tmp_path)
     assert len(tally.trained) == 1
     record, logits = only(tmp_path)
-    assert logits["last"].dtype == np.float32
+    found = confusion_matrix(logits["label"], logits["last"].argmax(axis=1), 7)
+    assert found.tolist() == record.history[-1].test, "as counted before it was stored"
     assert np.isfinite(logits["last"]).all()
     assert record.cell.precision == "bf16"

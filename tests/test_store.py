@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import made_record
 from sweeps import run, small_sweep
 
 from benchmark.errors import InputError, StorageError
@@ -161,3 +162,25 @@ def test_a_run_writes_what_the_store_reads(tmp_path: Path) -> None:
     sweep = small_sweep()
     run(sweep, tmp_path)
     assert Store(tmp_path).has(sweep.cells[0])
+
+
+@pytest.mark.parametrize(
+    ("logits", "kept"),
+    [
+        ([[1.0, 2.0, 3.0], [0.25, -7.0, 0.1]], np.float16),
+        ([[1.0, 1.00001, 0.0]], np.float32),  # equal in float16, so the first would win
+        ([[1e6, 2.0, 0.0]], np.float32),
+    ],
+)
+def test_logits_take_half_the_room_where_no_answer_changes(
+    tmp_path: Path, logits: list[list[float]], kept: type
+) -> None:
+    record, _ = made_record("cb")
+    store = Store(tmp_path)
+    array = np.asarray(logits, dtype=np.float32)
+    store.add(record, {"label": np.zeros(len(array), np.int64), "last": array})
+    (stored,) = store.records()
+    back = store.logits(stored)["last"]
+    assert back.dtype == kept
+    assert np.array_equal(back.argmax(axis=1), array.argmax(axis=1))
+    np.testing.assert_allclose(back, array, rtol=1e-3)
