@@ -1,0 +1,80 @@
+"""The results that the project keeps: readable, whole, of the present code, and nothing besides."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+import methods
+from benchmark.metrics import confusion_matrix
+from benchmark.protocols import load_protocol
+from benchmark.record import Record
+from benchmark.spec import recipe
+from benchmark.store import Store
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+STORES = sorted(path.parent for path in RESULTS.glob("**/cells") if "runs" not in path.parts)
+STUDIES = [path for path in STORES if path.name != "tuning"]
+LIMIT = 20_000_000  # bytes of one folder of results
+KEPT = {".json", ".jsonl", ".npz", ".md", ".csv", ".toml"}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(RESULTS).as_posix()
+
+
+@pytest.mark.parametrize("root", STORES, ids=name)
+def test_every_number_can_be_recomputed(root: Path) -> None:
+    store = Store(root)
+    records = store.records()
+    assert records
+    for record in records:
+        arrays = store.logits(record)
+        for rule, index in record.logits.items():
+            found = confusion_matrix(
+                arrays["label"], arrays[rule].argmax(axis=1), len(record.classes)
+            )
+            assert found.tolist() == record.history[index].test, (record.cell.slug, rule)
+        assert len(record.history) == record.cell.protocol["training"]["epochs"]
+
+
+@pytest.mark.parametrize("root", STUDIES, ids=name)
+def test_no_record_is_stale(root: Path) -> None:
+    """A method's formula or a protocol's value that changed makes its records another cell's."""
+    for record in Store(root).records():
+        assert stale(record) == [], f"{record.cell.slug}: train it again, or say why it stays"
+
+
+def stale(record: Record) -> list[str]:
+    cell = record.cell
+    method = methods.get(cell.method)
+    protocol = load_protocol(str(cell.protocol["name"]))
+    wanted, hyper = recipe(protocol, method)
+    found = {
+        "protocol": (cell.protocol, wanted.identity()),
+        "hyper-parameters": (cell.hyper, dataclasses.asdict(hyper)),
+        "method's version": (cell.method_version, method.info.version),
+    }
+    return [what for what, (stored, present) in found.items() if stored != present]
+
+
+def test_what_is_stale_is_noticed() -> None:
+    from made_records import made_cell, made_record
+
+    record, _ = made_record("cb")
+    fresh = record.cell.model_copy(update={"hyper": {"beta": 0.9999}})
+    now = record.model_copy(update={"cell": fresh})
+    assert "method's version" not in stale(now)
+    older = record.model_copy(update={"cell": fresh.model_copy(update={"method_version": 0})})
+    assert "method's version" in stale(older)
+    other = made_cell("cb", overrides=["training.epochs=99"])
+    assert stale(record.model_copy(update={"cell": other})) == ["protocol", "hyper-parameters"]
+
+
+@pytest.mark.parametrize("root", STORES, ids=name)
+def test_nothing_but_records_and_small(root: Path) -> None:
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= KEPT, "no images, no weights"
+    assert sum(path.stat().st_size for path in files) < LIMIT
