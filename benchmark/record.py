@@ -18,6 +18,9 @@ SCHEMA_VERSION: Literal[2] = 2
 
 Confusion = list[list[int]]
 
+Split = Literal["test", "validation"]
+"""What an epoch is evaluated on."""
+
 
 def show_value(value: Any) -> str:
     """Return a hyper-parameter as people write it: four significant digits for a fraction."""
@@ -102,6 +105,10 @@ class Epoch(Strict):
     images: int
     test: Confusion
     validation: Confusion | None = None
+
+    def confusion(self, split: Split) -> Confusion | None:
+        """Return the confusion matrix on a split, None where there is no such split."""
+        return self.test if split == "test" else self.validation
 
 
 class Record(Strict):
