@@ -23,8 +23,14 @@ Split = Literal["test", "validation"]
 
 
 def show_value(value: Any) -> str:
-    """Return a hyper-parameter as people write it: four significant digits for a fraction."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """Return a hyper-parameter as people write it: four significant digits for a fraction.
+
+    One of up to eight digits is printed whole, so that 0.9999 and 0.99999 are told apart.
+    """
+    if not isinstance(value, float):
+        return str(value)
+    whole = f"{value:.8g}"
+    return whole if float(whole) == value else f"{value:.4g}"
 
 
 class Cell(Strict):

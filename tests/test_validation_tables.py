@@ -19,7 +19,10 @@ from table_readers import html_rows, latex_rows, markdown_rows
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
+from benchmark.protocols import load_protocol
+from benchmark.record import Cell
 from benchmark.report.render import FORMATS
+from benchmark.report.validation import differences
 from benchmark.store import Store
 
 Report = Callable[..., str]
@@ -148,6 +151,48 @@ def test_seeds_are_a_mean_of_scores_and_their_deviation(tmp_path: Path, report: 
     assert mean == pytest.approx(np.mean(scores), abs=0.011)
     assert spread == pytest.approx(np.std(scores, ddof=1), abs=0.011)
     assert row[:3] == ["EAC", "150", "2"]
+
+
+def test_tries_that_are_close_are_told_apart(tmp_path: Path, report: Report) -> None:
+    store = Store(tmp_path)
+    for beta in (0.9999, 0.99999, 0.999995, 1 / 7):
+        store.add(*made_record("cb", hyper={"beta": beta}, validation=[POOR, GOOD]))
+    titles = [row[0] for row in markdown_rows(report(*DETAIL, store=tmp_path))]
+    shown = ("0.1429", "0.9999", "0.99999", "0.999995")
+    assert titles == [f"CB (beta={text})" for text in shown]
+
+
+def test_whatever_tells_groups_apart_is_named() -> None:
+    """Two that agree, and one record for each value that no table mixes."""
+    base, _ = made_record("eac")
+    same, _ = made_record("mek")
+    cell = base.cell
+    others = [
+        Cell(**cell.model_dump() | values)
+        for values in (
+            {"weights": "scratch"},
+            {"precision": "fp32"},
+            {"fingerprint": "f" * 64},
+            {"protocol": load_protocol("paper", ["training.epochs=4"]).identity()},
+            {"protocol": cell.protocol | {"recipe": "authors"}},
+        )
+    ]
+    records = [base, same, *(base.model_copy(update={"cell": c, "id": c.id}) for c in others)]
+    found = differences(records)
+    assert found[base.id] == found[same.id]
+    assert len(set(found.values())) == 6
+    own, *rest = (dict(word.split("=") for word in found[r.id].split(" ")) for r in records[1:])
+    assert own == {
+        "data": cell.fingerprint[:12],
+        "protocol": "compact-v1",
+        "recipe": "shared",
+        "backbone.name": "dlib-face",
+        "weights": "a" * 12,
+        "precision": "bf16",
+    }
+    assert [{key for key in own if other[key] != own[key]} for other in rest] == [
+        {"weights"}, {"precision"}, {"data"}, {"protocol", "backbone.name"}, {"recipe"},
+    ]  # fmt: skip
 
 
 def test_values_apart_at_one_factor_are_named_at_all(tmp_path: Path, report: Report) -> None:
