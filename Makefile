@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test lint types check gate clean
+.PHONY: setup demo docs test lint types check gate clean
 
 setup: $(STAMP)
 
@@ -20,6 +20,10 @@ demo: setup
 	$(BIN)/fer-bench report --results demo/runs --format latex --out demo/table.tex
 	$(BIN)/fer-bench report --results demo/runs --format csv --out demo/table.csv
 	cat demo/table.md
+
+# Writes the blocks of the documentation that a command prints.
+docs: setup
+	$(BIN)/python tests/generated_blocks.py --write
 
 # A file of tests a core; torch's own threads would only stand in each other's way.
 test: setup

@@ -18,10 +18,19 @@ SCHEMA_VERSION: Literal[2] = 2
 
 Confusion = list[list[int]]
 
+Split = Literal["test", "validation"]
+"""What an epoch is evaluated on."""
+
 
 def show_value(value: Any) -> str:
-    """Return a hyper-parameter as people write it: four significant digits for a fraction."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """Return a hyper-parameter as people write it: four significant digits for a fraction.
+
+    One of up to eight digits is printed whole, so that 0.9999 and 0.99999 are told apart.
+    """
+    if not isinstance(value, float):
+        return str(value)
+    whole = f"{value:.8g}"
+    return whole if float(whole) == value else f"{value:.4g}"
 
 
 class Cell(Strict):
@@ -102,6 +111,10 @@ class Epoch(Strict):
     images: int
     test: Confusion
     validation: Confusion | None = None
+
+    def confusion(self, split: Split) -> Confusion | None:
+        """Return the confusion matrix on a split, None where there is no such split."""
+        return self.test if split == "test" else self.validation
 
 
 class Record(Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ def made_cell(
     dataset: str = "ferplus",
     protocol: str = "compact",
     overrides: Sequence[str] = (),
+    hyper: Mapping[str, float] | None = None,
 ) -> Cell:
     table = counts(5 if dataset == "ferplus" else 4)
     row = table[table["factor"].isna() if factor is None else table["factor"] == factor]
@@ -46,7 +47,7 @@ def made_cell(
         protocol=load_protocol(protocol, overrides).identity(),
         weights="a" * 64,
         method=method,
-        hyper={},
+        hyper=dict(hyper or {}),
         seed=seed,
         precision="bf16",
     )
@@ -63,14 +64,18 @@ def made_record(
     protocol: str = "compact",
     overrides: Sequence[str] = (),
     test_counts: Sequence[int] | None = None,
-    validation: bool = True,
+    validation: bool | Sequence[Sequence[Sequence[int]]] = True,
+    hyper: Mapping[str, float] | None = None,
 ) -> tuple[Record, dict[str, NDArray[np.generic]]]:
     """A record whose recalls are near ``skill``, and the arrays of its ``logits.npz``.
 
     The history rises towards the skill; ``last`` is the last epoch, ``oracle`` and ``val`` follow
-    from the history as the trainer keeps them.
+    from the history as the trainer keeps them. ``validation`` says whether there is such a split,
+    or gives its confusion matrix after each epoch.
     """
-    cell = made_cell(method, factor, seed, dataset=dataset, protocol=protocol, overrides=overrides)
+    cell = made_cell(
+        method, factor, seed, dataset=dataset, protocol=protocol, overrides=overrides, hyper=hyper
+    )
     rng = np.random.default_rng([seed, *method.encode(), int(factor or 0)])
     sizes = np.asarray(TEST_COUNTS[dataset] if test_counts is None else test_counts)
     labels = np.repeat(np.arange(len(sizes)), sizes)
@@ -82,6 +87,8 @@ def made_record(
         logits = _logits(labels, strength, rng)
         test = confusion_matrix(labels, logits.argmax(1), len(sizes))
         val = confusion_matrix(labels, _logits(labels, strength, rng).argmax(1), len(sizes))
+        if not isinstance(validation, bool):
+            val = np.asarray(validation[number])
         history.append(
             Epoch(
                 epoch=number + 1,

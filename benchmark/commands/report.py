@@ -37,9 +37,10 @@ FORMATS = ("markdown", "latex", "html", "csv", "json", "terminal", "macros")
 )
 @click.option(
     "--detail",
-    type=click.Choice(["intervals", "summary", "confusion"]),
+    type=click.Choice(["intervals", "summary", "confusion", "validation"]),
     help="Say more instead: 95 % intervals; macro F1, worst class, head, middle, tail and "
-    "calibration; confusion matrices.",
+    "calibration; confusion matrices; recalls and accuracies on the validation split, to choose "
+    "hyper-parameters by (with --mixed cells of changed protocols in one table, row by row).",
 )
 @click.option(
     "--format",
@@ -80,7 +81,8 @@ def command(
     # Thousands of records leave no cycles, and looking for them takes a fifth of the time.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
-    _check(number, everything, detail, format_name, against, out)
+    _check(number, everything, detail, format_name, rule, against, out)
+    from benchmark.report.detail import split_of
     from benchmark.report.evidence import Evidence
     from benchmark.report.render import render_frame, render_tables
     from benchmark.store import Store
@@ -102,11 +104,12 @@ def command(
 
         write_out(render_frame(tidy(records), format_name), out)
         return
-    evidence = Evidence(records, rule, store)
+    evidence = Evidence(records, rule, store, split=split_of(detail))
     if not evidence.records:
-        raise InputError(
-            "no stored cell has a validation split, so --select val chooses nothing; use last"
-        )
+        wish = "--select val chooses nothing; use last"
+        if evidence.split == "validation":
+            wish = "--detail validation has nothing to show"
+        raise InputError(f"no stored cell has a validation split, so {wish}")
     if everything and out is not None:
         from benchmark.report.book import book
 
@@ -114,7 +117,7 @@ def command(
     else:
         tables = _tables(evidence, number, detail, wants)
         if not tables:
-            raise InputError(_nothing(number, results))
+            raise InputError(_nothing(number, evidence, results))
         write_out(render_tables(tables, format_name), out)
     if evidence.left_out:
         click.echo(f"{evidence.left_out} cells have no validation split and are left out", err=True)
@@ -125,6 +128,7 @@ def _check(
     everything: bool,
     detail: str | None,
     format_name: str | None,
+    rule: str,
     against: str | None,
     out: Path | None,
 ) -> None:
@@ -139,6 +143,11 @@ def _check(
         raise InputError(f"--out {out} is a folder; name a file, or write everything with --all")
     if detail and number in (4, 5):
         raise InputError(f"--table {number} has no --detail: it holds training images; use 1 to 3")
+    if detail == "validation" and rule == "oracle":
+        raise InputError(
+            "--select oracle chooses the epoch on the test set, and --detail validation must not "
+            "look at it; use last or val"
+        )
     if against and (detail or number in (4, 5)):
         raise InputError("--against stands beside accuracies: --table 1 to 3, or no --table")
 
@@ -162,10 +171,11 @@ def _tables(
     return build_tables(evidence, number=number, **wants)
 
 
-def _nothing(number: int | None, results: Path) -> str:
+def _nothing(number: int | None, evidence: Evidence, results: Path) -> str:
     where = {1: "RAF-DB at factor 50, 100 or 150", 2: "FERPlus at factor 50, 100 or 150"}
     cells = where.get(number or 0, "the unmodified FERPlus")
+    split = " with a validation split" if evidence.split == "validation" else ""
     return (
-        f"--table {number}: no finished cell of {cells} in {results}; train one with "
+        f"--table {number}: no finished cell of {cells}{split} in {results}; train one with "
         "'fer-bench run', or leave --table away for what is there"
     )

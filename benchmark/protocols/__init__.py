@@ -89,7 +89,7 @@ def with_values(
     before, after = protocol.model_dump(mode="json"), changed.model_dump(mode="json")
     marks = set(protocol.overrides)
     marks |= {
-        f"{key}={_show(_lookup(after, key))}"
+        f"{key}={shown_value(after, key)}"
         for key in changes
         if mark and not key.startswith("methods.") and _lookup(before, key) != _lookup(after, key)
     }
@@ -207,5 +207,7 @@ def _lookup(values: Any, key: str) -> Any:
     return values
 
 
-def _show(value: Any) -> str:
+def shown_value(values: Mapping[str, Any], key: str) -> str:
+    """Return the value of a dotted name in a protocol's values as overrides write it."""
+    value = _lookup(values, key)
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

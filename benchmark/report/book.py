@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmark.record import Record
 from benchmark.report import published
 from benchmark.report.counts import counts_table
-from benchmark.report.detail import DETAILS
+from benchmark.report.detail import DETAILS, split_of
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import tidy
 from benchmark.report.render import (
@@ -26,7 +26,8 @@ def book(
     """Return the files of a whole report.
 
     ``table1`` to ``table5`` are the paper's, ``groups`` has each comparable group, ``intervals``,
-    ``summary`` and ``confusion`` say more of the same cells. ``tables.tex`` is a LaTeX document of
+    ``summary``, ``confusion`` and ``validation`` say more of the same cells; the last one is left
+    out where the epoch is chosen on the test set. ``tables.tex`` is a LaTeX document of
     all but the details, ``macros.tex`` has a macro for each number, ``frame`` every number of every
     cell and rule.
     """
@@ -66,5 +67,10 @@ def _chapters(
         chapters[f"table{number}"] = [counts_table(records, number)] if dataset in datasets else []
     chapters["groups"] = build_tables(evidence, against=against, mixed=mixed)
     for name, build in DETAILS.items():
-        chapters[name] = build(evidence, number=None, mixed=mixed)
+        split, of = split_of(name), evidence
+        if split != evidence.split:
+            if evidence.rule == "oracle":
+                continue
+            of = Evidence(records, evidence.rule, split=split)
+        chapters[name] = build(of, number=None, mixed=mixed)
     return {name: tables for name, tables in chapters.items() if tables}

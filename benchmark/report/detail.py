@@ -1,14 +1,15 @@
-"""More than accuracy: intervals, tail, worst class, calibration, confusion matrices."""
+"""More than accuracy: intervals, tail, worst class, calibration, confusion, validation."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 
 from benchmark.metrics import expected_calibration_error, macro_f1, rank_means, recalls
+from benchmark.record import Split
 from benchmark.report.beside import limits_of
 from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
@@ -25,7 +26,8 @@ from benchmark.report.part import (
     parts,
     title_of,
 )
-from benchmark.report.sheet import Number, Row, Table, percent
+from benchmark.report.sheet import Number, Row, Table, mean_number, percent
+from benchmark.report.validation import validation_tables
 
 INTERVAL_NOTES = (
     "In brackets: 95 % intervals. Of a recall: Wilson's score interval on the test images of its "
@@ -90,7 +92,9 @@ def summary_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> li
         worst = _worst(entry, evidence)
         measured = [_summary(identity, evidence, worst) for identity in entry.ids.values()]
         numbers = tuple(
-            _spread([values[name] for values in measured], worst if name == "worst_class" else "")
+            mean_number(
+                [values[name] for values in measured], worst if name == "worst_class" else ""
+            )
             for name in SUMMARY
         )
         return [Row(labels_for(part, entry), numbers, name_of(part, entry))]
@@ -139,7 +143,13 @@ DETAILS: dict[str, Callable[..., list[Table]]] = {
     "intervals": interval_tables,
     "summary": summary_tables,
     "confusion": confusion_tables,
+    "validation": validation_tables,
 }
+
+
+def split_of(detail: str | None) -> Split:
+    """Return the split that a detail's evidence is of."""
+    return "validation" if detail == "validation" else "test"
 
 
 def _table(
@@ -198,11 +208,3 @@ def _worst(entry: Entry, evidence: Evidence) -> str:
         return ""
     of_class = np.mean([recalls(evidence.confusion(identity)) for identity in ids], axis=0)
     return evidence.records[ids[0]].classes[int(np.nanargmin(of_class))]
-
-
-def _spread(values: Sequence[float], remark: str = "") -> Number:
-    known = [value for value in values if not math.isnan(value)]
-    if not known:
-        return Number()
-    spread = f"{stdev(known):.2f}" if len(known) > 1 else ""
-    return Number(percent(fmean(known)), spread, remark=remark)

@@ -47,7 +47,8 @@ class Entry:
 
     Attributes:
         method: its name.
-        title: its name in the table, with the hyper-parameters where a block has several.
+        title: its name in the table, with the hyper-parameters in which it differs from other rows
+            of its method.
         venue: conference and year.
         factor: nan for the unmodified set.
         group: which comparable group it belongs to, in the order of the frame.
@@ -122,12 +123,17 @@ def entries(layout: Layout, frame: pd.DataFrame) -> list[list[Entry]]:
         place = found.setdefault((factor_name(row["factor"]), row["method"]), {})
         variant = (int(group), str(row["hyper"]), int(row["train_images"]))
         place.setdefault(variant, []).append(cast(FrameRow, row))
+    hypers = frame.groupby("method")["hyper"].unique()
     return [
         [
             entry
             for method in layout.methods
             for entry in _variants(
-                layout, factor, method, found.get((factor_name(factor), method), {})
+                layout,
+                factor,
+                method,
+                found.get((factor_name(factor), method), {}),
+                [str(hyper) for hyper in hypers.get(method, ())],
             )
         ]
         for factor in layout.factors
@@ -135,15 +141,29 @@ def entries(layout: Layout, frame: pd.DataFrame) -> list[list[Entry]]:
 
 
 def _variants(
-    layout: Layout, factor: float, method: str, variants: dict[Variant, list[FrameRow]]
+    layout: Layout,
+    factor: float,
+    method: str,
+    variants: dict[Variant, list[FrameRow]],
+    hypers: Sequence[str],
 ) -> list[Entry]:
-    """Return the entries of one method at one factor; one without runs if there is no record."""
+    """Return the entries of one method at one factor; one without runs if there is no record.
+
+    Args:
+        layout: names the method.
+        factor: nan for the unmodified set.
+        method: its name.
+        variants: rows of the frame, told apart.
+        hypers: every set of hyper-parameters that the method has in the table, at any factor.
+    """
     if not variants:
         return [Entry(method, *layout.methods[method], factor, 0, {})]
-    groups, hypers, images = (set(column) for column in zip(*variants, strict=True))
+    groups, _, images = (set(column) for column in zip(*variants, strict=True))
+    shared = set.intersection(*(set(hyper.split()) for hyper in hypers))
     result = []
     for (group, hyper, size), rows in sorted(variants.items()):
-        apart = [hyper] if len(hypers) > 1 and hyper else []
+        own = [value for value in hyper.split() if value not in shared]
+        apart = [" ".join(own)] if own else []
         # The same factor can be reached in two ways, and their sets are not the same.
         apart += [f"{size} training images"] if len(images) > len(groups) else []
         title = f"{rows[0]['title']} ({'; '.join(apart)})" if apart else str(rows[0]["title"])

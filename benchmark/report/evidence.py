@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.errors import InputError
-from benchmark.record import Confusion, Record
+from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
 from benchmark.report.marks import Judge
 from benchmark.selection import RULES
@@ -25,18 +25,26 @@ class Evidence:
 
     Attributes:
         rule: the selection rule.
-        frame: a row for each record that can follow the rule.
+        split: what the numbers are of; logits are kept of the test split alone.
+        frame: a row for each record that can follow the rule and has the split.
         records: those records, by id.
-        left_out: how many records cannot follow the rule.
+        left_out: how many records are not there.
     """
 
-    def __init__(self, records: Sequence[Record], rule: str, store: Store | None = None) -> None:
-        self.rule = rule
-        self.frame: pd.DataFrame = tidy(records, [rule])
+    def __init__(
+        self,
+        records: Sequence[Record],
+        rule: str,
+        store: Store | None = None,
+        *,
+        split: Split = "test",
+    ) -> None:
+        self.rule, self.split = rule, split
+        self.frame: pd.DataFrame = tidy(records, [rule], split=split)
         used = set(self.frame["id"]) if len(self.frame) else set()
         self.records = {record.id: record for record in records if record.id in used}
         self.left_out = len(records) - len(self.records)
-        self._store = store
+        self._store = store if split == "test" else None
         self._label_arrays: dict[tuple[int, int], NDArray[Any]] = {}
         self._p_values: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, float]] = {}
         self._right_one: dict[str, tuple[NDArray[Any], NDArray[np.bool_]]] = {}
@@ -47,7 +55,9 @@ class Evidence:
         history = self.records[identity].history
         index = RULES[self.rule](history)
         assert index is not None  # otherwise the record would not be here
-        return history[index].test
+        matrix = history[index].confusion(self.split)
+        assert matrix is not None
+        return matrix
 
     @cached_property
     def judge(self) -> Judge | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.metrics import mean_accuracy, overall_accuracy, recalls
-from benchmark.record import Record, show_value
+from benchmark.record import Record, Split, show_value
 from benchmark.selection import RULES
 
 RECALL_PREFIX = "recall_"
@@ -26,32 +26,45 @@ GROUP = (
 """What the cells of one table share: numbers that differ in these are not comparable."""
 
 
-def tidy(records: Sequence[Record], rules: Sequence[str] = tuple(RULES)) -> pd.DataFrame:
+def tidy(
+    records: Sequence[Record], rules: Sequence[str] = tuple(RULES), *, split: Split = "test"
+) -> pd.DataFrame:
     """Return a row for each record and rule; accuracies are percentages.
 
-    A rule that a record cannot follow (``val`` without a validation split) gives no row.
+    A rule that a record cannot follow (``val`` without a validation split) gives no row, and
+    neither does a record without the split.
 
     Args:
         records: from a store.
         rules: names of selection rules.
+        split: what recalls and accuracies are of.
 
     Returns:
         Columns: those of :data:`GROUP`; ``factor`` (nan for the unmodified set), ``method``,
         ``title``, ``venue``, ``seed``, ``split_seed``, ``hyper``, ``rule``, ``epoch`` (from 1),
         ``epochs``, ``overall``, ``mean``, ``recall_<class>`` in the order of the classes,
-        ``train_images``, ``test_images``, ``seconds_per_epoch``, ``code``, ``machine``, ``id``.
+        ``train_images``, ``test_images`` (with the other split ``validation_images``),
+        ``seconds_per_epoch``, ``code``, ``machine``, ``id``.
     """
-    rows = [row for record in records for rule in rules if (row := _row(record, rule)) is not None]
+    rows = [
+        row
+        for record in records
+        for rule in rules
+        if (row := _row(record, rule, split)) is not None
+    ]
     return pd.DataFrame(rows)
 
 
-def _row(record: Record, rule: str) -> dict[str, object] | None:
+def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
     index = RULES[rule](record.history)
     if index is None:
         return None
     cell, chosen = record.cell, record.history[index]
+    confusion = chosen.confusion(split)
+    if confusion is None:
+        return None
     protocol = cell.protocol_spec()
-    named = zip(record.classes, recalls(chosen.test), strict=True)
+    named = zip(record.classes, recalls(confusion), strict=True)
     return {
         "dataset": cell.dataset,
         "fingerprint": cell.fingerprint,
@@ -72,11 +85,11 @@ def _row(record: Record, rule: str) -> dict[str, object] | None:
         "rule": rule,
         "epoch": chosen.epoch,
         "epochs": len(record.history),
-        "overall": 100 * overall_accuracy(chosen.test),
-        "mean": 100 * mean_accuracy(chosen.test),
+        "overall": 100 * overall_accuracy(confusion),
+        "mean": 100 * mean_accuracy(confusion),
         **{f"{RECALL_PREFIX}{name}": 100 * float(value) for name, value in named},
         "train_images": sum(cell.class_counts),
-        "test_images": sum(map(sum, chosen.test)),
+        f"{split}_images": sum(map(sum, confusion)),
         "seconds_per_epoch": sum(e.seconds for e in record.history) / len(record.history),
         "code": _code(record),
         "machine": _machine(record),

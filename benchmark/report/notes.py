@@ -62,9 +62,10 @@ def group_letter(index: int) -> str:
 
 
 def reported_note(frame: pd.DataFrame, rule: str) -> str:
-    """Return which epoch is reported and on how many test images."""
-    images = " or ".join(str(n) for n in sorted({int(n) for n in frame["test_images"]}))
-    return f"Reported: {RULE_NOTES[rule]}. {images} test images."
+    """Return which epoch is reported and on how many images of which split."""
+    split = "test" if "test_images" in frame else "validation"
+    images = " or ".join(str(n) for n in sorted({int(n) for n in frame[f"{split}_images"]}))
+    return f"Reported: {RULE_NOTES[rule]}. {images} {split} images."
 
 
 def _origin_notes(frame: pd.DataFrame) -> list[str]:

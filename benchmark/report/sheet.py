@@ -7,9 +7,10 @@ none can differ from another.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean, stdev
 
 MISSING = "–"
 DIFFERENCE_KINDS = ("measured", "published", "difference", "95 % interval")
@@ -130,6 +131,15 @@ class Table:
 def percent(value: float) -> str:
     """Print a percentage as everywhere: two decimals, or the sign of a missing number."""
     return MISSING if math.isnan(value) else f"{value:.2f}"
+
+
+def mean_number(values: Sequence[float], remark: str = "") -> Number:
+    """Return the mean of percentages over seeds with its deviation; nan is a value not known."""
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return Number()
+    spread = f"{stdev(known):.2f}" if len(known) > 1 else ""
+    return Number(percent(fmean(known)), spread, remark=remark)
 
 
 def _lines(block: tuple[Row, ...], against: bool) -> Iterator[Line]:

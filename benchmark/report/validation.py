@@ -1,0 +1,152 @@
+"""Accuracies on the validation split, to choose values by without a look at the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmark.protocols import shown_value
+from benchmark.record import Record
+from benchmark.report.entries import Entry
+from benchmark.report.evidence import Evidence
+from benchmark.report.frame import RECALL_PREFIX
+from benchmark.report.notes import group_letter, seed_notes
+from benchmark.report.part import (
+    Part,
+    context_notes,
+    facts_of,
+    labels_for,
+    labels_of,
+    name_of,
+    name_of_table,
+    parts,
+    title_of,
+)
+from benchmark.report.sheet import Number, Row, Table, mean_number
+
+SCORE = "score"
+SPLIT_NOTE = (
+    "All numbers are of the VALIDATION split: values are chosen by them, and no test image was "
+    "looked at. Score: the plain average of overall and mean accuracy."
+)
+PICKED_NOTE = "The epoch was picked on these same images, which flatters every row."
+DIFFERENCE_NOTE = (
+    "Differs in: the values, other than a method's own, that are not the same in all rows."
+)
+
+
+def validation_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+    """Return recalls, accuracies and their average on the validation split.
+
+    Args:
+        evidence: of the validation split, with a rule that does not look at the test split.
+        number: Table 1, 2 or 3 of the paper; None for tables of whatever the records hold.
+        mixed: one table of all cells of a dataset; a row says in what its cells differ from others.
+    """
+    return [_table(part, evidence) for part in parts(evidence, number=number, mixed=mixed)]
+
+
+def _table(part: Part, evidence: Evidence) -> Table:
+    keys = (*part.layout.values, SCORE)
+    several = part.groups > 1
+    changes = differences([evidence.records[i] for i in part.frame["id"]]) if several else {}
+    blocks = tuple(
+        tuple(
+            Row(
+                (*labels_for(part, entry), *([_of(entry, changes)] if several else [])),
+                tuple(_number(entry, key) for key in keys),
+                name_of(part, entry),
+            )
+            for entry in block
+        )
+        for block in part.blocks
+    )
+    labels = labels_of(part)
+    return Table(
+        title=title_of(part, "VALIDATION split, recall of each class, accuracies and score (%)"),
+        labels=(*labels, "Differs in") if several else labels,
+        columns=tuple(key.removeprefix(RECALL_PREFIX).capitalize() for key in keys),
+        keys=keys,
+        blocks=blocks,
+        notes=(
+            SPLIT_NOTE,
+            *_images_notes(part, evidence),
+            *_left_out_notes(evidence),
+            *context_notes(part, evidence.rule),
+            *([DIFFERENCE_NOTE] if several else []),
+            *([PICKED_NOTE] if evidence.rule == "val" else []),
+            *seed_notes(part.blocks),
+        ),
+        name=f"{name_of_table(part)} validation",
+        facts={**facts_of(part, evidence.rule), "split": evidence.split},
+    )
+
+
+def differences(records: Sequence[Record]) -> dict[str, str]:
+    """Return by id in which of the values that no table mixes a record differs from the others.
+
+    A value that was set over the protocol's in one record is named in each: ``training.epochs=4``
+    beside ``training.epochs=6``.
+    """
+    changed = sorted({text.partition("=")[0] for r in records for text in _overrides(r)})
+    values = {record.id: _values(record, changed) for record in records}
+    keys = dict.fromkeys(key for of in values.values() for key in of)
+    apart = [key for key in keys if len({of[key] for of in values.values()}) > 1]
+    return {
+        identity: " ".join(f"{key}={of[key]}" for key in apart) for identity, of in values.items()
+    }
+
+
+def _overrides(record: Record) -> Sequence[str]:
+    return record.cell.protocol_spec().overrides
+
+
+def _values(record: Record, changed: Sequence[str]) -> dict[str, str]:
+    """Return what tells comparable groups apart, and the values that any record changed."""
+    cell = record.cell
+    protocol = cell.protocol_spec()
+    named = {
+        "data": cell.fingerprint[:12],
+        "protocol": f"{protocol.name}-v{protocol.version}",
+        "recipe": protocol.recipe,
+        "backbone.name": protocol.backbone.name,
+        "weights": cell.weights[:12],
+        "precision": cell.precision,
+    }
+    return named | {key: shown_value(cell.protocol, key) for key in changed}
+
+
+def _of(entry: Entry, changes: Mapping[str, str]) -> str:
+    return changes[next(iter(entry.ids.values()))] if entry.runs else ""
+
+
+def _number(entry: Entry, key: str) -> Number:
+    if key != SCORE:
+        return mean_number(entry.values(key))
+    return mean_number([(run["overall"] + run["mean"]) / 2 for run in entry.runs.values()])
+
+
+def _images_notes(part: Part, evidence: Evidence) -> list[str]:
+    """Return how many images of each class the split has, for each group where they differ."""
+    groups: dict[str, set[int]] = {}
+    for entry in (entry for block in part.blocks for entry in block):
+        for identity in entry.ids.values():
+            classes = evidence.records[identity].classes
+            sizes = [sum(row) for row in evidence.confusion(identity)]
+            text = ", ".join(f"{name} {size}" for name, size in zip(classes, sizes, strict=True))
+            if 0 in sizes:
+                text += "; without images of every class there is no mean"
+            groups.setdefault(text, set()).add(entry.group)
+    if len(groups) == 1:
+        return [f"Validation images: {text}." for text in groups]
+    return [
+        f"Validation images of {', '.join(map(group_letter, sorted(letters)))}: {text}."
+        for text, letters in groups.items()
+    ]
+
+
+def _left_out_notes(evidence: Evidence) -> list[str]:
+    count = evidence.left_out
+    if not count:
+        return []
+    cells = "1 finished cell has" if count == 1 else f"{count} finished cells have"
+    return [f"Left out: {cells} no validation split."]
