@@ -15,6 +15,7 @@ import pytest
 from made_records import FERPLUS, made_record
 from table_readers import html_rows, latex_rows, markdown_rows
 
+from benchmark.record import Cell
 from benchmark.report.counts import counts_table
 from benchmark.report.frame import tidy
 from benchmark.report.published import results
@@ -269,3 +270,16 @@ def test_details_follow_the_confusion_matrices_and_logits(stored: Path, report: 
         if r["method"] == "MEK"
     ]
     assert counts == matrix.tolist()
+
+
+def test_what_another_version_of_a_method_computed_is_no_further_seed(
+    tmp_path: Path, report: Report
+) -> None:
+    store = Store(tmp_path)
+    record, arrays = made_record("cb", 150.0, 0)
+    store.add(record, arrays)
+    risen = Cell.model_validate({**record.cell.model_dump(), "method_version": 2, "seed": 1})
+    store.add(record.model_copy(update={"cell": risen, "id": risen.id}), arrays)
+    text = report("--table", "2", store=tmp_path)
+    assert "| CB | 150 |" in text
+    assert "| CB (version=2) | 150 |" in text

@@ -81,7 +81,7 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "venue": record.method_venue,
         "seed": cell.seed,
         "split_seed": cell.split_seed,
-        "hyper": " ".join(f"{key}={show_value(value)}" for key, value in cell.hyper.items()),
+        "hyper": _hyper(record),
         "rule": rule,
         "epoch": chosen.epoch,
         "epochs": len(record.history),
@@ -95,6 +95,16 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "machine": _machine(record),
         "id": record.id,
     }
+
+
+def _hyper(record: Record) -> str:
+    """Return the hyper-parameters, and the version of a method whose formula has changed.
+
+    Rows are told apart by this text: what another version computed is no further seed of this one.
+    """
+    version = {"version": record.cell.method_version} if record.cell.method_version > 1 else {}
+    values = version | record.cell.hyper
+    return " ".join(f"{key}={show_value(value)}" for key, value in values.items())
 
 
 def _code(record: Record) -> str:
