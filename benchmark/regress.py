@@ -6,22 +6,28 @@ large set of test images makes a regression of a tenth of a point nor an unlucky
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-
-import numpy as np
-from numpy.typing import ArrayLike
+from functools import cached_property
+from statistics import fmean
 
 from benchmark.crossed import deciding_p_values
 from benchmark.data.imbalance import factor_label
 from benchmark.difference import differences
-from benchmark.record import Cell, Record
-from benchmark.report.answers import Answers, Labels, Right, accuracies
+from benchmark.metrics import mean_accuracy, overall_accuracy
+from benchmark.record import Cell, Confusion, Record
+from benchmark.report.answers import Answers, Labels, Right
+from benchmark.spread import Spread, pooled, spread_p_value
 from benchmark.stats import Metric, holm
 
-METRICS: tuple[Metric, ...] = ("overall", "mean")
+METRICS: dict[Metric, Callable[[Confusion], float]] = {
+    "overall": overall_accuracy,
+    "mean": mean_accuracy,
+}
+Seeds = Mapping[int, Record]
+"""The records of one method on one training set, by seed, ascending."""
+
 LEVEL = 0.05
 """A drop counts as separate up to this p-value, adjusted over all drops of a check."""
 
@@ -49,6 +55,11 @@ class Reference:
     name: str
     records: Sequence[Record]
     answers: Answers
+
+    @cached_property
+    def groups(self) -> list[Seeds]:
+        """The records of each method and training set by seed."""
+        return by_seed(self.records)
 
 
 @dataclass(frozen=True)
@@ -149,45 +160,23 @@ def check(
     Raises:
         InputError: logits are damaged or belong to other test images.
     """
-    rows = [_row(group, answers, references) for group in _by_seed(records)]
+    rows = [_row(group, answers, references) for group in by_seed(records)]
     rows = [replace(row, verdict=_verdict(row, margin)) for row in _adjusted(rows)]
     met = {(row.reference, row.name) for row in rows}
     absent = [
         _start(group).name
         for reference in references
         if any(row.reference == reference.name for row in rows)
-        for group in _by_seed(reference.records)
+        for group in reference.groups
         if (reference.name, _start(group).name) not in met
     ]
     return Checked(margin, tuple(rows), tuple(dict.fromkeys(absent)))
 
 
-def spread_p_value(stored: ArrayLike, new: ArrayLike) -> float | None:
-    """Return the p-value of two groups of accuracies that share one spread over seeds.
-
-    Student's t with the pooled variance of both groups, two-sided; None where neither group has
-    two seeds, so that nothing tells how far seeds differ. A new result of one seed is judged by
-    the stored spread, as a prediction interval would.
-
-    Args:
-        stored: (n,), one a seed.
-        new: (m,), likewise.
-    """
-    from scipy.special import stdtr
-
-    a, b = np.asarray(stored, dtype=np.float64), np.asarray(new, dtype=np.float64)
-    freedom = len(a) + len(b) - 2
-    if freedom < 1:
-        return None
-    squares = float(((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum())
-    error = math.sqrt(squares / freedom * (1 / len(a) + 1 / len(b)))
-    distance = abs(float(a.mean() - b.mean()))
-    if error < 1e-12:
-        return 1.0 if distance < 1e-12 else 0.0
-    return float(2 * stdtr(freedom, -distance / error))
+Side = tuple[Seeds, Answers]
 
 
-def _by_seed(records: Sequence[Record]) -> list[dict[int, Record]]:
+def by_seed(records: Sequence[Record]) -> list[Seeds]:
     """Return the records of each method and training set by seed."""
     found: dict[str, dict[int, Record]] = {}
     for record in records:
@@ -196,7 +185,7 @@ def _by_seed(records: Sequence[Record]) -> list[dict[int, Record]]:
     return [dict(sorted(group.items())) for group in found.values()]
 
 
-def _start(group: Mapping[int, Record]) -> Row:
+def _start(group: Seeds) -> Row:
     record = next(iter(group.values()))
     cell = record.cell
     return Row(
@@ -209,27 +198,30 @@ def _start(group: Mapping[int, Record]) -> Row:
     )
 
 
-def _row(new: Mapping[int, Record], answers: Answers, references: Sequence[Reference]) -> Row:
+def _row(new: Seeds, answers: Answers, references: Sequence[Reference]) -> Row:
     """Return one comparison, its p-values not adjusted yet."""
     row = _start(new)
     cell = next(iter(new.values())).cell
     for reference in references:
-        same = [
-            group
-            for group in _by_seed(reference.records)
-            if (_start(group).name, _start(group).protocol) == (row.name, row.protocol)
-        ]
+        alike = [group for group in reference.groups if _trained_like(_start(group), row)]
+        same = [group for group in alike if _start(group).method == row.method]
         if same:
             stored = min(same, key=lambda group: len(_differs(group, cell)))
             row = replace(row, reference=reference.name, stored_seeds=tuple(stored))
             differs = _differs(stored, cell)
             if differs:
                 return replace(row, differs=tuple(differs))
-            return _compared(row, (stored, reference.answers), (new, answers))
+            spreads = {m: pooled(_scores(group, m) for group in alike) for m in METRICS}
+            return _compared(row, (stored, reference.answers), (new, answers), spreads)
     return row
 
 
-def _differs(stored: Mapping[int, Record], wanted: Cell) -> list[str]:
+def _trained_like(stored: Row, row: Row) -> bool:
+    wanted = (row.dataset, row.protocol, row.factor)
+    return (stored.dataset, stored.protocol, stored.factor) == wanted
+
+
+def _differs(stored: Seeds, wanted: Cell) -> list[str]:
     """Return what makes a stored group another experiment than the new cell's.
 
     Neither the seed nor the version of the method's code: that one changes is what a gate is for.
@@ -239,43 +231,43 @@ def _differs(stored: Mapping[int, Record], wanted: Cell) -> list[str]:
     return differences(cell.model_copy(update=alike), wanted, ("stored", "new"))
 
 
-Side = tuple[Mapping[int, Record], Answers]
-
-
-def _compared(row: Row, stored: Side, new: Side) -> Row:
+def _compared(row: Row, stored: Side, new: Side, spreads: Mapping[Metric, Spread | None]) -> Row:
     """Add the drops: over the seeds that both sides have, or over all where they share none."""
     common = [seed for seed in stored[0] if seed in new[0]]
-    labels, before = _answers(stored)
-    _, after = _answers(new)
-    kept = ([list(stored[0]).index(s) for s in common], [list(new[0]).index(s) for s in common])
-    paired: dict[str | int, float] = {}
     evidence = []
+    paired: dict[str | int, float] = {}
     if common:
-        paired = deciding_p_values(labels, before[kept[0]], after[kept[1]])
+        labels, before = _right(stored, common)
+        _, after = _right(new, common)
+        paired = deciding_p_values(labels, before, after)
         evidence.append(f"the same {len(labels)} test images, seeds {_list(common)}")
-    else:
-        kept = (list(range(len(before))), list(range(len(after))))
-    # Seeds that both sides share are counted by the paired test itself, from two of them on.
-    spread_counts = len(common) < 2 or not len(common) == len(before) == len(after)
+    # From two seeds on the paired test counts seeds itself, as long as there are no others.
+    alike = len(common) > 1 and set(stored[0]) == set(new[0])
     drops = []
     for metric in METRICS:
-        scores = [accuracies(labels, right, metric) for right in (before, after)]
+        counted = [_scores(side, metric, common or side) for side, _ in (stored, new)]
         values = [paired[metric]] if common else []
-        if spread_counts:
-            spread = spread_p_value(*scores)
-            values += (
-                [] if spread is None else [spread if scores[0].mean() > scores[1].mean() else 1]
-            )
-        means = [float(s[k].mean()) for s, k in zip(scores, kept, strict=True)]
-        drops.append(Drop(metric, means[0], means[1], max(values) if values else None))
-    if spread_counts and len(before) + len(after) > 2:
-        evidence.append(f"the spread over seeds {_list(row.stored_seeds)} stored")
+        everything = [_scores(side, metric) for side, _ in (stored, new)]
+        spread = None if alike else spread_p_value(everything[0], everything[1], spreads[metric])
+        if spread is not None:
+            values.append(spread if fmean(everything[0]) > fmean(everything[1]) else 1.0)
+        p = max(values) if values else None
+        drops.append(Drop(metric, fmean(counted[0]), fmean(counted[1]), p))
+        told = "the spread over seeds of the stored methods" if spread is not None else ""
+    if told:
+        evidence.append(told)
     return replace(row, drops=tuple(drops), evidence="; ".join(evidence))
 
 
-def _answers(side: Side) -> tuple[Labels, Right]:
+def _right(side: Side, seeds: Sequence[int]) -> tuple[Labels, Right]:
     records, answers = side
-    return answers.of(list(records.values()))
+    return answers.of([records[seed] for seed in seeds])
+
+
+def _scores(group: Seeds, metric: Metric, seeds: Iterable[int] | None = None) -> list[float]:
+    """Return the last epoch's accuracy of each seed, in 0..1."""
+    score = METRICS[metric]
+    return [score(group[s].history[-1].test) for s in (group if seeds is None else seeds)]
 
 
 def _adjusted(rows: Sequence[Row]) -> list[Row]:

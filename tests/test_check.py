@@ -16,7 +16,7 @@ from scipy import stats as reference
 from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.record import Cell
-from benchmark.regress import spread_p_value
+from benchmark.spread import Spread, pooled, spread_p_value
 from benchmark.store import Store
 
 USUAL = (0.9, 0.93, 0.88, 0.6, 0.75, 0.35, 0.2)
@@ -91,7 +91,7 @@ def test_another_seed_stays_green(tmp_path: Path) -> None:
     stored = store(tmp_path / "stored", seeds=range(5))
     done = check(store(tmp_path / "new", seeds=[7]), stored)
     assert done.exit_code == 0, done.output
-    assert "the spread over seeds 0, 1, 2, 3, 4 stored" in done.output
+    assert "the spread over seeds of the stored methods" in done.output
 
 
 def test_another_seed_that_is_far_worse_regresses(tmp_path: Path) -> None:
@@ -241,10 +241,29 @@ def test_spread_is_students_t(n: int, m: int) -> None:
     else:  # a prediction interval for one further seed
         distance = abs(a.mean() - b[0]) / (a.std(ddof=1) * np.sqrt(1 + 1 / n))
         expected = 2 * reference.t.sf(distance, n - 1)
-    assert spread_p_value(a, b) == pytest.approx(expected)
+    assert spread_p_value(a, b, None) == pytest.approx(expected)
 
 
 def test_spread_knows_its_limits() -> None:
-    assert spread_p_value([0.8], [0.7]) is None
-    assert spread_p_value([0.8, 0.8], [0.8]) == 1.0
-    assert spread_p_value([0.8, 0.8], [0.7]) == 0.0
+    assert spread_p_value([0.8], [0.7], None) is None
+    assert spread_p_value([0.8, 0.8], [0.8], None) == 1.0
+    assert spread_p_value([0.8, 0.8], [0.7], None) == 0.0
+
+
+def test_spread_of_other_methods_counts_where_it_is_larger() -> None:
+    """Two seeds that happen to agree must not make the next one a regression."""
+    lucky, new = [0.80, 0.8001], [0.78]
+    alone = spread_p_value(lucky, new, None)
+    common = pooled([lucky, [0.7, 0.74], [0.5, 0.55, 0.6], [0.9]])
+    assert common is not None
+    assert common.freedom == 4
+    assert common.variance == pytest.approx((5e-9 + 8e-4 + 5e-3) / 4)
+    assert alone is not None
+    assert alone < 0.05
+    assert spread_p_value(lucky, new, common) > 0.3  # type: ignore[operator]
+    # and where it is smaller, the seeds' own spread decides, with the certainty of all
+    wide = [0.7, 0.9]
+    tight = Spread(1e-8, 30)
+    expected = 2 * reference.t.sf(0.1 / np.sqrt(0.02 * 1.5), 30)
+    assert spread_p_value(wide, [0.7], tight) == pytest.approx(expected)
+    assert pooled([[0.5], [0.6]]) is None

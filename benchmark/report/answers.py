@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.contrast import accuracy_weights
 from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.report.frame import GROUP, tidy
 from benchmark.report.part import DATASET_TITLES
-from benchmark.stats import Metric
 from benchmark.store import Store
 
 Labels = NDArray[np.int64]
@@ -198,16 +196,3 @@ class Answers:
             right = np.asarray(arrays[self._rule].argmax(axis=1) == labels)
             self._read[record.id] = labels, right
         return self._read[record.id]
-
-
-def accuracies(labels: Labels, right: Right, metric: Metric) -> NDArray[np.float64]:
-    """Return the accuracy of each row of answers, (S,), in 0..1.
-
-    Args:
-        labels: (n,).
-        right: (S, n), whether each image was recognised.
-        metric: ``overall`` or ``mean``.
-    """
-    sizes = np.bincount(labels)
-    share = accuracy_weights(sizes, metric) / np.maximum(sizes, 1)
-    return np.asarray(right @ share[labels], dtype=np.float64)

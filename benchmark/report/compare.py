@@ -6,9 +6,13 @@ import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.contrast import accuracy_weights
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
-from benchmark.report.answers import Answers, Group, Variant, accuracies
+from benchmark.report.answers import Answers, Group, Labels, Right, Variant
 from benchmark.stats import Metric, PairedDifference, holm, paired_difference
 from methods.registry import ALIASES, BUILT_IN
 
@@ -201,7 +205,7 @@ def _row(
         )
         for variant, records in zip((a, b), used, strict=True)
     ]
-    scores = accuracies(labels, right, metric)
+    scores = _accuracies(labels, right, metric)
     return Comparison(
         group=group.title,
         factor=factor,
@@ -211,6 +215,13 @@ def _row(
         difference=difference,
         p_holm=difference.p,
     )
+
+
+def _accuracies(labels: Labels, right: Right, metric: Metric) -> NDArray[np.float64]:
+    """Return the accuracy of each row of answers, (S,)."""
+    sizes = np.bincount(labels)
+    share = accuracy_weights(sizes, metric) / np.maximum(sizes, 1)
+    return np.asarray(right @ share[labels], dtype=np.float64)
 
 
 def _variant_title(group: Group, variant: Variant) -> str:
