@@ -105,6 +105,8 @@ def _references(store: Store, against: Path | None) -> list[Reference]:
     from benchmark.store import Store
 
     if against is not None:
+        if not (against / "cells").is_dir():
+            raise InputError(f"--against {against}: no stored results there")
         folders: Sequence[Path] = [against]
     else:
         found = sorted(path.parent for path in asset("results").glob("*/cells"))

@@ -44,8 +44,8 @@ def table_rows(checked: Checked) -> list[tuple[str, ...]]:
 def remarks(checked: Checked) -> list[str]:
     """Return what stands below the table: the rule, what differs, what rests on what."""
     lines = [
-        f"A result regresses if overall or mean accuracy falls by more than {checked.margin:g} "
-        f"points and p is at most {LEVEL:g}, after Holm's correction over this table."
+        f"A result regresses if overall or mean accuracy falls by more than a margin of "
+        f"{checked.margin:g} in points and p is at most {LEVEL:g}, after Holm's correction over this table."
     ]
     for row in checked.rows:
         if row.verdict is Verdict.INCOMPARABLE:
@@ -135,7 +135,8 @@ def _outcome(case: ElementTree.Element, row: Row) -> None:
 def _numbers(drop: Drop) -> tuple[str, str, str, str]:
     """Return stored and new accuracy in percent, the change in points, and p."""
     p = "-" if drop.p is None else show_p(drop.p)
-    return f"{100 * drop.stored:.2f}", f"{100 * drop.new:.2f}", f"{-drop.points:+.2f}", p
+    change = f"{-drop.points:+.2f}" if abs(drop.points) >= 0.005 else "0.00"
+    return f"{100 * drop.stored:.2f}", f"{100 * drop.new:.2f}", change, p
 
 
 def _of_drop(drop: Drop, margin: float) -> Verdict:
