@@ -44,8 +44,8 @@ def table_rows(checked: Checked) -> list[tuple[str, ...]]:
 def remarks(checked: Checked) -> list[str]:
     """Return what stands below the table: the rule, what differs, what rests on what."""
     lines = [
-        f"A result regresses if overall or mean accuracy falls by more than a margin of "
-        f"{checked.margin:g} in points and p is at most {LEVEL:g}, after Holm's correction over this table."
+        f"A result regresses if overall or mean accuracy falls by more than {checked.margin:.2f} "
+        f"points and p is at most {LEVEL:g}, after Holm's correction over this table."
     ]
     for row in checked.rows:
         if row.verdict is Verdict.INCOMPARABLE:
