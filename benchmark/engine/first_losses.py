@@ -42,6 +42,7 @@ OVERRIDES = (
     "methods.mek.consistency=2.0",
     "methods.scn.rank_margin=0.3",
     "methods.scn.relabel_after=0.3",
+    "methods.scn.relabel_margin=0.1",
     "methods.soft.consistency=10.0",
     "methods.soft.rampup=0.5",
 )
