@@ -12,6 +12,7 @@ _NEEDS = {
     "slow": ("FER_BENCH_SLOW", "set FER_BENCH_SLOW=1 to run slow tests"),
     "ferplus": ("FER_BENCH_FERPLUS", "set FER_BENCH_FERPLUS to the folder of the real FERPlus"),
     "vectors": ("FER_BENCH_VECTORS", "set FER_BENCH_VECTORS to the folder of reference vectors"),
+    "mutation": ("FER_BENCH_MUTATIONS", "set FER_BENCH_MUTATIONS=1 to run mutation tests"),
 }
 
 

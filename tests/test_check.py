@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ from made_records import made_record
 from scipy import stats as reference
 
 from benchmark.cli import cli
+from benchmark.curves import load_curves, stored_curves
 from benchmark.errors import InputError
 from benchmark.record import Cell
 from benchmark.spread import Spread, pooled, spread_p_value
@@ -208,6 +210,7 @@ def test_update_replaces_a_square_and_keeps_the_reason(tmp_path: Path) -> None:
     ("more", "message"),
     [
         (["--update", "--reason", "x"], "needs --against"),
+        (["--update", "--curves"], "needs --reason"),
         (["--reason", "x"], "belongs to --update"),
     ],
 )
@@ -267,3 +270,42 @@ def test_spread_of_other_methods_counts_where_it_is_larger() -> None:
     expected = 2 * reference.t.sf(0.1 / np.sqrt(0.02 * 1.5), 30)
     assert spread_p_value(wide, [0.7], tight) == pytest.approx(expected)
     assert pooled([[0.5], [0.6]]) is None
+
+
+def test_loss_curves_alone_and_beside_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = load_curves(stored_curves())
+    monkeypatch.setattr("benchmark.commands.check._curves", lambda: list(kept.values()))
+    good = check(tmp_path / "nothing", None, "--curves")
+    assert good.exit_code == 0
+    assert "only the loss curves are checked" in good.output
+    assert "Loss curves: all as stored." in good.output
+    term = next(iter(kept["eac"].terms))
+    flipped = {**kept["eac"].terms, term: tuple(-v for v in kept["eac"].terms[term])}
+    broken = [replace(kept["eac"], terms=flipped)]
+    monkeypatch.setattr("benchmark.commands.check._curves", lambda: broken)
+    files = ["--junit", str(tmp_path / "junit.xml"), "--summary", str(tmp_path / "summary.md")]
+    bad = check(store(tmp_path / "new"), store(tmp_path / "stored"), "--curves", *files)
+    assert bad.exit_code == 1, "whatever the results say"
+    assert f"eac: {term} at step 1 is" in " ".join(bad.output.split())
+    assert "2 held" in bad.output
+    assert ElementTree.parse(tmp_path / "junit.xml").getroot().get("failures") == "1"
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "not passed" in text
+    assert f"- eac: {term}" in text.replace("\\_", "_")
+    assert check(tmp_path / "nothing", None, "--curves").exit_code == 1
+
+
+def test_curves_are_refreshed_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = load_curves(stored_curves())
+    path = tmp_path / "curves.json"
+    monkeypatch.setattr("benchmark.curves.stored_curves", lambda: path)
+    monkeypatch.setattr("benchmark.commands.check._curves", lambda: list(kept.values()))
+    more = ["--curves", "--update", "--reason", "a new term"]
+    assert check(tmp_path / "nothing", None, *more).exit_code == 0
+    again = load_curves(path)
+    assert {c.provenance["reason"] for c in again.values()} == {"a new term"}
+    assert {n: c.terms for n, c in again.items()} == {n: c.terms for n, c in kept.items()}

@@ -15,6 +15,7 @@ from methods.base import Method, Progress
 from methods.bbn import BBN
 from methods.cb import CB
 from methods.contract import CHECKS, ToyBackbone, toy_batch, toy_labels, toy_method
+from methods.eac import EAC
 from methods.mek import MEK
 from methods.rul import RUL
 from methods.scn import SCN
@@ -172,10 +173,11 @@ def test_class_weights_come_from_the_set_at_hand() -> None:
     torch.testing.assert_close(cb.class_weights.sum(), torch.tensor(7.0))
 
 
-def test_mek_attention_never_reaches_the_classifier() -> None:
-    built = toy_method(MEK).train()
-    assert isinstance(built, MEK)
-    parts = built.loss(batch_of(MEK), Progress(0, 10, 0))
+@pytest.mark.parametrize("method", [EAC, MEK], ids=["eac", "mek"])
+def test_attention_never_reaches_the_classifier(method: type[EAC] | type[MEK]) -> None:
+    built = toy_method(method).train()
+    assert isinstance(built, method)
+    parts = built.loss(batch_of(method), Progress(0, 10, 0))
     torch.autograd.backward(parts.terms["consistency"])
     assert built.head.weight.grad is None
     assert built.backbone.stem.weight.grad is not None  # type: ignore[union-attr]

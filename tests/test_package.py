@@ -31,6 +31,7 @@ def test_a_wheel_works_from_any_directory(tmp_path: Path) -> None:
     }
     for number in range(1, 6):
         assert f"benchmark/_assets/results/paper/table{number}.csv" in names
+    assert "benchmark/_assets/results/curves.json" in names
     assert "benchmark/_assets/templates/figures.mplstyle" in names
     assert not [name for name in names if name.endswith((".png", ".dat", ".npz"))]
 

@@ -13,6 +13,7 @@ from benchmark.commands.options import results_option, write_text
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
+    from benchmark.curves import Curve
     from benchmark.regress import Checked, Reference
     from benchmark.store import Store
 
@@ -35,9 +36,15 @@ if TYPE_CHECKING:
     "--summary", type=click.Path(path_type=Path), help="Also write a Markdown summary to this file."
 )
 @click.option(
+    "--curves",
+    is_flag=True,
+    help="Also train the first steps of each method and hold their losses against stored ones.",
+)
+@click.option(
     "--update",
     is_flag=True,
-    help="Put the new results in the place of those of --against, with a --reason.",
+    help="Put the new results in the place of those of --against, or the new --curves in the place "
+    "of the stored ones, with a --reason.",
 )
 @click.option("--reason", help="Why the stored results change; kept beside them.")
 @results_option
@@ -46,46 +53,84 @@ def command(
     margin: float,
     junit: Path | None,
     summary: Path | None,
+    curves: bool,
     update: bool,
     reason: str | None,
     results: Path,
 ) -> None:
     """Hold the results of a store against stored ones.
 
-    Fails (exit code 1) if an accuracy fell by more than the margin and by more than chance; says
-    'incomparable' (exit code 2) if dataset, protocol, weights or precision differ, and which.
+    Fails (exit code 1) if an accuracy fell by more than the margin and by more than chance, or a
+    loss left its stored curve; says 'incomparable' (exit code 2) if dataset, protocol, weights or
+    precision differ, and which.
     """
     from benchmark.store import Store
 
     store = Store(results)
     if update:
-        _update(store, against, reason)
+        _update(store, against, reason, curves=curves)
         return
     if reason is not None:
         raise InputError("--reason belongs to --update; leave it away to check")
-    checked = _check(store, against, margin)
-    from benchmark.commands.tables import Table, as_items, as_text
-    from benchmark.regress import Verdict
-    from benchmark.report.regress_text import (
-        HEADER,
-        headline,
-        markdown,
-        remarks,
-        table_rows,
-    )
-    from benchmark.report.regress_text import junit as as_junit
+    if curves and against is None and not store.root.exists():
+        click.echo(f"no results in {results}: only the loss curves are checked", err=True)
+        checked = None
+    else:
+        checked = _check(store, against, margin)
+    findings = _curve_findings() if curves else []
+    _show(checked, findings, curves=curves)
+    _write(checked, findings, junit, summary)
+    sys.exit(_exit_code(checked, findings))
 
-    click.echo(as_text(Table(HEADER, table_rows(checked))))
-    click.echo(as_items("text", remarks(checked)))
-    click.echo(headline(checked))
+
+def _show(checked: Checked | None, findings: Sequence[str], *, curves: bool) -> None:
+    from benchmark.commands.tables import Table, as_items, as_text
+    from benchmark.report.regress_text import HEADER, headline, remarks, table_rows
+
+    if checked is not None:
+        click.echo(as_text(Table(HEADER, table_rows(checked))))
+        click.echo(as_items("text", remarks(checked)))
+        click.echo(headline(checked))
+    if curves:
+        click.echo("Loss curves: " + ("left by" if findings else "all as stored."))
+        click.echo(as_items("text", findings), nl=False)
+
+
+def _write(
+    checked: Checked | None, findings: Sequence[str], junit: Path | None, summary: Path | None
+) -> None:
+    from benchmark.report import regress_text
+
     if summary is not None:
-        write_text(markdown(checked), summary, "--summary")
+        write_text(regress_text.markdown(checked, findings), summary, "--summary")
     if junit is not None:
-        write_text(as_junit(checked), junit, "--junit")
-    if checked.of(Verdict.REGRESSED):
-        sys.exit(1)
-    if checked.of(Verdict.INCOMPARABLE) or not any(row.drops for row in checked.rows):
-        sys.exit(2)
+        write_text(regress_text.junit(checked, findings), junit, "--junit")
+
+
+def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:
+    from benchmark.regress import Verdict
+
+    if findings or (checked is not None and checked.of(Verdict.REGRESSED)):
+        return 1
+    if checked is None:
+        return 0
+    compared = any(row.drops for row in checked.rows)
+    return 2 if checked.of(Verdict.INCOMPARABLE) or not compared else 0
+
+
+def _curve_findings() -> list[str]:
+    """Train the first steps of each method and say which leave their stored curves."""
+    from benchmark.curves import compare_curves, load_curves, stored_curves
+
+    return [str(finding) for finding in compare_curves(load_curves(stored_curves()), _curves())]
+
+
+def _curves() -> list[Curve]:
+    import methods
+    from benchmark.engine.first_losses import first_losses
+    from methods.registry import BUILT_IN
+
+    return [first_losses(methods.get(name)) for name in BUILT_IN]
 
 
 def _check(store: Store, against: Path | None, margin: float) -> Checked:
@@ -122,17 +167,27 @@ def _references(store: Store, against: Path | None) -> list[Reference]:
     return references
 
 
-def _update(store: Store, against: Path | None, reason: str | None) -> None:
+def _update(store: Store, against: Path | None, reason: str | None, *, curves: bool) -> None:
+    if reason is None or not reason.strip():
+        raise InputError("--update needs --reason: why what is stored changes")
+    if against is None and not curves:
+        raise InputError("--update needs --against: the stored results that are to change")
+    if against is not None:
+        _update_results(store, against, reason.strip())
+    if curves:
+        from benchmark.curves import save_curves, stored_curves
+
+        save_curves(stored_curves(), _curves(), reason.strip())
+        click.echo(f"loss curves written to {stored_curves()}")
+
+
+def _update_results(store: Store, against: Path, reason: str) -> None:
     from benchmark.refresh import LOG, refresh
     from benchmark.store import Store
 
-    if against is None:
-        raise InputError("--update needs --against: the stored results that are to change")
-    if reason is None or not reason.strip():
-        raise InputError("--update needs --reason: why the stored results change")
     if against.resolve() == store.root.resolve():
         raise InputError("--update: --results and --against are the same store")
-    done = refresh(store, Store(against), reason.strip())
+    done = refresh(store, Store(against), reason)
     for word, slugs in (("added", done.added), ("replaced", done.replaced)):
         for slug in slugs:
             click.echo(f"{word}: {slug}")

@@ -15,6 +15,15 @@ HEADER = (
 )  # fmt: skip
 
 
+_TAGS = {
+    Verdict.REGRESSED: "failure",
+    Verdict.INCOMPARABLE: "error",
+    Verdict.UNDECIDED: "skipped",
+    Verdict.NO_REFERENCE: "skipped",
+}
+"""What a verdict is in JUnit XML; a result that held has none."""
+
+
 def headline(checked: Checked) -> str:
     """Return the check in one sentence: how many of each verdict, the worst first."""
     order = (
@@ -66,42 +75,45 @@ def remarks(checked: Checked) -> list[str]:
     return lines
 
 
-def markdown(checked: Checked, further: Sequence[str] = ()) -> str:
+def markdown(checked: Checked | None, further: Sequence[str] = ()) -> str:
     """Return a summary for a pull request.
 
     Args:
-        checked: the check.
+        checked: the check, None where there were no results to check.
         further: findings of another kind, such as of loss curves.
     """
     from benchmark.commands.tables import Table, as_items, as_markdown
 
-    passed = not (checked.of(Verdict.REGRESSED) or checked.of(Verdict.INCOMPARABLE) or further)
-    pieces = [
-        f"## fer-bench check: {'passed' if passed else 'not passed'}\n",
-        as_items("markdown", [headline(checked)], bullet=""),
-    ]
-    if checked.rows:
+    bad = [] if checked is None else [*_failed(checked)]
+    pieces = [f"## fer-bench check: {'not passed' if bad or further else 'passed'}\n"]
+    if checked is not None:
+        pieces.append(as_items("markdown", [headline(checked)], bullet=""))
         pieces.append(as_markdown(Table(HEADER, table_rows(checked))))
-    pieces.append(as_items("markdown", [*further, *remarks(checked)]))
+    notes = [*further, *([] if checked is None else remarks(checked))]
+    pieces.append(as_items("markdown", notes))
     return "\n".join(pieces)
 
 
-def junit(checked: Checked, further: Sequence[str] = ()) -> str:
+def _failed(checked: Checked) -> list[Row]:
+    return [*checked.of(Verdict.REGRESSED), *checked.of(Verdict.INCOMPARABLE)]
+
+
+def junit(checked: Checked | None, further: Sequence[str] = ()) -> str:
     """Return JUnit XML: a test case a result, and one for each further finding.
 
     A regression is a failure, what is incomparable an error, what cannot be decided is skipped.
     """
-    failures = len(checked.of(Verdict.REGRESSED)) + len(further)
-    skipped = len(checked.of(Verdict.UNDECIDED)) + len(checked.of(Verdict.NO_REFERENCE))
+    rows = () if checked is None else checked.rows
+    tags = [_TAGS.get(row.verdict) for row in rows]
     suite = ElementTree.Element(
         "testsuite",
         name="fer-bench check",
-        tests=str(len(checked.rows) + len(further)),
-        failures=str(failures),
-        errors=str(len(checked.of(Verdict.INCOMPARABLE))),
-        skipped=str(skipped),
+        tests=str(len(rows) + len(further)),
+        failures=str(tags.count("failure") + len(further)),
+        errors=str(tags.count("error")),
+        skipped=str(tags.count("skipped")),
     )
-    for row in checked.rows:
+    for row in rows:
         case = ElementTree.SubElement(
             suite,
             "testcase",
@@ -118,12 +130,7 @@ def junit(checked: Checked, further: Sequence[str] = ()) -> str:
 
 
 def _outcome(case: ElementTree.Element, row: Row) -> None:
-    tag = {
-        Verdict.REGRESSED: "failure",
-        Verdict.INCOMPARABLE: "error",
-        Verdict.UNDECIDED: "skipped",
-        Verdict.NO_REFERENCE: "skipped",
-    }.get(row.verdict)
+    tag = _TAGS.get(row.verdict)
     told = [f"{drop.metric}: {' '.join(_numbers(drop))}" for drop in row.drops] or [*row.differs]
     if tag is not None:
         found = ElementTree.SubElement(case, tag, message=f"{row.verdict}: {'; '.join(told)}")
