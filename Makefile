@@ -42,7 +42,7 @@ check: lint types test
 gate: setup
 	rm -rf gate
 	$(BIN)/fer-bench run --methods all --factors 100 --results gate/runs
-	$(BIN)/fer-bench check --results gate/runs --against results/smoke --junit gate/junit.xml --summary gate/summary.md
+	$(BIN)/fer-bench check --results gate/runs --against results/smoke --curves --junit gate/junit.xml --summary gate/summary.md
 
 clean:
 	rm -rf $(VENV) build dist demo gate .pytest_cache .mypy_cache .ruff_cache .hypothesis
