@@ -12,14 +12,19 @@ from enum import StrEnum
 from functools import cached_property
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmark.crossed import deciding_p_values
 from benchmark.data.imbalance import factor_label
 from benchmark.difference import differences
 from benchmark.metrics import mean_accuracy, overall_accuracy
 from benchmark.record import Cell, Confusion, Record
-from benchmark.report.answers import Answers, Labels, Right
 from benchmark.spread import Spread, pooled, spread_p_value
 from benchmark.stats import Metric, holm
+
+Answers = Callable[[Sequence[Record]], tuple[NDArray[np.int64], NDArray[np.bool_]]]
+"""Gives labels (n,) and, a row a record, which test images it got right (S, n)."""
 
 METRICS: dict[Metric, Callable[[Confusion], float]] = {
     "overall": overall_accuracy,
@@ -259,9 +264,9 @@ def _compared(row: Row, stored: Side, new: Side, spreads: Mapping[Metric, Spread
     return replace(row, drops=tuple(drops), evidence="; ".join(evidence))
 
 
-def _right(side: Side, seeds: Sequence[int]) -> tuple[Labels, Right]:
+def _right(side: Side, seeds: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     records, answers = side
-    return answers.of([records[seed] for seed in seeds])
+    return answers([records[seed] for seed in seeds])
 
 
 def _scores(group: Seeds, metric: Metric, seeds: Iterable[int] | None = None) -> list[float]:

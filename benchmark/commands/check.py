@@ -102,9 +102,24 @@ def _write(
     from benchmark.report import regress_text
 
     if summary is not None:
-        write_text(regress_text.markdown(checked, findings), summary, "--summary")
+        write_text(_markdown(checked, findings), summary, "--summary")
     if junit is not None:
         write_text(regress_text.junit(checked, findings), junit, "--junit")
+
+
+def _markdown(checked: Checked | None, findings: Sequence[str]) -> str:
+    """Return a summary for a pull request."""
+    from benchmark.commands.tables import Table, as_items, as_markdown
+    from benchmark.report.regress_text import HEADER, headline, remarks, table_rows
+
+    passed = _exit_code(checked, findings) == 0
+    pieces = [f"## fer-bench check: {'passed' if passed else 'not passed'}\n"]
+    if checked is not None:
+        pieces.append(as_items("markdown", [headline(checked)], bullet=""))
+        pieces.append(as_markdown(Table(HEADER, table_rows(checked))))
+    notes = [*findings, *([] if checked is None else remarks(checked))]
+    pieces.append(as_items("markdown", notes))
+    return "\n".join(pieces)
 
 
 def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:
@@ -140,7 +155,7 @@ def _check(store: Store, against: Path | None, margin: float) -> Checked:
     records = store.records()
     if not records:
         raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
-    return check(records, Answers(store, "last"), _references(store, against), margin)
+    return check(records, Answers(store, "last").of, _references(store, against), margin)
 
 
 def _references(store: Store, against: Path | None) -> list[Reference]:
@@ -160,7 +175,7 @@ def _references(store: Store, against: Path | None) -> list[Reference]:
     references = []
     for folder in folders:
         stored = Store(folder)
-        references.append(Reference(folder.name, stored.records(), Answers(stored, "last")))
+        references.append(Reference(folder.name, stored.records(), Answers(stored, "last").of))
     if not any(reference.records for reference in references):
         where = against or asset("results")
         raise InputError(f"no stored results in {where}; name a store with --against")

@@ -75,29 +75,6 @@ def remarks(checked: Checked) -> list[str]:
     return lines
 
 
-def markdown(checked: Checked | None, further: Sequence[str] = ()) -> str:
-    """Return a summary for a pull request.
-
-    Args:
-        checked: the check, None where there were no results to check.
-        further: findings of another kind, such as of loss curves.
-    """
-    from benchmark.commands.tables import Table, as_items, as_markdown
-
-    bad = [] if checked is None else [*_failed(checked)]
-    pieces = [f"## fer-bench check: {'not passed' if bad or further else 'passed'}\n"]
-    if checked is not None:
-        pieces.append(as_items("markdown", [headline(checked)], bullet=""))
-        pieces.append(as_markdown(Table(HEADER, table_rows(checked))))
-    notes = [*further, *([] if checked is None else remarks(checked))]
-    pieces.append(as_items("markdown", notes))
-    return "\n".join(pieces)
-
-
-def _failed(checked: Checked) -> list[Row]:
-    return [*checked.of(Verdict.REGRESSED), *checked.of(Verdict.INCOMPARABLE)]
-
-
 def junit(checked: Checked | None, further: Sequence[str] = ()) -> str:
     """Return JUnit XML: a test case a result, and one for each further finding.
 
