@@ -167,7 +167,7 @@ def test_rounding_is_no_finding() -> None:
 def test_a_stale_curve_asks_to_be_refreshed() -> None:
     assert reason(made(version=2)) == (
         "cb: the stored curve is of version 1, the method is version 2: "
-        "refresh with 'fer-bench check --refresh'"
+        "refresh with 'fer-bench check --curves --update --reason ...'"
     )
     changed = made(setting=dict(made().setting) | {"seed": 1, "factor": 2})
     assert "was trained with another factor, seed: refresh" in reason(changed)
