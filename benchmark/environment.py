@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ def describe() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *map(_homely, sys.argv[1:])],
         **_revision(),
     }
 
@@ -59,6 +60,12 @@ def free_memory_bytes() -> int | None:
     except OSError:
         pass
     return None
+
+
+def _homely(argument: str) -> str:
+    """Write the home folder as ``~``: records are published, and a user's name is nobody's."""
+    home = str(Path.home())
+    return re.sub(rf"(^|=){re.escape(home)}(?=/|$)", r"\1~", argument)
 
 
 def _version(package: str) -> str | None:
