@@ -187,7 +187,12 @@ def save_curves(path: Path, curves: Iterable[Curve], reason: str | None = None) 
         },
     }
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(text + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _rounded(values: Iterable[float]) -> list[float]:

@@ -6,21 +6,23 @@ large set of test images makes a regression of a tenth of a point nor an unlucky
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.crossed import deciding_p_values
-from benchmark.data.imbalance import factor_label
+from benchmark.checked import Checked, Drop, Row, Verdict
+from benchmark.contrast import accuracy_weights
 from benchmark.difference import differences
+from benchmark.errors import InputError
 from benchmark.metrics import mean_accuracy, overall_accuracy
-from benchmark.record import Cell, Confusion, Record
-from benchmark.spread import Spread, pooled, spread_p_value
+from benchmark.record import Cell, Confusion, Record, show_value
+from benchmark.spread import drop_p_value, image_variance, spread_of
 from benchmark.stats import Metric, holm
 
 Answers = Callable[[Sequence[Record]], tuple[NDArray[np.int64], NDArray[np.bool_]]]
@@ -33,18 +35,7 @@ METRICS: dict[Metric, Callable[[Confusion], float]] = {
 Seeds = Mapping[int, Record]
 """The records of one method on one training set, by seed, ascending."""
 
-LEVEL = 0.05
-"""A drop counts as separate up to this p-value, adjusted over all drops of a check."""
-
-
-class Verdict(StrEnum):
-    """What the gate says of one method on one training set."""
-
-    HELD = "held"
-    REGRESSED = "regressed"
-    UNDECIDED = "undecided"
-    INCOMPARABLE = "incomparable"
-    NO_REFERENCE = "no reference"
+_MACHINE = ("cpu", "gpu", "device", "threads", "packages", "python")
 
 
 @dataclass(frozen=True)
@@ -67,89 +58,6 @@ class Reference:
         return by_seed(self.records)
 
 
-@dataclass(frozen=True)
-class Drop:
-    """How far one accuracy fell.
-
-    Attributes:
-        metric: ``overall`` or ``mean``.
-        stored: in 0..1, averaged over the seeds that count.
-        new: likewise.
-        p: two-sided, adjusted over all drops of a check; None where nothing tells chance apart.
-    """
-
-    metric: Metric
-    stored: float
-    new: float
-    p: float | None
-
-    @property
-    def points(self) -> float:
-        """Percentage points that the new accuracy is lower by."""
-        return 100 * (self.stored - self.new)
-
-    def fails(self, margin: float) -> bool:
-        """Whether it is larger than the margin, in points, and more than chance."""
-        return self.points > margin and self.p is not None and self.p <= LEVEL
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on one training set, new against stored.
-
-    Attributes:
-        dataset: the dataset's name.
-        protocol: the protocol's name.
-        factor: the imbalance factor, None for the unmodified set.
-        method: the method's name.
-        title: its name in tables.
-        reference: the name of the stored results, empty without any.
-        stored_seeds: seeds of the stored side.
-        new_seeds: seeds of the new side.
-        evidence: what the p-values rest on.
-        drops: of each metric; empty where nothing can be compared.
-        differs: where the two are incomparable, what differs, a line each.
-        verdict: the answer.
-    """
-
-    dataset: str
-    protocol: str
-    factor: float | None
-    method: str
-    title: str
-    reference: str = ""
-    stored_seeds: tuple[int, ...] = ()
-    new_seeds: tuple[int, ...] = ()
-    evidence: str = ""
-    drops: tuple[Drop, ...] = ()
-    differs: tuple[str, ...] = ()
-    verdict: Verdict = Verdict.NO_REFERENCE
-
-    @property
-    def name(self) -> str:
-        """How people name it: ``mek-ferplus-150``."""
-        return f"{self.method}-{self.dataset}-{factor_label(self.factor)}"
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a check came to.
-
-    Attributes:
-        margin: points that an accuracy may fall by.
-        rows: one for each method and training set of the new results.
-        absent: names of stored methods and training sets that the new results lack.
-    """
-
-    margin: float
-    rows: tuple[Row, ...]
-    absent: tuple[str, ...]
-
-    def of(self, verdict: Verdict) -> list[Row]:
-        """Return the rows with a verdict."""
-        return [row for row in self.rows if row.verdict is verdict]
-
-
 def check(
     records: Sequence[Record], answers: Answers, references: Sequence[Reference], margin: float
 ) -> Checked:
@@ -158,72 +66,67 @@ def check(
     Args:
         records: the new ones.
         answers: of their store.
-        references: the stored ones; for each new result the first that holds its method, dataset,
-            factor and protocol counts.
+        references: the stored ones; a new result is held against the one of its method, dataset
+            and factor that differs from it least.
         margin: points that an accuracy may fall by.
 
     Raises:
-        InputError: logits are damaged or belong to other test images.
+        InputError: logits are damaged, belong to other test images, or a record has no accuracy.
     """
-    rows = [_row(group, answers, references) for group in by_seed(records)]
-    rows = [replace(row, verdict=_verdict(row, margin)) for row in _adjusted(rows)]
-    met = {(row.reference, row.name) for row in rows}
-    absent = [
-        _start(group).name
-        for reference in references
-        if any(row.reference == reference.name for row in rows)
-        for group in reference.groups
-        if (reference.name, _start(group).name) not in met
+    groups = by_seed(records)
+    rows = _adjusted([_row(group, answers, references) for group in groups])
+    rows = [replace(row, verdict=_verdict(row, margin)) for row in rows]
+    twice = {name for name, count in Counter(row.name for row in rows).items() if count > 1}
+    rows = [
+        replace(row, hyper=_hyper(group)) if row.name in twice else row
+        for row, group in zip(rows, groups, strict=True)
     ]
-    return Checked(margin, tuple(rows), tuple(dict.fromkeys(absent)))
-
-
-Side = tuple[Seeds, Answers]
+    return Checked(margin, tuple(rows), tuple(dict.fromkeys(_absent(rows, references))))
 
 
 def by_seed(records: Sequence[Record]) -> list[Seeds]:
-    """Return the records of each method and training set by seed."""
+    """Return the records of each method and training set by seed.
+
+    Of a method whose version has risen only the highest counts: what older code computed is
+    another result.
+    """
     found: dict[str, dict[int, Record]] = {}
-    for record in records:
+    newest: dict[str, int] = {}
+    for record in sorted(records, key=lambda record: -record.cell.method_version):
         key = record.cell.model_dump_json(exclude={"seed", "method_version"})
-        found.setdefault(key, {})[record.cell.seed] = record
-    return [dict(sorted(group.items())) for group in found.values()]
+        if newest.setdefault(key, record.cell.method_version) == record.cell.method_version:
+            found.setdefault(key, {})[record.cell.seed] = record
+    groups = [dict(sorted(group.items())) for group in found.values()]
+    return sorted(groups, key=lambda group: _cell(group).slug)
+
+
+def _cell(group: Seeds) -> Cell:
+    return next(iter(group.values())).cell
 
 
 def _start(group: Seeds) -> Row:
-    record = next(iter(group.values()))
-    cell = record.cell
-    return Row(
-        dataset=cell.dataset,
-        protocol=str(cell.protocol["name"]),
-        factor=cell.factor,
-        method=cell.method,
-        title=record.method_title,
-        new_seeds=tuple(group),
-    )
+    cell = _cell(group)
+    title = next(iter(group.values())).method_title
+    return Row(cell.dataset, str(cell.protocol["name"]), cell.factor, cell.method, title)
+
+
+def _hyper(group: Seeds) -> str:
+    return " ".join(f"{key}={show_value(value)}" for key, value in _cell(group).hyper.items())
 
 
 def _row(new: Seeds, answers: Answers, references: Sequence[Reference]) -> Row:
     """Return one comparison, its p-values not adjusted yet."""
-    row = _start(new)
-    cell = next(iter(new.values())).cell
-    for reference in references:
-        alike = [group for group in reference.groups if _trained_like(_start(group), row)]
-        same = [group for group in alike if _start(group).method == row.method]
-        if same:
-            stored = min(same, key=lambda group: len(_differs(group, cell)))
-            row = replace(row, reference=reference.name, stored_seeds=tuple(stored))
-            differs = _differs(stored, cell)
-            if differs:
-                return replace(row, differs=tuple(differs))
-            spreads = {m: pooled(_scores(group, m) for group in alike) for m in METRICS}
-            return _compared(row, (stored, reference.answers), (new, answers), spreads)
-    return row
-
-
-def _trained_like(stored: Row, row: Row) -> bool:
-    wanted = (row.dataset, row.protocol, row.factor)
-    return (stored.dataset, stored.protocol, stored.factor) == wanted
+    row, cell = _start(new), _cell(new)
+    same = [(r, group) for r in references for group in r.groups if _start(group).name == row.name]
+    if not same:
+        return row
+    reference, stored = min(same, key=lambda pair: len(_differs(pair[1], cell)))
+    row = replace(row, reference=reference.name)
+    differs = _differs(stored, cell)
+    if differs:
+        return replace(row, differs=tuple(differs))
+    alike = [group for group in reference.groups if _trained_like(_cell(group), cell)]
+    return _compared(row, (stored, reference.answers), (new, answers), alike)
 
 
 def _differs(stored: Seeds, wanted: Cell) -> list[str]:
@@ -231,54 +134,70 @@ def _differs(stored: Seeds, wanted: Cell) -> list[str]:
 
     Neither the seed nor the version of the method's code: that one changes is what a gate is for.
     """
-    cell = next(iter(stored.values())).cell
     alike = {"seed": wanted.seed, "method_version": wanted.method_version}
-    return differences(cell.model_copy(update=alike), wanted, ("stored", "new"))
+    return differences(_cell(stored).model_copy(update=alike), wanted, ("stored", "new"))
 
 
-def _compared(row: Row, stored: Side, new: Side, spreads: Mapping[Metric, Spread | None]) -> Row:
-    """Add the drops: over the seeds that both sides have, or over all where they share none."""
-    common = [seed for seed in stored[0] if seed in new[0]]
-    evidence = []
-    paired: dict[str | int, float] = {}
-    if common:
-        labels, before = _right(stored, common)
-        _, after = _right(new, common)
-        paired = deciding_p_values(labels, before, after)
-        evidence.append(f"the same {len(labels)} test images, seeds {_list(common)}")
-    # From two seeds on the paired test counts seeds itself, as long as there are no others.
-    alike = len(common) > 1 and set(stored[0]) == set(new[0])
-    drops = []
+def _trained_like(cell: Cell, other: Cell) -> bool:
+    apart = {"method", "hyper", "seed", "method_version"}
+    return cell.model_dump(exclude=apart) == other.model_dump(exclude=apart)
+
+
+def _compared(
+    row: Row, stored: tuple[Seeds, Answers], new: tuple[Seeds, Answers], alike: Sequence[Seeds]
+) -> Row:
+    """Add the drops: seed by seed where all new seeds are stored, else of the means of both."""
+    before, after = stored[0], new[0]
+    paired = set(after) <= set(before)
+    chosen = [before[seed] for seed in (after if paired else before)]
+    labels, right = stored[1](chosen)
+    new_labels, new_right = new[1](list(after.values()))
+    if not np.array_equal(labels, new_labels):
+        raise InputError(
+            f"{row.name}: the stored logits and the new ones belong to different test images "
+            "though their datasets are the same; run it again"
+        )
+    drops, known = [], ""
     for metric in METRICS:
-        counted = [_scores(side, metric, common or side) for side, _ in (stored, new)]
-        values = [paired[metric]] if common else []
-        everything = [_scores(side, metric) for side, _ in (stored, new)]
-        spread = None if alike else spread_p_value(everything[0], everything[1], spreads[metric])
+        scores = _scores(chosen, metric), _scores(after.values(), metric)
+        drop = fmean(scores[0]) - fmean(scores[1])
+        weights = accuracy_weights(np.bincount(labels), metric)
+        images = image_variance(labels, right.mean(axis=0), new_right.mean(axis=0), weights)
+        spread = spread_of(
+            _scores(before.values(), metric), [_scores(g.values(), metric) for g in alike]
+        )
+        p: float | None = None
         if spread is not None:
-            values.append(spread if fmean(everything[0]) > fmean(everything[1]) else 1.0)
-        p = max(values) if values else None
-        drops.append(Drop(metric, fmean(counted[0]), fmean(counted[1]), p))
-        told = "the spread over seeds of the stored methods" if spread is not None else ""
-    if told:
-        evidence.append(told)
-    return replace(row, drops=tuple(drops), evidence="; ".join(evidence))
+            seeds = spread.variance * (1 / len(scores[0]) + 1 / len(scores[1]))
+            p = drop_p_value(drop, images, seeds, spread.freedom)
+            known = "the spread of the stored seeds"
+        elif paired and all(_same_machine(before[seed], after[seed]) for seed in after):
+            p = drop_p_value(drop, images, 0.0, math.inf)
+            known = "the same seeds on the same machine with the same libraries"
+        drops.append(Drop(metric, fmean(scores[0]), fmean(scores[1]), p))
+    listed = ", ".join(map(str, after)) if paired else "of both sides, which are not the same"
+    evidence = f"{len(labels)} test images; seeds {listed}; {known or 'no spread of seeds known'}"
+    return replace(row, drops=tuple(drops), evidence=evidence)
 
 
-def _right(side: Side, seeds: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    records, answers = side
-    return answers([records[seed] for seed in seeds])
+def _same_machine(stored: Record, new: Record) -> bool:
+    """Whether the same seed trains the same network on both: else it is as good as another seed."""
+    return all(stored.provenance.get(key) == new.provenance.get(key) for key in _MACHINE)
 
 
-def _scores(group: Seeds, metric: Metric, seeds: Iterable[int] | None = None) -> list[float]:
-    """Return the last epoch's accuracy of each seed, in 0..1."""
-    score = METRICS[metric]
-    return [score(group[s].history[-1].test) for s in (group if seeds is None else seeds)]
+def _scores(records: Iterable[Record], metric: Metric) -> list[float]:
+    """Return the last epoch's accuracy of each record, in 0..1."""
+    scores = []
+    for record in records:
+        scores.append(METRICS[metric](record.history[-1].test))
+        if not math.isfinite(scores[-1]):
+            raise InputError(f"{record.cell.slug}: a class has no test images, so no accuracy")
+    return scores
 
 
 def _adjusted(rows: Sequence[Row]) -> list[Row]:
     """Adjust the p-values over all drops (Holm), so that many cells raise no false alarm."""
-    known = [drop.p for row in rows for drop in row.drops if drop.p is not None]
-    adjusted = iter(holm(known))
+    adjusted = iter(holm([drop.p for row in rows for drop in row.drops if drop.p is not None]))
     return [
         replace(
             row,
@@ -293,14 +212,19 @@ def _adjusted(rows: Sequence[Row]) -> list[Row]:
 def _verdict(row: Row, margin: float) -> Verdict:
     if row.differs:
         return Verdict.INCOMPARABLE
-    if not row.reference:
-        return Verdict.NO_REFERENCE
-    if any(drop.fails(margin) for drop in row.drops):
-        return Verdict.REGRESSED
-    if any(drop.points > margin and drop.p is None for drop in row.drops):
-        return Verdict.UNDECIDED
-    return Verdict.HELD
+    found = {drop.verdict(margin) for drop in row.drops}
+    order = (Verdict.REGRESSED, Verdict.UNDECIDED, Verdict.HELD)
+    return next((verdict for verdict in order if verdict in found), Verdict.NO_REFERENCE)
 
 
-def _list(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
+def _absent(rows: Sequence[Row], references: Sequence[Reference]) -> list[str]:
+    """Return stored results that stand beside compared ones and have no new counterpart."""
+    met = {(row.reference, row.protocol, row.dataset, row.factor) for row in rows if row.drops}
+    there = {(row.reference, row.method, row.dataset, row.factor) for row in rows}
+    return [
+        stored.name
+        for reference in references
+        for stored in map(_start, reference.groups)
+        if (reference.name, stored.protocol, stored.dataset, stored.factor) in met
+        and (reference.name, stored.method, stored.dataset, stored.factor) not in there
+    ]

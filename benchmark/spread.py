@@ -1,4 +1,4 @@
-"""How far results of different seeds are apart, and whether a difference leaves that."""
+"""Whether an accuracy fell by more than the chance of seeds and of test images."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+ENOUGH = 4
+"""Degrees of freedom from which on a method's own seeds tell its spread: five seeds."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,7 @@ class Spread:
 
 
 def pooled(groups: Iterable[ArrayLike]) -> Spread | None:
-    """Return the spread within groups of accuracies, each (n,), None where none has two seeds.
-
-    A few seeds of one method say little of its spread; those of all methods that were trained the
-    same way say more.
-    """
+    """Return the spread within groups of accuracies, each (n,); None where none has two seeds."""
     squares, freedom = 0.0, 0
     for group in groups:
         values = np.asarray(group, dtype=np.float64)
@@ -32,28 +31,65 @@ def pooled(groups: Iterable[ArrayLike]) -> Spread | None:
     return Spread(squares / freedom, freedom) if freedom else None
 
 
-def spread_p_value(stored: ArrayLike, new: ArrayLike, common: Spread | None) -> float | None:
-    """Return the p-value of the difference of two groups of accuracies against chance of seeds.
+def spread_of(own: ArrayLike, alike: Iterable[ArrayLike]) -> Spread | None:
+    """Return what is known of the spread over seeds of one method, None where nothing is.
 
-    Student's t, two-sided, with the larger of two variances: that within these two groups, and the
-    common one. A single new seed is judged as a prediction interval would. None where neither
-    group nor any other has two seeds, so that nothing tells how far seeds differ.
+    Its own where five seeds or more tell it. A few seeds may agree by luck, so with fewer it is
+    the larger of its own variance and that of all methods trained the same way, with the degrees
+    of freedom of all. For a method whose seeds differ far more than the others' that is too few
+    degrees by half: five seeds mend it.
 
     Args:
-        stored: (n,), one a seed.
-        new: (m,), likewise.
-        common: of all methods that were trained the same way.
+        own: (n,) stored accuracies of the method, one a seed.
+        alike: the same of all methods that were trained the same way, this one among them.
+    """
+    mine, common = pooled([own]), pooled(alike)
+    if common is None or (mine is not None and mine.freedom >= ENOUGH):
+        return mine
+    return Spread(max(common.variance, mine.variance if mine else 0.0), common.freedom)
+
+
+def image_variance(
+    labels: ArrayLike, stored: ArrayLike, new: ArrayLike, weights: ArrayLike
+) -> float:
+    """Return the variance of a drop that comes from the choice of test images.
+
+    The images are drawn class by class, and each enters by its own difference: what both sides get
+    right or wrong alike adds nothing.
+
+    Args:
+        labels: integers (n,) in 0..K-1.
+        stored: (n,) share of the stored seeds that recognised each image.
+        new: (n,) likewise of the new ones.
+        weights: (K,) what each class's recall counts for.
+    """
+    truth, counts = np.asarray(labels), np.asarray(weights, dtype=np.float64)
+    change = np.asarray(stored, dtype=np.float64) - np.asarray(new, dtype=np.float64)
+    total = 0.0
+    for label in np.unique(truth):
+        of_class = change[truth == label]
+        # A class of one image has no spread to measure: its difference stands for it.
+        variance = of_class.var(ddof=1) if len(of_class) > 1 else of_class[0] ** 2
+        total += float(counts[label] ** 2 * variance / len(of_class))
+    return total
+
+
+def drop_p_value(drop: float, images: float, seeds: float, freedom: float) -> float:
+    """Return how likely a drop at least as large is where nothing has changed; one-sided.
+
+    Student's t over both variances together. Test images are many, so the degrees of freedom are
+    those of the seeds, raised by the share that images have (Welch and Satterthwaite).
+
+    Args:
+        drop: stored minus new accuracy.
+        images: its variance from the choice of test images.
+        seeds: its variance from seeds, 0 where they are not counted.
+        freedom: of ``seeds``.
     """
     from scipy.special import stdtr
 
-    own = pooled([stored, new])
-    found = [spread for spread in (own, common) if spread is not None]
-    if not found:
-        return None
-    a, b = np.asarray(stored, dtype=np.float64), np.asarray(new, dtype=np.float64)
-    variance = max(spread.variance for spread in found)
-    error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
-    distance = abs(float(a.mean() - b.mean()))
-    if error < 1e-12:
-        return 1.0 if distance < 1e-12 else 0.0
-    return float(2 * stdtr(max(spread.freedom for spread in found), -distance / error))
+    variance = images + seeds
+    if variance <= 0:
+        return 0.0 if drop > 1e-12 else 1.0
+    effective = freedom * (variance / seeds) ** 2 if seeds > 0 else math.inf
+    return float(stdtr(effective, -drop / math.sqrt(variance)))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from benchmark.commands.options import results_option, write_text
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
+    from benchmark.checked import Checked
     from benchmark.curves import Curve
-    from benchmark.regress import Checked, Reference
+    from benchmark.regress import Reference
     from benchmark.store import Store
+    from methods.base import Method
 
 
 @click.command("check", short_help="Hold new results against stored ones: the gate of CI.")
@@ -31,9 +35,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Points that overall or mean accuracy may fall by.",
 )
-@click.option("--junit", type=click.Path(path_type=Path), help="Also write JUnit XML to this file.")
 @click.option(
-    "--summary", type=click.Path(path_type=Path), help="Also write a Markdown summary to this file."
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write JUnit XML to this file.",
+)
+@click.option(
+    "--summary",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a Markdown summary to this file.",
 )
 @click.option(
     "--curves",
@@ -48,7 +58,10 @@ if TYPE_CHECKING:
 )
 @click.option("--reason", help="Why the stored results change; kept beside them.")
 @results_option
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     against: Path | None,
     margin: float,
     junit: Path | None,
@@ -67,33 +80,53 @@ def command(
     from benchmark.store import Store
 
     store = Store(results)
+    if against is not None:
+        _look_at(against, store)
     if update:
+        if junit is not None or summary is not None:
+            raise InputError("--update checks nothing; leave --junit and --summary away")
         _update(store, against, reason, curves=curves)
         return
     if reason is not None:
         raise InputError("--reason belongs to --update; leave it away to check")
-    if curves and against is None and not store.root.exists():
+    if not math.isfinite(margin):
+        raise InputError(f"--margin {margin}: give a number of points, such as 1")
+    default = ctx.get_parameter_source("results") is ParameterSource.DEFAULT
+    checked = None
+    if curves and default and against is None and not store.root.exists():
         click.echo(f"no results in {results}: only the loss curves are checked", err=True)
-        checked = None
     else:
         checked = _check(store, against, margin)
+        _show(checked)
     findings = _curve_findings() if curves else []
-    _show(checked, findings, curves=curves)
+    if curves:
+        _show_curves(findings)
     _write(checked, findings, junit, summary)
     sys.exit(_exit_code(checked, findings))
 
 
-def _show(checked: Checked | None, findings: Sequence[str], *, curves: bool) -> None:
+def _look_at(against: Path, store: Store) -> None:
+    """Refuse a folder that holds no stored results, or the new ones themselves."""
+    if not (against / "cells").is_dir():
+        raise InputError(f"--against {against}: no stored results there")
+    if against.resolve() == store.root.resolve():
+        raise InputError("--results and --against are the same store")
+
+
+def _show(checked: Checked) -> None:
     from benchmark.commands.tables import Table, as_items, as_text
     from benchmark.report.regress_text import HEADER, headline, remarks, table_rows
 
-    if checked is not None:
-        click.echo(as_text(Table(HEADER, table_rows(checked))))
-        click.echo(as_items("text", remarks(checked)))
-        click.echo(headline(checked))
-    if curves:
-        click.echo("Loss curves: " + ("left by" if findings else "all as stored."))
-        click.echo(as_items("text", findings), nl=False)
+    click.echo(as_text(Table(HEADER, table_rows(checked))))
+    click.echo(as_items("text", remarks(checked)))
+    click.echo(headline(checked))
+
+
+def _show_curves(findings: Sequence[str]) -> None:
+    from benchmark.commands.tables import as_items
+
+    click.echo("Loss curves: " + ("not as stored." if findings else "all as stored."))
+    click.echo(as_items("text", findings), nl=False)
 
 
 def _write(
@@ -123,7 +156,7 @@ def _markdown(checked: Checked | None, findings: Sequence[str]) -> str:
 
 
 def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:
-    from benchmark.regress import Verdict
+    from benchmark.checked import Verdict
 
     if findings or (checked is not None and checked.of(Verdict.REGRESSED)):
         return 1
@@ -135,17 +168,29 @@ def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:
 
 def _curve_findings() -> list[str]:
     """Train the first steps of each method and say which leave their stored curves."""
-    from benchmark.curves import compare_curves, load_curves, stored_curves
-
-    return [str(finding) for finding in compare_curves(load_curves(stored_curves()), _curves())]
-
-
-def _curves() -> list[Curve]:
     import methods
-    from benchmark.engine.first_losses import first_losses
+    from benchmark.curves import compare_curves, load_curves, stored_curves
     from methods.registry import BUILT_IN
 
-    return [first_losses(methods.get(name)) for name in BUILT_IN]
+    stored = load_curves(stored_curves())
+    findings = []
+    for name in BUILT_IN:
+        if name not in stored:
+            findings.append(f"{name}: no stored curve")
+            continue
+        try:
+            curve = _first_losses(methods.get(name))
+        except Exception as error:  # whatever a broken method does
+            findings.append(f"{name}: cannot be trained ({type(error).__name__}: {error})")
+            continue
+        findings += map(str, compare_curves(stored, [curve]))
+    return findings
+
+
+def _first_losses(method: type[Method]) -> Curve:
+    from benchmark.engine.first_losses import first_losses
+
+    return first_losses(method)
 
 
 def _check(store: Store, against: Path | None, margin: float) -> Checked:
@@ -165,8 +210,6 @@ def _references(store: Store, against: Path | None) -> list[Reference]:
     from benchmark.store import Store
 
     if against is not None:
-        if not (against / "cells").is_dir():
-            raise InputError(f"--against {against}: no stored results there")
         folders: Sequence[Path] = [against]
     else:
         found = sorted(path.parent for path in asset("results").glob("*/cells"))
@@ -190,9 +233,12 @@ def _update(store: Store, against: Path | None, reason: str | None, *, curves: b
     if against is not None:
         _update_results(store, against, reason.strip())
     if curves:
+        import methods
         from benchmark.curves import save_curves, stored_curves
+        from methods.registry import BUILT_IN
 
-        save_curves(stored_curves(), _curves(), reason.strip())
+        new = [_first_losses(methods.get(name)) for name in BUILT_IN]
+        save_curves(stored_curves(), new, reason.strip())
         click.echo(f"loss curves written to {stored_curves()}")
 
 
@@ -200,10 +246,12 @@ def _update_results(store: Store, against: Path, reason: str) -> None:
     from benchmark.refresh import LOG, refresh
     from benchmark.store import Store
 
-    if against.resolve() == store.root.resolve():
-        raise InputError("--update: --results and --against are the same store")
     done = refresh(store, Store(against), reason)
-    for word, slugs in (("added", done.added), ("replaced", done.replaced)):
+    for word, slugs in (
+        ("added", done.added),
+        ("replaced", done.replaced),
+        ("removed", done.removed),
+    ):
         for slug in slugs:
             click.echo(f"{word}: {slug}")
     click.echo(

@@ -192,6 +192,8 @@ class Answers:
                 raise InputError(
                     f"record {record.id[:12]} holds no logits of --select {self._rule}; use last"
                 )
+            if "label" not in arrays or arrays[self._rule].ndim != 2:
+                raise InputError(f"damaged cell: {record.cell.slug}: its logits have no labels")
             labels = arrays["label"].astype(np.int64)
             right = np.asarray(arrays[self._rule].argmax(axis=1) == labels)
             self._read[record.id] = labels, right

@@ -1,19 +1,19 @@
-"""A check of new results as a table for people, Markdown for a pull request, JUnit XML for CI."""
+"""A check of new results as the cells of a table, remarks below it, and JUnit XML for CI."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from benchmark.checked import LEVEL, Checked, Drop, Row, Verdict
 from benchmark.data.imbalance import factor_label
-from benchmark.regress import LEVEL, Checked, Drop, Row, Verdict
 from benchmark.report.compare_text import show_p
+from benchmark.report.escape import plain_text
 
 HEADER = (
     "Dataset", "Protocol", "Factor", "Method", "Metric",
     "Stored", "New", "Change", "p", "Verdict",
 )  # fmt: skip
-
 
 _TAGS = {
     Verdict.REGRESSED: "failure",
@@ -35,18 +35,22 @@ def headline(checked: Checked) -> str:
     )
     counts = [(verdict, len(checked.of(verdict))) for verdict in order]
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
-    return f"{len(checked.rows)} results checked: {found}."
+    results = "1 result" if len(checked.rows) == 1 else f"{len(checked.rows)} results"
+    nothing = "" if any(row.drops for row in checked.rows) else " Nothing could be compared."
+    return f"{results} checked: {found}.{nothing}"
 
 
 def table_rows(checked: Checked) -> list[tuple[str, ...]]:
     """Return the cells under :data:`HEADER`, two rows a result that was compared."""
     rows: list[tuple[str, ...]] = []
     for row in checked.rows:
-        start = (row.dataset, row.protocol, factor_label(row.factor), row.title)
+        title = f"{row.title} ({row.hyper})" if row.hyper else row.title
+        start = (row.dataset, row.protocol, factor_label(row.factor), title)
         if not row.drops:
             rows.append((*start, "-", "-", "-", "-", "-", str(row.verdict)))
         for drop in row.drops:
-            rows.append((*start, drop.metric, *_numbers(drop), str(_of_drop(drop, checked.margin))))
+            verdict = drop.verdict(checked.margin)
+            rows.append((*start, drop.metric, *_numbers(drop), str(verdict)))
     return rows
 
 
@@ -54,16 +58,9 @@ def remarks(checked: Checked) -> list[str]:
     """Return what stands below the table: the rule, what differs, what rests on what."""
     lines = [
         f"A result regresses if overall or mean accuracy falls by more than {checked.margin:.2f} "
-        f"points and p is at most {LEVEL:g}, after Holm's correction over this table."
+        f"points and p is at most {LEVEL:g}: one-sided, after Holm's correction over this table."
     ]
-    for row in checked.rows:
-        if row.verdict is Verdict.INCOMPARABLE:
-            lines.append(f"{row.name} is incomparable: {'; '.join(row.differs)}.")
-        elif row.verdict is Verdict.UNDECIDED:
-            lines.append(
-                f"{row.name}: one seed on each side and not the same one, so nothing tells how far "
-                "seeds differ; train the stored seed or a second one."
-            )
+    lines += [_remark(row) for row in checked.rows if _remark(row)]
     evidence: dict[str, list[str]] = {}
     for row in checked.rows:
         if row.evidence:
@@ -75,45 +72,75 @@ def remarks(checked: Checked) -> list[str]:
     return lines
 
 
+def _remark(row: Row) -> str:
+    if row.verdict is Verdict.INCOMPARABLE:
+        return f"{row.name} is incomparable with {row.reference}: {'; '.join(row.differs)}."
+    if row.verdict is Verdict.NO_REFERENCE:
+        return f"{row.name}: no stored result of this method, dataset and factor."
+    if row.verdict is not Verdict.UNDECIDED:
+        return ""
+    if any(drop.p is None for drop in row.drops):
+        return (
+            f"{row.name} is undecided: it fell by more than the margin, and with one seed on each "
+            "side, of another number or another machine, nothing tells how far seeds differ; "
+            "train a second seed."
+        )
+    return (
+        f"{row.name} is undecided: it fell by more than the margin, but seeds and test images "
+        "differ as much by chance; train more seeds."
+    )
+
+
 def junit(checked: Checked | None, further: Sequence[str] = ()) -> str:
     """Return JUnit XML: a test case a result, and one for each further finding.
 
     A regression is a failure, what is incomparable an error, what cannot be decided is skipped.
+
+    Args:
+        checked: the check, None where there were no results to check.
+        further: findings of another kind, such as of loss curves.
     """
     rows = () if checked is None else checked.rows
     tags = [_TAGS.get(row.verdict) for row in rows]
+    nothing = checked is not None and not any(row.drops or row.differs for row in rows)
     suite = ElementTree.Element(
         "testsuite",
         name="fer-bench check",
-        tests=str(len(rows) + len(further)),
+        tests=str(len(rows) + len(further) + nothing),
         failures=str(tags.count("failure") + len(further)),
-        errors=str(tags.count("error")),
+        errors=str(tags.count("error") + nothing),
         skipped=str(tags.count("skipped")),
     )
     for row in rows:
-        case = ElementTree.SubElement(
-            suite,
-            "testcase",
-            classname=f"{row.dataset}.{row.protocol}.{factor_label(row.factor)}",
-            name=row.method,
-        )
-        _outcome(case, row)
+        where = f"{row.dataset}.{row.protocol}.{factor_label(row.factor)}"
+        _outcome(_case(suite, where, f"{row.method} {row.hyper}".strip()), row)
     for number, finding in enumerate(further, start=1):
-        case = ElementTree.SubElement(suite, "testcase", classname="curves", name=str(number))
-        ElementTree.SubElement(case, "failure", message=finding)
+        case = _case(suite, "curves", str(number))
+        ElementTree.SubElement(case, "failure", message=plain_text(finding))
+    if nothing:
+        case = _case(suite, "check", "anything")
+        ElementTree.SubElement(case, "error", message="nothing could be compared")
     ElementTree.indent(suite)
     text: str = ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
     return text + "\n"
 
 
+def _case(suite: ElementTree.Element, where: str, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(
+        suite, "testcase", classname=plain_text(where), name=plain_text(name)
+    )
+
+
 def _outcome(case: ElementTree.Element, row: Row) -> None:
     tag = _TAGS.get(row.verdict)
-    told = [f"{drop.metric}: {' '.join(_numbers(drop))}" for drop in row.drops] or [*row.differs]
-    if tag is not None:
-        found = ElementTree.SubElement(case, tag, message=f"{row.verdict}: {'; '.join(told)}")
-        found.text = row.evidence
-    else:
-        ElementTree.SubElement(case, "system-out").text = "\n".join([*told, row.evidence])
+    told = [f"{drop.metric}: {' '.join(_numbers(drop))}" for drop in row.drops]
+    if tag is None:
+        text = plain_text("; ".join([*told, row.evidence]))
+        ElementTree.SubElement(case, "system-out").text = text
+        return
+    message = plain_text("; ".join([str(row.verdict), *told, _remark(row)]).removesuffix("; "))
+    found = ElementTree.SubElement(case, tag, message=message)
+    found.text = plain_text(row.evidence)
 
 
 def _numbers(drop: Drop) -> tuple[str, str, str, str]:
@@ -121,11 +148,3 @@ def _numbers(drop: Drop) -> tuple[str, str, str, str]:
     p = "-" if drop.p is None else show_p(drop.p)
     change = f"{-drop.points:+.2f}" if abs(drop.points) >= 0.005 else "0.00"
     return f"{100 * drop.stored:.2f}", f"{100 * drop.new:.2f}", change, p
-
-
-def _of_drop(drop: Drop, margin: float) -> Verdict:
-    """Return the verdict of one metric, as the result's own is that of the worse one."""
-    if drop.fails(margin):
-        return Verdict.REGRESSED
-    undecided = drop.points > margin and drop.p is None
-    return Verdict.UNDECIDED if undecided else Verdict.HELD

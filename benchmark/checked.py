@@ -1,0 +1,106 @@
+"""What a check of new results against stored ones comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from benchmark.data.imbalance import factor_label
+from benchmark.stats import Metric
+
+LEVEL = 0.05
+"""A drop counts as separate up to this p-value, adjusted over all drops of a check."""
+
+
+class Verdict(StrEnum):
+    """What the gate says of one method on one training set."""
+
+    HELD = "held"
+    REGRESSED = "regressed"
+    UNDECIDED = "undecided"
+    INCOMPARABLE = "incomparable"
+    NO_REFERENCE = "no reference"
+
+
+@dataclass(frozen=True)
+class Drop:
+    """How far one accuracy fell.
+
+    Attributes:
+        metric: ``overall`` or ``mean``.
+        stored: in 0..1, averaged over the seeds that count.
+        new: likewise.
+        p: one-sided, adjusted over all drops of a check; None where nothing tells chance apart.
+    """
+
+    metric: Metric
+    stored: float
+    new: float
+    p: float | None
+
+    @property
+    def points(self) -> float:
+        """Percentage points that the new accuracy is lower by."""
+        return 100 * (self.stored - self.new)
+
+    def verdict(self, margin: float) -> Verdict:
+        """Say whether it is larger than the margin, in points, and whether that is chance."""
+        if self.points <= margin:
+            return Verdict.HELD
+        return Verdict.REGRESSED if self.p is not None and self.p <= LEVEL else Verdict.UNDECIDED
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one training set, new against stored.
+
+    Attributes:
+        dataset: the dataset's name.
+        protocol: the protocol's name.
+        factor: the imbalance factor, None for the unmodified set.
+        method: the method's name.
+        title: its name in tables.
+        hyper: its hyper-parameters, where the new results hold several variants; else empty.
+        reference: the name of the stored results, empty without any.
+        evidence: what the p-values rest on.
+        drops: of each metric; empty where nothing can be compared.
+        differs: where the two are incomparable, what differs, a line each.
+        verdict: the answer.
+    """
+
+    dataset: str
+    protocol: str
+    factor: float | None
+    method: str
+    title: str
+    hyper: str = ""
+    reference: str = ""
+    evidence: str = ""
+    drops: tuple[Drop, ...] = ()
+    differs: tuple[str, ...] = ()
+    verdict: Verdict = Verdict.NO_REFERENCE
+
+    @property
+    def name(self) -> str:
+        """How people name it: ``mek-ferplus-150``."""
+        variant = f" ({self.hyper})" if self.hyper else ""
+        return f"{self.method}-{self.dataset}-{factor_label(self.factor)}{variant}"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check came to.
+
+    Attributes:
+        margin: points that an accuracy may fall by.
+        rows: one for each method and training set of the new results.
+        absent: names of stored results of the same training sets that the new ones lack.
+    """
+
+    margin: float
+    rows: tuple[Row, ...]
+    absent: tuple[str, ...]
+
+    def of(self, verdict: Verdict) -> list[Row]:
+        """Return the rows with a verdict."""
+        return [row for row in self.rows if row.verdict is verdict]
