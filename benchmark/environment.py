@@ -24,7 +24,7 @@ def describe() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
-        "command": [Path(sys.argv[0]).name, *map(_homely, sys.argv[1:])],
+        "command": ["fer-bench", *map(_homely, sys.argv[1:])],
         **_revision(),
     }
 
