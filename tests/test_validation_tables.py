@@ -57,10 +57,10 @@ PLAIN = [
     ["EAC (consistency=5)", "150", *printed(GOOD)],
 ]
 MIXED = [
-    ["Baseline", "150", "a", "training.epochs=4", *printed(FAIR)],
-    ["Baseline", "150", "b", "training.epochs=6", *printed(POOR)],
-    ["EAC (consistency=1)", "150", "a", "training.epochs=4", *printed(FAIR)],
-    ["EAC (consistency=5)", "150", "a", "training.epochs=4", *printed(GOOD)],
+    ["Baseline", "150", "a", "training.epochs=6", *printed(FAIR)],
+    ["Baseline", "150", "b", "training.epochs=9", *printed(POOR)],
+    ["EAC (consistency=1)", "150", "a", "training.epochs=6", *printed(FAIR)],
+    ["EAC (consistency=5)", "150", "a", "training.epochs=6", *printed(GOOD)],
 ]
 
 
@@ -70,7 +70,7 @@ def tries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(tmp_path_factory.mktemp("tries"))
     strong = {"consistency": 5.0, "erase": 1.0}
     weak = {"consistency": 1.0, "erase": 1.0}
-    more = ["training.epochs=6"]
+    more = ["training.epochs=9"]
     store.add(*made_record("eac", hyper=strong, validation=[POOR, GOOD]))
     store.add(*made_record("eac", hyper=weak, validation=[GOOD, FAIR]))
     store.add(*made_record("baseline", validation=[POOR, FAIR]))
@@ -173,7 +173,7 @@ def test_whatever_tells_groups_apart_is_named() -> None:
             {"weights": "scratch"},
             {"precision": "fp32"},
             {"fingerprint": "f" * 64},
-            {"protocol": load_protocol("paper", ["training.epochs=4"]).identity()},
+            {"protocol": load_protocol("paper", ["training.epochs=6"]).identity()},
             {"protocol": cell.protocol | {"recipe": "authors"}},
         )
     ]
@@ -184,7 +184,7 @@ def test_whatever_tells_groups_apart_is_named() -> None:
     own, *rest = (dict(word.split("=") for word in found[r.id].split(" ")) for r in records[1:])
     assert own == {
         "data": cell.fingerprint[:12],
-        "protocol": "compact-v1",
+        "protocol": "compact-v2",
         "recipe": "shared",
         "backbone.name": "dlib-face",
         "weights": "a" * 12,
