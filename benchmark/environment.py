@@ -7,10 +7,14 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+CELLS_OPTION = "--cells"
+"""Hands a job of a sweep its cells, in a file that is gone when the sweep ends."""
 
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas")
 
@@ -24,7 +28,7 @@ def describe() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
-        "command": ["fer-bench", *map(_homely, sys.argv[1:])],
+        "command": ["fer-bench", *_repeatable(sys.argv[1:])],
         **_revision(),
     }
 
@@ -60,6 +64,15 @@ def free_memory_bytes() -> int | None:
     except OSError:
         pass
     return None
+
+
+def _repeatable(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments that a reader can give again."""
+    kept = list(arguments)
+    if CELLS_OPTION in kept:
+        at = kept.index(CELLS_OPTION)
+        del kept[at : at + 2]
+    return [_homely(argument) for argument in kept]
 
 
 def _homely(argument: str) -> str:

@@ -27,3 +27,10 @@ def test_the_command_does_not_name_the_user(
     monkeypatch.setattr(Path, "home", lambda: Path("/home/ann"))
     monkeypatch.setattr(sys, "argv", ["/home/ann/.venv/bin/fer-bench", "run", argument])
     assert environment.describe()["command"] == ["fer-bench", "run", kept]
+
+
+def test_the_command_can_be_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of a sweep is handed a file that is gone when somebody reads the record."""
+    handed = ["fer-bench", "run", "--seeds=0", "--cells", "/tmp/x/cells.json", "--jobs", "1"]
+    monkeypatch.setattr(sys, "argv", handed)
+    assert environment.describe()["command"] == ["fer-bench", "run", "--seeds=0", "--jobs", "1"]

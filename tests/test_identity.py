@@ -223,7 +223,7 @@ def test_the_time_left_follows_records_of_the_same_method() -> None:
     wanted = made_cell("mek", seed=5)
     assert seconds_for(wanted, [quick, slow]) == pytest.approx(400.0)
     assert seconds_for(made_cell("cb"), [quick]) == pytest.approx(180.0), "any method, if none"
-    longer = made_cell("mek", overrides=["training.epochs=8"])
+    longer = made_cell("mek", overrides=["training.epochs=12"])
     assert seconds_for(longer, [slow]) == pytest.approx(800.0)
     assert seconds_for(made_cell("mek", overrides=["image.size=64"]), [slow]) is None
     known = slow.model_copy(update={"provenance": {"process_peak_memory_bytes": 7}})

@@ -15,6 +15,7 @@ import click
 
 from benchmark.commands.options import results_option
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
+from benchmark.environment import CELLS_OPTION
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class _How:
 @click.option(
     "--deterministic", is_flag=True, help="On a GPU, only kernels that repeat bit for bit."
 )
-@click.option("--cells", "cells_file", type=click.Path(path_type=Path), hidden=True)
+@click.option(CELLS_OPTION, "cells_file", type=click.Path(path_type=Path), hidden=True)
 @results_option
 def command(
     only: tuple[str, ...],
@@ -151,7 +152,7 @@ def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Seq
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.json"
         file.write_text(json.dumps([cell.slug for cell in cells]), encoding="utf-8")
-        codes = run_jobs([*command, "--cells", str(file)], jobs, click.echo)
+        codes = run_jobs([*command, CELLS_OPTION, str(file)], jobs, click.echo)
     if 130 in codes:
         raise KeyboardInterrupt
     for number, code in enumerate(codes, start=1):
