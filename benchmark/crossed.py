@@ -17,14 +17,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ClassParts:
-    """What each class adds to the variance of a difference.
+    """What each class adds to the variance of a difference between a and b.
+
+    The last two hold a form in the two weights of a class, w_a of a and w_b of b:
+    w_a^2 times the first row, less 2 w_a w_b times the second, plus w_b^2 times the third.
 
     Attributes:
         labels: (K,) the classes that have images.
         sizes: (K,) their images.
         recalls: (2, S, K) of a and of b.
-        images: (K,) variance of the difference from the choice of the class's images.
-        answers: (K,) the share of the seeds' variance that is chance of single answers.
+        images: (3, K) variance from the choice of the class's images.
+        answers: (3, K) the share of the seeds' variance that is chance of single answers.
     """
 
     labels: NDArray[Any]
@@ -57,20 +60,32 @@ def class_parts(truth: NDArray[Any], a: NDArray[np.bool_], b: NDArray[np.bool_])
         return np.asarray(np.add.reduceat(values, starts, axis=-1, dtype=np.float64))
 
     recalls = np.stack([of_class(a), of_class(b)]) / n
-    mean = (a.sum(axis=0, dtype=np.float64) - b.sum(axis=0, dtype=np.float64)) / seeds  # (n,)
+    mean = np.stack([a.sum(axis=0), b.sum(axis=0)]) / seeds  # (2, n)
     centre = of_class(mean) / n
-    square = of_class((mean - np.repeat(centre, counts)) ** 2)
+    off = mean - np.repeat(centre, counts, axis=1)
     # A class of one image has no spread to measure: its difference stands for it.
-    spread = np.where(n > 1, square / np.maximum(n - 1, 1), centre**2)
-    answers = np.zeros(len(n))
+    spread = np.where(n > 1, of_class(_products(off)) / np.maximum(n - 1, 1), _products(centre))
+    answers = np.zeros((3, len(n)))
     if seeds > 1:
-        # The squares that rows and columns leave of x = a - b, by sums: x^2 is 1 where they differ.
-        of_seed = recalls[0] - recalls[1]
-        left = of_class((a != b).sum(axis=0)) - seeds * of_class(mean**2)
-        left -= n * ((of_seed - centre) ** 2).sum(axis=0)
-        answers = np.maximum(left, 0) / ((seeds - 1) * np.maximum(n - 1, 1) * n * seeds)
-        answers[n == 1] = 0
+        # The squares that rows and columns leave, by sums; products of answers are their "and".
+        both = np.stack([a.sum(axis=0), (a & b).sum(axis=0), b.sum(axis=0)])
+        left = of_class(both) - seeds * of_class(_products(mean))
+        left -= n * _products(recalls - centre[:, None]).sum(axis=1)
+        answers = left / ((seeds - 1) * np.maximum(n - 1, 1) * n * seeds)
+        answers[:, n == 1] = 0
     return ClassParts(labels, n, recalls, spread / n, answers)
+
+
+def _products(of: Floats) -> Floats:
+    """Return a's squares, products of a and b, and b's squares, (3, ...), of values (2, ...)."""
+    return np.stack([of[0] * of[0], of[0] * of[1], of[1] * of[1]])
+
+
+def _form(rows: Floats, weights: Floats) -> Floats:
+    """Return a class's form, (C, K), of its rows (3, K) for weights (C, 2, K)."""
+    a, b = weights[:, 0], weights[:, 1]
+    # In this order it is exactly 0 where a and b answer and weigh the same.
+    return np.asarray(a * a * rows[0] - 2 * (a * b * rows[1]) + b * b * rows[2])
 
 
 def decide(parts: ClassParts, weights: Floats, level: float) -> list[Decision]:
@@ -78,27 +93,30 @@ def decide(parts: ClassParts, weights: Floats, level: float) -> list[Decision]:
 
     Args:
         parts: of K classes.
-        weights: (C, K), a row a weighting, summing to 1.
+        weights: (C, 2, K), what each recall of a and of b counts for.
         level: of the intervals, in (0, 1).
     """
     from scipy.special import stdtr, stdtrit
 
-    by_seed = weights @ parts.recalls.transpose(0, 2, 1)  # (2, C, S)
+    by_seed = np.einsum("cwk,wsk->wcs", weights, parts.recalls)
     estimates = (by_seed[0] - by_seed[1]).mean(axis=1)
-    images = weights**2 @ parts.images
-    squares = weights**4 @ (parts.images**2 / np.maximum(parts.sizes - 1, 1))
+    of_images = np.maximum(_form(parts.images, weights), 0)  # (C, K)
+    images = of_images.sum(axis=1)
+    squares = of_images**2 @ (1 / np.maximum(parts.sizes - 1, 1))
     variance, seeds = images, by_seed.shape[2]
     if seeds > 1:
         of_seeds = by_seed.var(axis=2, ddof=1) / seeds  # (2, C)
-        variance = images + np.maximum(of_seeds.sum(axis=0) - weights**2 @ parts.answers, 0)
+        answers = np.maximum(_form(parts.answers, weights), 0).sum(axis=1)
+        variance = images + np.maximum(of_seeds.sum(axis=0) - answers, 0)
         squares = squares + (of_seeds**2).sum(axis=0) / (seeds - 1)
     error = np.sqrt(variance)
-    moves = error > 1e-12  # anything smaller is rounding
+    # Anything smaller is rounding of the terms that cancel.
+    moves = variance > 1e-13 * (weights**2).sum(axis=(1, 2))
     freedom = np.divide(variance**2, squares, out=np.full(len(error), np.inf), where=squares > 0)
     distance = np.divide(np.abs(estimates), error, out=np.zeros(len(error)), where=moves)
     p_values, reach = 2 * stdtr(freedom, -distance), -stdtrit(freedom, (1 - level) / 2)
     # No answer differs, or all differ the same way: what n tosses of a coin would give.
-    sizes = (weights > 0) @ parts.sizes
+    sizes = weights.any(axis=1) @ parts.sizes
     alike = np.where(np.abs(estimates) > 1e-12, 0.5 ** (sizes - 1), 1.0)
     columns = (
         np.where(moves, p_values, alike),
@@ -128,6 +146,7 @@ def deciding_p_values(
     """
     parts = class_parts(np.asarray(labels), correct_a, correct_b)
     shares, equal = parts.sizes / parts.sizes.sum(), np.ones(len(parts.sizes)) / len(parts.sizes)
-    decided = decide(parts, np.vstack([shares, equal, np.eye(len(parts.sizes))]), 0.95)
+    weights = np.vstack([shares, equal, np.eye(len(parts.sizes))])
+    decided = decide(parts, np.stack([weights, weights], axis=1), 0.95)
     columns: list[str | int] = ["overall", "mean", *map(int, parts.labels)]
     return {column: found.p for column, found in zip(columns, decided, strict=True)}

@@ -183,7 +183,7 @@ def paired_difference(
     estimate = float(np.mean(per_seed))
     drawn = _bootstrap(classes, weights, resamples, seed)
     answers = np.asarray(correct_a, dtype=np.bool_), np.asarray(correct_b, dtype=np.bool_)
-    (decided,) = decide(class_parts(truth, *answers), weights[None], LEVEL)
+    (decided,) = decide(class_parts(truth, *answers), np.stack([weights, weights])[None], LEVEL)
     error_images, error, freedom = decided.error_images, decided.error, decided.freedom
     p, reach = decided.p, decided.reach
     tail = (1 - LEVEL) / 2
