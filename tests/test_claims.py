@@ -244,6 +244,28 @@ def test_measured_forms(store: Store) -> None:
     assert page.count("<table>") == len(load_claims()) - 1  # one is of RAF-DB alone
 
 
+def test_brief_counts_what_the_cells_say(store: Store) -> None:
+    """Factor 100 lacks RUL: MEK is best against whom there is, and incomplete all the same."""
+    cells = held("--results", str(store.root))
+    rows = held("--results", str(store.root), "--brief")
+    assert [row["Claim"] for row in rows] == list(dict.fromkeys(str(c["claim"]) for c in cells))
+    for row in rows:
+        own = [cell for cell in cells if cell["claim"] == row["Claim"]]
+        counted = Counter(
+            "Incomplete" if not c["complete"] and c["verdict"] == "undecided" else c["verdict"]
+            for c in own
+        )
+        names = {"Hold": "holds", "Do not hold": "does not hold", "Undecided": "undecided"}
+        for column in (*names, "Incomplete"):
+            assert row[column] == str(counted[names.get(column, column)]), (row, column)
+        assert row["Cells"] == str(len(own))
+    best = next(row for row in rows if row["Claim"] == "mek-best-overall")
+    assert (best["Hold"], best["Undecided"], best["Incomplete"]) == ("2", "0", "1")
+    page = call("--results", str(store.root), "--brief", "--format", "markdown").output
+    assert MarkdownIt().enable("table").render(page).count("<tr>") == len(rows) + 1
+    assert call("--source", "paper", "--brief").output.startswith("published numbers")
+
+
 def test_names_of_others_are_escaped(tmp_path: Path) -> None:
     made = Store(tmp_path / "runs")
     record, arrays = made_record("mek", 150.0, 0)

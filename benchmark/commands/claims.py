@@ -40,11 +40,14 @@ READING = {
     show_default=True,
     help="The stored records, or the published tables.",
 )
+@click.option("--brief", is_flag=True, help="A row for each sentence: how many cells stand how.")
 @select_option
 @results_option
 @text_format_option
 @out_option
-def command(source: str, rule: str, results: Path, format_name: str, out: Path | None) -> None:
+def command(
+    source: str, brief: bool, rule: str, results: Path, format_name: str, out: Path | None
+) -> None:
     """Hold the checkable sentences of the paper against numbers, cell by cell.
 
     The sentences are data: results/paper/claims.toml. The verdict of a cell is 'holds', 'does not
@@ -58,6 +61,9 @@ def command(source: str, rule: str, results: Path, format_name: str, out: Path |
 
     claims = load_claims()
     sources = _sources(source, rule, results, claims)
+    if brief:
+        write_out(_brief(claims, sources, format_name, READING[source]), out)
+        return
     held = [(claim, [v for numbers in sources for v in hold(claim, numbers)]) for claim in claims]
     if format_name in ("csv", "json"):
         rows = [
@@ -87,6 +93,26 @@ def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) 
             "dataset; --source paper holds them against the published tables"
         )
     return [Measured(group, answers) for group in groups]
+
+
+def _brief(
+    claims: Sequence[AnyClaim], sources: Sequence[Source], format_name: str, reading: str
+) -> str:
+    """Return a table of the claims for each source."""
+    from benchmark.commands.tables import FORMATS, Table, as_items, flat_as
+    from benchmark.report.verdicts import BRIEF_HEADER, brief_row, hold
+
+    held = [(numbers.title, claim, hold(claim, numbers)) for numbers in sources for claim in claims]
+    rows = [(title, brief_row(claim, verdicts)) for title, claim, verdicts in held if verdicts]
+    if format_name in ("csv", "json"):
+        header = ("Source", *BRIEF_HEADER)
+        return flat_as(format_name, [dict(zip(header, (t, *r), strict=True)) for t, r in rows])
+    pieces = []
+    for numbers in sources:
+        pieces.append(as_items(format_name, [numbers.title], bullet=""))
+        of_source = [row for title, row in rows if title == numbers.title]
+        pieces.append(FORMATS[format_name](Table(BRIEF_HEADER, of_source)))
+    return "\n".join([*pieces, as_items(format_name, [reading], bullet="")])
 
 
 def _text(

@@ -33,6 +33,7 @@ class Verdict:
         high: upper end.
         p: its two-sided p-value, not adjusted.
         reason: in words.
+        complete: whether all numbers that the cell asks for are there.
         records: ids of all records used.
     """
 
@@ -49,6 +50,7 @@ class Verdict:
     high: float | None
     p: float | None
     reason: str
+    complete: bool
     records: tuple[str, ...]
 
 
@@ -95,6 +97,7 @@ def _judge(claim: AnyClaim, dataset: str, case: Case, source: Source) -> Verdict
         high=weakest.high if weakest else None,
         p=weakest.p if weakest else None,
         reason=reason,
+        complete=not missing,
         records=tuple(dict.fromkeys(r for _, margin in found for r in margin.records)),
     )
 
@@ -155,6 +158,22 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         counted.append(f"{n} {one if n == 1 else several}")
     cells = "1 cell" if len(verdicts) == 1 else f"{len(verdicts)} cells"
     return f"{cells}: {', '.join(counted)}."
+
+
+BRIEF_HEADER = ("Claim", "Sentence", "Cells", "Hold", "Do not hold", "Undecided", "Incomplete")
+
+
+def brief_row(claim: AnyClaim, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return a claim as the cells of a table under ``BRIEF_HEADER``.
+
+    Undecided are cells whose numbers are all there; what lacks one is incomplete, unless those that
+    are there settle it.
+    """
+    states = [
+        "incomplete" if v.verdict == UNDECIDED and not v.complete else v.verdict for v in verdicts
+    ]
+    counted = [states.count(what) for what in (*VERDICTS, "incomplete")]
+    return (claim.id, claim.sentence, str(len(verdicts)), *map(str, counted))
 
 
 def table_header(*, measured: bool) -> tuple[str, ...]:
