@@ -82,10 +82,12 @@ def _products(of: Floats) -> Floats:
 
 
 def _form(rows: Floats, weights: Floats) -> Floats:
-    """Return a class's form, (C, K), of its rows (3, K) for weights (C, 2, K)."""
+    """Return a class's form, (C, K), of its rows (3, K) for weights (C, 2, K); never negative."""
     a, b = weights[:, 0], weights[:, 1]
-    # In this order it is exactly 0 where a and b answer and weigh the same.
-    return np.asarray(a * a * rows[0] - 2 * (a * b * rows[1]) + b * b * rows[2])
+    squares = a * a * rows[0] + b * b * rows[2]
+    form = squares - 2 * (a * b * rows[1])
+    # What is left where all but the rounding cancels is none.
+    return np.where(form > 1e-13 * squares, form, 0.0)
 
 
 def decide(parts: ClassParts, weights: Floats, level: float) -> list[Decision]:
@@ -100,19 +102,20 @@ def decide(parts: ClassParts, weights: Floats, level: float) -> list[Decision]:
 
     by_seed = np.einsum("cwk,wsk->wcs", weights, parts.recalls)
     estimates = (by_seed[0] - by_seed[1]).mean(axis=1)
-    of_images = np.maximum(_form(parts.images, weights), 0)  # (C, K)
+    of_images = _form(parts.images, weights)  # (C, K)
     images = of_images.sum(axis=1)
     squares = of_images**2 @ (1 / np.maximum(parts.sizes - 1, 1))
     variance, seeds = images, by_seed.shape[2]
     if seeds > 1:
         of_seeds = by_seed.var(axis=2, ddof=1) / seeds  # (2, C)
-        answers = np.maximum(_form(parts.answers, weights), 0).sum(axis=1)
+        answers = _form(parts.answers, weights).sum(axis=1)
         variance = images + np.maximum(of_seeds.sum(axis=0) - answers, 0)
         squares = squares + (of_seeds**2).sum(axis=0) / (seeds - 1)
     error = np.sqrt(variance)
-    # Anything smaller is rounding of the terms that cancel.
-    moves = variance > 1e-13 * (weights**2).sum(axis=(1, 2))
+    moves = error > 1e-12  # anything smaller is rounding
     freedom = np.divide(variance**2, squares, out=np.full(len(error), np.inf), where=squares > 0)
+    # Where parts are subtracted the formula can fall below what the seeds alone would have.
+    freedom = np.maximum(freedom, seeds - 1)
     distance = np.divide(np.abs(estimates), error, out=np.zeros(len(error)), where=moves)
     p_values, reach = 2 * stdtr(freedom, -distance), -stdtrit(freedom, (1 - level) / 2)
     # No answer differs, or all differ the same way: what n tosses of a coin would give.

@@ -56,6 +56,44 @@ def test_equal_classes_are_seldom_called_different() -> None:
     assert wrong <= scipy.stats.binom.ppf(0.999, 400, 0.05)
 
 
+def test_a_difference_of_one_answer_in_a_million_is_chance() -> None:
+    a = np.ones((4, 1_000_000), dtype=bool)
+    b = a.copy()
+    b[0, 0] = False
+    found = contrast(np.zeros(1_000_000, int), a, b, [1.0], [1.0])
+    assert found.p > 0.3
+    assert found.low < 0 < found.high
+
+
+def test_a_class_that_hardly_counts_is_heard() -> None:
+    labels = np.repeat([0, 1], [3000, 18])
+    a = np.random.default_rng(14).random((2, 3018)) < 0.7
+    b = a.copy()
+    b[0, 3000:3003] ^= True
+    only = contrast(labels, a, b, [0.0, 1.0], [0.0, 1.0])
+    small = contrast(labels, a, b, [1.0, 1e-6], [1.0, 1e-6])
+    assert small.estimate == pytest.approx(1e-6 * only.estimate)
+    assert small.p > 0.05
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_answers_that_never_vary_are_tosses_of_a_coin(seeds: int) -> None:
+    right, wrong = np.ones((seeds, 5), dtype=bool), np.zeros((seeds, 5), dtype=bool)
+    found = contrast(np.zeros(5, int), right, wrong, [1.0], [1.0])
+    assert (found.estimate, found.low, found.high, found.p) == (1, 1, 1, 0.5**4)
+    nothing = contrast(np.zeros(5, int), right, wrong, [0.0], [0.0])
+    assert (nothing.estimate, nothing.p) == (0, 1)
+
+
+def test_an_interval_is_never_absurd() -> None:
+    """Seeds that differ by chance of single answers alone leave few degrees of freedom."""
+    a = np.random.default_rng(15).random((3, 20)) < 0.6
+    b = a.copy()
+    b[:, 4] ^= True
+    found = contrast(np.zeros(20, int), a, b, [1.0], [1.0])
+    assert found.high - found.low < 1
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         contrast([0, 1], [[True, False]], [[True]], [1, 1], [1, 1])
