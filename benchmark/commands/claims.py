@@ -30,6 +30,7 @@ READING = {
     "margins), and is undecided otherwise. Nothing is adjusted for the number of cells. With one "
     "seed, p knows only the test images and speaks of these trained networks.",
 }
+OTHER_NOTE = "* The sentence was made for the other dataset; it is held here all the same."
 
 
 @click.command("claims", short_help="Hold the paper's sentences against numbers.")
@@ -99,20 +100,27 @@ def _brief(
     claims: Sequence[AnyClaim], sources: Sequence[Source], format_name: str, reading: str
 ) -> str:
     """Return a table of the claims for each source."""
-    from benchmark.commands.tables import FORMATS, Table, as_items, flat_as
-    from benchmark.report.verdicts import BRIEF_HEADER, brief_row, hold
+    from dataclasses import asdict
 
-    held = [(numbers.title, claim, hold(claim, numbers)) for numbers in sources for claim in claims]
-    rows = [(title, brief_row(claim, verdicts)) for title, claim, verdicts in held if verdicts]
+    from benchmark.commands.tables import FORMATS, Table, as_items, flat_as
+    from benchmark.report.verdicts import BRIEF_HEADER, OPEN_NOTE, brief_row, hold, tallies
+
+    found = [
+        (numbers.title, [(claim, t) for claim in claims for t in tallies(hold(claim, numbers))])
+        for numbers in sources
+    ]
     if format_name in ("csv", "json"):
-        header = ("Source", *BRIEF_HEADER)
-        return flat_as(format_name, [dict(zip(header, (t, *r), strict=True)) for t, r in rows])
+        return flat_as(format_name, [asdict(t) for _, counted in found for _, t in counted])
     pieces = []
-    for numbers in sources:
-        pieces.append(as_items(format_name, [numbers.title], bullet=""))
-        of_source = [row for title, row in rows if title == numbers.title]
-        pieces.append(FORMATS[format_name](Table(BRIEF_HEADER, of_source)))
-    return "\n".join([*pieces, as_items(format_name, [reading], bullet="")])
+    for title, counted in found:
+        pieces.append(as_items(format_name, [title], bullet=""))
+        rows = [brief_row(claim, tally) for claim, tally in counted]
+        pieces.append(FORMATS[format_name](Table(BRIEF_HEADER, rows)))
+    everything = [tally for _, counted in found for _, tally in counted]
+    notes = [reading]
+    notes += [OPEN_NOTE] * any(tally.open for tally in everything)
+    notes += [OTHER_NOTE] * any(not tally.made_for for tally in everything)
+    return "\n".join([*pieces, *(as_items(format_name, [note], bullet="") for note in notes)])
 
 
 def _text(
@@ -139,6 +147,5 @@ def _text(
             rows = [table_row(v, measured=measured, mark=mark.get(v.source, "")) for v in verdicts]
             pieces.append(FORMATS[format_name](Table(table_header(measured=measured), rows)))
     if any(not v.made_for for _, verdicts in held for v in verdicts):
-        note = "* The sentence was made for the other dataset; it is held here all the same."
-        pieces.append(as_items(format_name, [note], bullet=""))
+        pieces.append(as_items(format_name, [OTHER_NOTE], bullet=""))
     return "\n".join(pieces)

@@ -33,7 +33,8 @@ class Verdict:
         high: upper end.
         p: its two-sided p-value, not adjusted.
         reason: in words.
-        complete: whether all numbers that the cell asks for are there.
+        open: undecided for want of numbers: one is missing or ambiguous, or the sentence says
+            nothing of the cell.
         records: ids of all records used.
     """
 
@@ -50,7 +51,7 @@ class Verdict:
     high: float | None
     p: float | None
     reason: str
-    complete: bool
+    open: bool
     records: tuple[str, ...]
 
 
@@ -97,7 +98,7 @@ def _judge(claim: AnyClaim, dataset: str, case: Case, source: Source) -> Verdict
         high=weakest.high if weakest else None,
         p=weakest.p if weakest else None,
         reason=reason,
-        complete=not missing,
+        open=verdict == UNDECIDED and bool(missing or case.hindrance or not found),
         records=tuple(dict.fromkeys(r for _, margin in found for r in margin.records)),
     )
 
@@ -156,24 +157,81 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         n = sum(verdict.verdict == what for verdict in verdicts)
         one, several = words.get(what, (what, what))
         counted.append(f"{n} {one if n == 1 else several}")
+    if wanting := sum(verdict.open for verdict in verdicts):
+        counted[-1] += f" ({wanting} for want of numbers)"
     cells = "1 cell" if len(verdicts) == 1 else f"{len(verdicts)} cells"
     return f"{cells}: {', '.join(counted)}."
 
 
-BRIEF_HEADER = ("Claim", "Sentence", "Cells", "Hold", "Do not hold", "Undecided", "Incomplete")
+@dataclass(frozen=True)
+class Tally:
+    """How the cells of a claim stand on one dataset.
 
-
-def brief_row(claim: AnyClaim, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
-    """Return a claim as the cells of a table under ``BRIEF_HEADER``.
-
-    Undecided are cells whose numbers are all there; what lacks one is incomplete, unless those that
-    are there settle it.
+    Attributes:
+        source: what the numbers are, for people.
+        claim: its id.
+        dataset: the dataset's name.
+        made_for: whether the sentence speaks of this dataset.
+        cells: how many there are.
+        hold: in how many the sentence holds.
+        do_not_hold: in how many it does not.
+        undecided: in how many the numbers do not decide.
+        open: in how many there are none to decide by, see :class:`Verdict`.
     """
-    states = [
-        "incomplete" if v.verdict == UNDECIDED and not v.complete else v.verdict for v in verdicts
-    ]
-    counted = [states.count(what) for what in (*VERDICTS, "incomplete")]
-    return (claim.id, claim.sentence, str(len(verdicts)), *map(str, counted))
+
+    source: str
+    claim: str
+    dataset: str
+    made_for: bool
+    cells: int
+    hold: int
+    do_not_hold: int
+    undecided: int
+    open: int
+
+
+def tallies(verdicts: Sequence[Verdict]) -> list[Tally]:
+    """Count the verdicts on one claim, dataset by dataset."""
+    return [_tally([v for v in verdicts if v.dataset == d]) for d in _datasets(verdicts)]
+
+
+def _datasets(verdicts: Sequence[Verdict]) -> list[str]:
+    return list(dict.fromkeys(verdict.dataset for verdict in verdicts))
+
+
+def _tally(verdicts: Sequence[Verdict]) -> Tally:
+    one = verdicts[0]
+    states = ["open" if verdict.open else verdict.verdict for verdict in verdicts]
+    return Tally(
+        source=one.source,
+        claim=one.claim,
+        dataset=one.dataset,
+        made_for=one.made_for,
+        cells=len(states),
+        hold=states.count(HOLDS),
+        do_not_hold=states.count(FAILS),
+        undecided=states.count(UNDECIDED),
+        open=states.count("open"),
+    )
+
+
+BRIEF_HEADER = ("Sentence", "Dataset", "Cells", "Hold", "Do not hold", "Undecided", "Open")
+OPEN_NOTE = (
+    "Open: undecided for want of numbers, because a record is missing or ambiguous or the sentence "
+    "says nothing of the cell."
+)
+
+
+def brief_row(claim: AnyClaim, tally: Tally) -> tuple[str, ...]:
+    """Return a tally as the cells of a table under ``BRIEF_HEADER``."""
+    means = f" That is: {claim.definition}." if claim.definition else ""
+    counted = (tally.cells, tally.hold, tally.do_not_hold, tally.undecided, tally.open)
+    title = _dataset_title(tally.dataset, made_for=tally.made_for)
+    return (f"{claim.sentence}{means}", title, *map(str, counted))
+
+
+def _dataset_title(dataset: str, *, made_for: bool) -> str:
+    return DATASET_TITLES.get(dataset, dataset) + ("" if made_for else "*")
 
 
 def table_header(*, measured: bool) -> tuple[str, ...]:
@@ -191,9 +249,7 @@ def table_row(verdict: Verdict, *, measured: bool, mark: str = "") -> tuple[str,
         measured: whether it has an interval and records.
         mark: what tells its source from others, empty where there is one.
     """
-    dataset = DATASET_TITLES.get(verdict.dataset, verdict.dataset) + (
-        "" if verdict.made_for else "*"
-    )
+    dataset = _dataset_title(verdict.dataset, made_for=verdict.made_for)
     effect = "-" if verdict.effect is None else f"{verdict.effect:+.2f}"
     if verdict.low is not None and verdict.high is not None:
         effect += f" [{verdict.low:+.2f}, {verdict.high:+.2f}]"
