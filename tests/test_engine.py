@@ -13,6 +13,7 @@ import methods
 from benchmark.data.dataset import Part
 from benchmark.engine import checkpoint
 from benchmark.engine.device import resolve_device, resolve_precision
+from benchmark.engine.memory import is_out_of_memory
 from benchmark.errors import InputError
 from benchmark.executors.local import check_buildable
 from benchmark.metrics import confusion_matrix
@@ -233,3 +234,21 @@ def test_compact_trains_in_bf16_on_the_face_network(name: str, tmp_path: Path) -
     assert found.tolist() == record.history[-1].test, "as counted before it was stored"
     assert np.isfinite(logits["last"]).all()
     assert record.cell.precision == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (
+            RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes"),
+            True,
+        ),
+        (RuntimeError("could not create a memory object"), True),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("not enough memory"), False),
+    ],
+)
+def test_lack_of_memory_is_known_by_what_is_raised(error: Exception, memory: bool) -> None:
+    assert is_out_of_memory(error) is memory

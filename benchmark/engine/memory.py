@@ -32,8 +32,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on a device or on the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # The allocators of the host, torch's and oneDNN's, raise a plain RuntimeError.
-    told = ("allocate memory", "not enough memory", "could not create a memory")
+    # The allocators of the host, torch's and oneDNN's, raise a plain RuntimeError. Of a primitive
+    # oneDNN does not say why there is none; memory is the usual reason once training runs.
+    told = (
+        "allocate memory",
+        "not enough memory",
+        "could not create a memory",
+        "could not create a primitive",
+    )
     return isinstance(error, RuntimeError) and any(text in str(error) for text in told)
 
 

@@ -107,7 +107,7 @@ class Trainer:
             if not is_out_of_memory(error):
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold the step's tensors
-            raise TrainingError(self._does_not_fit()) from None
+            raise TrainingError(self._does_not_fit(str(error))) from None
         self.outcome.state_sha256 = _digest(self.method)
         return self.outcome
 
@@ -117,7 +117,7 @@ class Trainer:
             if epoch + 1 < self.protocol.training.epochs:
                 checkpoint.save(folder, self._state())
 
-    def _does_not_fit(self) -> str:
+    def _does_not_fit(self, error: str) -> str:
         """Find by trying what batch size fits, and say it; the cell itself is not changed."""
         size = self.protocol.training.batch_size
         positions = self.batches.order(0)[0]
@@ -131,7 +131,8 @@ class Trainer:
             f"{found} would fit: --set training.batch_size={found} (another cell, as its result "
             "differs)"
             if found
-            else "not even one image fits: choose a smaller image.size or backbone"
+            else "not even one image fits: choose a smaller image.size or backbone "
+            f"({error.partition(chr(10))[0]})"
         )
         return f"{self.cell.method}: out of memory at batch size {size}; {fits}"
 
