@@ -67,5 +67,10 @@ def largest_that_fits(attempt: Callable[[int], None], size: int) -> int | None:
 def release() -> None:
     """Give back what is no longer referred to, on the host and on the device."""
     gc.collect()
+    if sys.platform.startswith("linux"):
+        # What was kept for the next step would stand in the way of a smaller one's kernels.
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
