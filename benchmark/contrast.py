@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmark.crossed import Floats, class_parts, decide
+from benchmark.crossed import class_parts, decide
 from benchmark.stats import LEVEL
 
 
@@ -64,19 +64,5 @@ def contrast(
     weights = np.stack([np.asarray(weights_a), np.asarray(weights_b)]).astype(np.float64)
     weights = weights[:, parts.labels]
     (found,) = decide(parts, weights[None], LEVEL)
-    estimate = float((weights * parts.recalls.mean(axis=1)).sum(axis=1) @ [1, -1])
     reach = found.reach * found.error
-    return Contrast(len(a), estimate, estimate - reach, estimate + reach, found.p)
-
-
-def accuracy_weights(sizes: ArrayLike, measure: str) -> Floats:
-    """Return what each class's recall counts for in ``overall``, ``mean`` or their ``gap``, (K,).
-
-    Args:
-        sizes: (K,) test images of each class; one without images counts for nothing.
-        measure: ``gap`` is overall minus mean.
-    """
-    images = np.asarray(sizes, dtype=np.float64)
-    shares, equal = images / images.sum(), (images > 0) / np.count_nonzero(images)
-    chosen = {"overall": shares, "mean": equal, "gap": shares - equal}[measure]
-    return np.asarray(chosen, dtype=np.float64)
+    return Contrast(len(a), found.estimate, found.estimate - reach, found.estimate + reach, found.p)

@@ -41,11 +41,25 @@ class ClassParts:
 class Decision:
     """The test of one weighting of the classes; ``reach`` standard errors make the interval."""
 
+    estimate: float
     p: float
     reach: float
     error: float
     error_images: float
     freedom: float
+
+
+def accuracy_weights(sizes: ArrayLike, measure: str) -> Floats:
+    """Return what each class's recall counts for in ``overall``, ``mean`` or their ``gap``, (K,).
+
+    Args:
+        sizes: (K,) test images of each class; one without images counts for nothing.
+        measure: ``gap`` is overall minus mean.
+    """
+    images = np.asarray(sizes, dtype=np.float64)
+    shares, equal = images / images.sum(), (images > 0) / np.count_nonzero(images)
+    chosen = {"overall": shares, "mean": equal, "gap": shares - equal}[measure]
+    return np.asarray(chosen, dtype=np.float64)
 
 
 def class_parts(truth: NDArray[Any], a: NDArray[np.bool_], b: NDArray[np.bool_]) -> ClassParts:
@@ -122,6 +136,7 @@ def decide(parts: ClassParts, weights: Floats, level: float) -> list[Decision]:
     sizes = weights.any(axis=1) @ parts.sizes
     alike = np.where(np.abs(estimates) > 1e-12, 0.5 ** (sizes - 1), 1.0)
     columns = (
+        estimates,
         np.where(moves, p_values, alike),
         np.where(moves, reach, 0.0),
         error,
@@ -148,8 +163,8 @@ def deciding_p_values(
         recall of each class that has images.
     """
     parts = class_parts(np.asarray(labels), correct_a, correct_b)
-    shares, equal = parts.sizes / parts.sizes.sum(), np.ones(len(parts.sizes)) / len(parts.sizes)
-    weights = np.vstack([shares, equal, np.eye(len(parts.sizes))])
+    accuracies = [accuracy_weights(parts.sizes, measure) for measure in ("overall", "mean")]
+    weights = np.vstack([*accuracies, np.eye(len(parts.sizes))])
     decided = decide(parts, np.stack([weights, weights], axis=1), 0.95)
     columns: list[str | int] = ["overall", "mean", *map(int, parts.labels)]
     return {column: found.p for column, found in zip(columns, decided, strict=True)}

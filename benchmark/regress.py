@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.checked import Checked, Drop, Row, Verdict
-from benchmark.contrast import accuracy_weights
+from benchmark.crossed import accuracy_weights
 from benchmark.difference import differences
 from benchmark.errors import InputError
 from benchmark.metrics import mean_accuracy, overall_accuracy

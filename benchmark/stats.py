@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.crossed import class_parts, decide
+from benchmark.crossed import accuracy_weights, class_parts, decide
 
 Floats = NDArray[np.float64]
 Metric = Literal["overall", "mean"]
@@ -176,7 +176,7 @@ def paired_difference(
     if a.ndim != 2 or a.shape != b.shape or truth.shape != a.shape[1:] or not a.size:
         raise ValueError(f"shapes do not fit: {truth.shape}, {a.shape}, {b.shape}")
     members = [np.flatnonzero(truth == label) for label in np.unique(truth)]
-    weights = _class_weights(members, metric)
+    weights = accuracy_weights([len(chosen) for chosen in members], metric)
     difference = a - b
     classes = [difference[:, chosen] for chosen in members]
     per_seed = sum(w * d.mean(axis=1) for w, d in zip(weights, classes, strict=True))
@@ -203,14 +203,6 @@ def paired_difference(
         p_bootstrap=_two_sided(drawn),
         p_sign_flip=sign_flip(np.atleast_1d(per_seed)),
     )
-
-
-def _class_weights(members: Sequence[NDArray[np.intp]], metric: Metric) -> Floats:
-    """Return what a class's recall counts for in the metric, (K,), summing to 1."""
-    if metric == "mean":
-        return np.ones(len(members)) / len(members)
-    sizes = np.array([len(chosen) for chosen in members], dtype=np.float64)
-    return np.asarray(sizes / sizes.sum(), dtype=np.float64)
 
 
 def _bootstrap(classes: Sequence[Floats], weights: Floats, resamples: int, seed: int) -> Floats:

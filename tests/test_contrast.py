@@ -7,7 +7,8 @@ import pytest
 import scipy.stats
 from test_stats import SIZES, answers
 
-from benchmark.contrast import accuracy_weights, contrast
+from benchmark.contrast import contrast
+from benchmark.crossed import accuracy_weights
 from benchmark.stats import paired_difference
 
 

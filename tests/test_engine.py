@@ -252,3 +252,17 @@ def test_compact_trains_in_bf16_on_the_face_network(name: str, tmp_path: Path) -
 )
 def test_lack_of_memory_is_known_by_what_is_raised(error: Exception, memory: bool) -> None:
     assert is_out_of_memory(error) is memory
+
+
+def test_where_not_even_one_image_fits_the_cause_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("could not create a primitive\nand more")
+
+    monkeypatch.setattr(methods.get("baseline"), "loss", fails)
+    listener = Silent()
+    run(small_sweep(), tmp_path, listener)
+    (reason,) = listener.failures
+    assert "not even one image fits" in reason
+    assert reason.endswith("(could not create a primitive)")

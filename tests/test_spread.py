@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from benchmark.contrast import accuracy_weights
+from benchmark.crossed import accuracy_weights
 from benchmark.spread import Spread, drop_p_value, image_variance, pooled, spread_of
 
 

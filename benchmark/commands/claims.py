@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,10 @@ READING = {
     "margins), and is undecided otherwise. Nothing is adjusted for the number of cells. With one "
     "seed, p knows only the test images and speaks of these trained networks.",
 }
+OPEN_NOTE = (
+    "Open: undecided for want of numbers, because a record is missing or ambiguous or the sentence "
+    "says nothing of the cell."
+)
 OTHER_NOTE = "* The sentence was made for the other dataset; it is held here all the same."
 
 
@@ -58,23 +62,20 @@ def command(
 
     from benchmark.commands.tables import flat_as
     from benchmark.report.claims import load_claims
-    from benchmark.report.verdicts import hold
+    from benchmark.report.verdicts import hold, tallies
 
     claims = load_claims()
     sources = _sources(source, rule, results, claims)
-    if brief:
-        write_out(_brief(claims, sources, format_name, READING[source]), out)
-        return
     held = [(claim, [v for numbers in sources for v in hold(claim, numbers)]) for claim in claims]
     if format_name in ("csv", "json"):
+        entries = [e for _, found in held for e in (tallies(found) if brief else found)]
         rows = [
-            {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(verdict).items()}
-            for _, verdicts in held
-            for verdict in verdicts
+            {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(entry).items()}
+            for entry in entries
         ]
         write_out(flat_as(format_name, rows), out)
         return
-    write_out(_text(held, sources, format_name, source), out)
+    write_out(_text(held, sources, format_name, source, brief=brief), out)
 
 
 def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) -> list[Source]:
@@ -96,56 +97,62 @@ def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) 
     return [Measured(group, answers) for group in groups]
 
 
-def _brief(
-    claims: Sequence[AnyClaim], sources: Sequence[Source], format_name: str, reading: str
-) -> str:
-    """Return a table of the claims for each source."""
-    from dataclasses import asdict
-
-    from benchmark.commands.tables import FORMATS, Table, as_items, flat_as
-    from benchmark.report.verdicts import BRIEF_HEADER, OPEN_NOTE, brief_row, hold, tallies
-
-    found = [
-        (numbers.title, [(claim, t) for claim in claims for t in tallies(hold(claim, numbers))])
-        for numbers in sources
-    ]
-    if format_name in ("csv", "json"):
-        return flat_as(format_name, [asdict(t) for _, counted in found for _, t in counted])
-    pieces = []
-    for title, counted in found:
-        pieces.append(as_items(format_name, [title], bullet=""))
-        rows = [brief_row(claim, tally) for claim, tally in counted]
-        pieces.append(FORMATS[format_name](Table(BRIEF_HEADER, rows)))
-    everything = [tally for _, counted in found for _, tally in counted]
-    notes = [reading]
-    notes += [OPEN_NOTE] * any(tally.open for tally in everything)
-    notes += [OTHER_NOTE] * any(not tally.made_for for tally in everything)
-    return "\n".join([*pieces, *(as_items(format_name, [note], bullet="") for note in notes)])
-
-
 def _text(
     held: Sequence[tuple[AnyClaim, Sequence[Verdict]]],
     sources: Sequence[Source],
     format_name: str,
     source: str,
+    *,
+    brief: bool,
 ) -> str:
-    """Return each claim, how its cells stand and a table of them."""
-    from benchmark.commands.tables import FORMATS, Table, as_items
-    from benchmark.report.verdicts import summary, table_header, table_row
+    """Return what the numbers are and how to read them, then the claims."""
+    from benchmark.commands.tables import as_items
 
-    measured = source == "measured"
     titles = {numbers.title: f"[{place}]" for place, numbers in enumerate(sources, start=1)}
     mark = titles if len(sources) > 1 else {}
-    names = [f"{mark[title]} {title}" if mark else title for title in titles]
-    pieces = [as_items(format_name, [text], bullet="") for text in (*names, READING[source])]
-    for claim, verdicts in held:
-        means = f" That is: {claim.definition}." if claim.definition else ""
-        head = f"{claim.id}: {claim.sentence}{means} ({claim.where})"
-        pieces.append(as_items(format_name, [head], bullet=""))
-        pieces.append(as_items(format_name, [summary(verdicts)], bullet=""))
-        if verdicts:
-            rows = [table_row(v, measured=measured, mark=mark.get(v.source, "")) for v in verdicts]
-            pieces.append(FORMATS[format_name](Table(table_header(measured=measured), rows)))
-    if any(not v.made_for for _, verdicts in held for v in verdicts):
-        pieces.append(as_items(format_name, [OTHER_NOTE], bullet=""))
+    notes = [f"{mark[title]} {title}" if mark else title for title in titles] + [READING[source]]
+    verdicts = [verdict for _, found in held for verdict in found]
+    if brief:
+        tables = [_brief(held, mark, format_name)]
+    else:
+        measured = source == "measured"
+        tables = [_claim(*of_claim, mark, format_name, measured=measured) for of_claim in held]
+    after = [OPEN_NOTE] * (brief and any(verdict.open for verdict in verdicts))
+    after += [OTHER_NOTE] * any(not verdict.made_for for verdict in verdicts)
+    before, behind = ([as_items(format_name, [n], bullet="") for n in of] for of in (notes, after))
+    return "\n".join([*before, *tables, *behind])
+
+
+def _brief(
+    held: Sequence[tuple[AnyClaim, Sequence[Verdict]]], mark: Mapping[str, str], format_name: str
+) -> str:
+    """Return one table of how many cells stand how."""
+    from benchmark.commands.tables import FORMATS, Table
+    from benchmark.report.verdicts import BRIEF_HEADER, brief_row, tallies
+
+    rows = [
+        brief_row(claim, tally, mark=mark.get(tally.source, ""))
+        for claim, verdicts in held
+        for tally in tallies(verdicts)
+    ]
+    return FORMATS[format_name](Table(BRIEF_HEADER, rows))
+
+
+def _claim(
+    claim: AnyClaim,
+    verdicts: Sequence[Verdict],
+    mark: Mapping[str, str],
+    format_name: str,
+    *,
+    measured: bool,
+) -> str:
+    """Return a claim, how its cells stand and a table of them."""
+    from benchmark.commands.tables import FORMATS, Table, as_items
+    from benchmark.report.verdicts import summary, table_header, table_row, wording
+
+    head = f"{claim.id}: {wording(claim)} ({claim.where})"
+    pieces = [as_items(format_name, [text], bullet="") for text in (head, summary(verdicts))]
+    if verdicts:
+        rows = [table_row(v, measured=measured, mark=mark.get(v.source, "")) for v in verdicts]
+        pieces.append(FORMATS[format_name](Table(table_header(measured=measured), rows)))
     return "\n".join(pieces)

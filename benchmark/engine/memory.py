@@ -20,9 +20,7 @@ def keep_freed_memory() -> None:
     fault: measured on a virtual machine with `compact`, 3,000 faults and a tenth of the time of a
     step. Other C libraries than glibc are left alone.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _glibc("mallopt")
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGE)
         mallopt(_TRIM_THRESHOLD, _LARGE)
@@ -67,10 +65,16 @@ def largest_that_fits(attempt: Callable[[int], None], size: int) -> int | None:
 def release() -> None:
     """Give back what is no longer referred to, on the host and on the device."""
     gc.collect()
-    if sys.platform.startswith("linux"):
-        # What was kept for the next step would stand in the way of a smaller one's kernels.
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    trim = _glibc("malloc_trim")
+    if trim is not None:  # what was kept would stand in the way of a smaller step's kernels
+        trim(0)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _glibc(function: str) -> Callable[..., int] | None:
+    """Return a function of the C library, or None where it has none such."""
+    if not sys.platform.startswith("linux"):
+        return None
+    found: Callable[..., int] | None = getattr(ctypes.CDLL(None), function, None)
+    return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.contrast import accuracy_weights
+from benchmark.crossed import accuracy_weights
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.report.answers import Answers, Group, Labels, Right, Variant

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.contrast import accuracy_weights, contrast
+from benchmark.contrast import contrast
+from benchmark.crossed import accuracy_weights
 from benchmark.data.imbalance import factor_label
 from benchmark.report.answers import Answers, Group, Variant
 from benchmark.report.audit import audit

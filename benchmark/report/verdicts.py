@@ -191,12 +191,11 @@ class Tally:
 
 
 def tallies(verdicts: Sequence[Verdict]) -> list[Tally]:
-    """Count the verdicts on one claim, dataset by dataset."""
-    return [_tally([v for v in verdicts if v.dataset == d]) for d in _datasets(verdicts)]
-
-
-def _datasets(verdicts: Sequence[Verdict]) -> list[str]:
-    return list(dict.fromkeys(verdict.dataset for verdict in verdicts))
+    """Count the verdicts on one claim, for each source and dataset."""
+    parts: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        parts.setdefault((verdict.source, verdict.dataset), []).append(verdict)
+    return [_tally(part) for part in parts.values()]
 
 
 def _tally(verdicts: Sequence[Verdict]) -> Tally:
@@ -216,22 +215,23 @@ def _tally(verdicts: Sequence[Verdict]) -> Tally:
 
 
 BRIEF_HEADER = ("Sentence", "Dataset", "Cells", "Hold", "Do not hold", "Undecided", "Open")
-OPEN_NOTE = (
-    "Open: undecided for want of numbers, because a record is missing or ambiguous or the sentence "
-    "says nothing of the cell."
-)
 
 
-def brief_row(claim: AnyClaim, tally: Tally) -> tuple[str, ...]:
-    """Return a tally as the cells of a table under ``BRIEF_HEADER``."""
-    means = f" That is: {claim.definition}." if claim.definition else ""
+def brief_row(claim: AnyClaim, tally: Tally, *, mark: str = "") -> tuple[str, ...]:
+    """Return a tally as the cells of a table under ``BRIEF_HEADER``; mark as in `table_row`."""
     counted = (tally.cells, tally.hold, tally.do_not_hold, tally.undecided, tally.open)
-    title = _dataset_title(tally.dataset, made_for=tally.made_for)
-    return (f"{claim.sentence}{means}", title, *map(str, counted))
+    title = _dataset_title(tally.dataset, mark, made_for=tally.made_for)
+    return (wording(claim), title, *map(str, counted))
 
 
-def _dataset_title(dataset: str, *, made_for: bool) -> str:
-    return DATASET_TITLES.get(dataset, dataset) + ("" if made_for else "*")
+def wording(claim: AnyClaim) -> str:
+    """Return the sentence, and how its words are read here."""
+    return claim.sentence + (f" That is: {claim.definition}." if claim.definition else "")
+
+
+def _dataset_title(dataset: str, mark: str, *, made_for: bool) -> str:
+    title = DATASET_TITLES.get(dataset, dataset) + ("" if made_for else "*")
+    return f"{title} {mark}".strip()
 
 
 def table_header(*, measured: bool) -> tuple[str, ...]:
@@ -249,11 +249,11 @@ def table_row(verdict: Verdict, *, measured: bool, mark: str = "") -> tuple[str,
         measured: whether it has an interval and records.
         mark: what tells its source from others, empty where there is one.
     """
-    dataset = _dataset_title(verdict.dataset, made_for=verdict.made_for)
+    dataset = _dataset_title(verdict.dataset, mark, made_for=verdict.made_for)
     effect = "-" if verdict.effect is None else f"{verdict.effect:+.2f}"
     if verdict.low is not None and verdict.high is not None:
         effect += f" [{verdict.low:+.2f}, {verdict.high:+.2f}]"
-    head = (f"{dataset} {mark}".strip(), verdict.factor, verdict.title, verdict.verdict, effect)
+    head = (dataset, verdict.factor, verdict.title, verdict.verdict, effect)
     if not measured:
         return (*head, verdict.reason)
     p = "-" if verdict.p is None else show_p(verdict.p)
