@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.record_file import RECORD, parse_record, to_json
@@ -67,7 +68,7 @@ def import_cells(store: Store, path: Path) -> Arrival:
             found = [_read(archive, name, path) for name in _record_names(archive, path)]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: not a file of 'fer-bench results export' ({error})") from error
     arrival = Arrival([], [])
     for record, content in found:
@@ -109,7 +110,7 @@ def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, byte
                 raise ValueError(f"{LOGITS} lacks arrays that the record names")
     except KeyError as error:
         raise InputError(f"{path}: {folder} has no {LOGITS}; nothing was imported") from error
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: {folder} is damaged ({error}); nothing was imported") from error
     return record, content
 

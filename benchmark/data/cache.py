@@ -14,13 +14,13 @@ import os
 import secrets
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
+from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.data.dataset import FaceDataset, make_dataset
 from benchmark.data.source import Index, Problem, Source
 from benchmark.errors import InputError
@@ -38,7 +38,7 @@ _ATTEMPTS = 5
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 # What a damaged entry can make the readers raise.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, InputError)
+_DAMAGE = (*ARCHIVE_ERRORS, KeyError, TypeError, InputError)
 
 
 def default_cache_dir() -> Path:

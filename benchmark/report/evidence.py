@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
 from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
@@ -78,7 +79,7 @@ class Evidence:
         try:
             with zipfile.ZipFile(path) as archive:
                 return _array(archive, self.rule), self._labels(archive)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (KeyError, *ARCHIVE_ERRORS) as error:
             raise InputError(
                 f"damaged logits {path}: {error}; move the folder away and run again to make it "
                 "anew"
