@@ -29,7 +29,7 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "command": ["fer-bench", *_repeatable(sys.argv[1:])],
-        **_revision(),
+        **revision(Path(__file__).resolve().parent.parent),
     }
 
 
@@ -66,6 +66,28 @@ def free_memory_bytes() -> int | None:
     return None
 
 
+def revision(root: Path) -> dict[str, Any]:
+    """Return a checkout's commit and whether it had changes; nothing for an installed wheel.
+
+    Changes below ``results/`` do not count: a sweep whose store lies there would call its own
+    finished cells changes to the code that trains the next ones.
+    """
+    if not (root / ".git").exists():
+        return {}
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        changes = git("status", "--porcelain", "--", ".", ":(exclude)results")
+        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(changes)}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
 def _repeatable(arguments: Sequence[str]) -> list[str]:
     """Return the arguments that a reader can give again."""
     kept = list(arguments)
@@ -96,21 +118,3 @@ def _cpu_name() -> str:
     except OSError:
         pass
     return platform.processor()
-
-
-def _revision() -> dict[str, Any]:
-    """Return the checkout's commit and whether it had changes; nothing for an installed wheel."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return {}
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {}

@@ -157,4 +157,12 @@ def test_table_formats() -> None:
     table = Table(("a", "b|c"), [("1", "x,y"), ("20", "")], ["why"])
     assert as_text(table) == " a  b|c\n 1  x,y\n20\n\nwhy\n"
     assert as_csv(table) == 'a,b|c\n1,"x,y"\n20,\n'
-    assert as_markdown(table) == "| a | b\\|c |\n| --- | --- |\n| 1 | x,y |\n| 20 |  |\n\nwhy\n"
+    assert as_markdown(table) == "| a | b\\|c |\n| ---: | --- |\n| 1 | x,y |\n| 20 |  |\n\nwhy\n"
+
+
+def test_signed_and_bounded_numbers_stand_to_the_right() -> None:
+    table = Table(
+        ("why", "margin", "p", "none"), [("a", "+1.28", "0.002", "-"), ("b", "-", "<0.001", "-")]
+    )
+    assert as_markdown(table).splitlines()[1] == "| --- | ---: | ---: | --- |"
+    assert as_text(table).splitlines()[2] == "b         -  <0.001  -"

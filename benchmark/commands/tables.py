@@ -24,13 +24,10 @@ def as_text(table: Table) -> str:
     """Align the columns with spaces, numbers to the right."""
     lines = [tuple(map(_flat, line)) for line in (table.header, *table.rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
-    numeric = [
-        any(row[i].replace(".", "").isdigit() for row in table.rows) for i in range(len(widths))
-    ]
     text = [
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
+            for cell, width, right in zip(line, widths, _numeric(table), strict=True)
         ).rstrip()
         for line in lines
     ]
@@ -38,12 +35,13 @@ def as_text(table: Table) -> str:
 
 
 def as_markdown(table: Table) -> str:
-    """Write a Markdown table, the remarks as a paragraph each."""
+    """Write a Markdown table, numbers to the right, the remarks as a paragraph each."""
 
     def row(cells: Sequence[str]) -> str:
         return "| " + " | ".join(map(markdown_text, cells)) + " |"
 
-    lines = [row(table.header), row(["---"] * len(table.header)), *map(row, table.rows)]
+    rule = ["---:" if right else "---" for right in _numeric(table)]
+    lines = [row(table.header), f"| {' | '.join(rule)} |", *map(row, table.rows)]
     for remark in table.remarks:
         lines += ["", remark]
     return "\n".join(lines) + "\n"
@@ -87,6 +85,14 @@ def flat_as(format_name: str, rows: Sequence[Mapping[str, Any]]) -> str:
             {k: " ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()}
         )
     return text.getvalue()
+
+
+def _numeric(table: Table) -> list[bool]:
+    """Say of each column whether it holds a number."""
+    return [
+        any(row[i].lstrip("+-<").replace(".", "").isdigit() for row in table.rows)
+        for i in range(len(table.header))
+    ]
 
 
 def _flat(text: str) -> str:
