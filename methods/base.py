@@ -66,7 +66,9 @@ class Hyper:
 
 @dataclass(frozen=True)
 class Authors:
-    """The recipe of a method's own authors, for who wants to reproduce that paper alone.
+    """The optimiser, schedule and hyper-parameters of a method's own authors.
+
+    Images, augmentation and backbone stay the protocol's: a paper is not reproduced by this alone.
 
     Attributes:
         hyper: hyper-parameters that differ from the shared recipe, value and source.

@@ -58,7 +58,7 @@ class CB(Method):
             "training.schedule": ("multistep", "authors' code, long-tailed scripts"),
             "training.milestones": ((0.8, 0.9), "authors' code: epochs 160 and 180 of 200"),
             "training.gamma": (0.01, "authors' code"),
-            "training.warmup": (0.025, "authors' code: 5 of 200 epochs, linear"),
+            "training.warmup": (0.025, "authors' code: 5 of 200 epochs, there from 0"),
             "training.clip_norm": (0.0, "authors' code: none"),
         }
     )

@@ -101,7 +101,7 @@ class SCN(Method):
 
     def relabels(self, progress: Progress) -> bool:
         """Whether this epoch relabels; never the first one, where the head still guesses."""
-        first: int = max(2, math.ceil(self.hyper.relabel_after * progress.epochs))
+        first: int = max(2, math.ceil(self.hyper.relabel_after * progress.epochs - 1e-9))
         return progress.epoch + 1 >= first
 
     def predict(self, images: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sweeps import CPU, Silent, run, small_faces, small_sweep
 import methods
 from benchmark.data.dataset import Part
 from benchmark.engine import checkpoint
-from benchmark.engine.device import resolve_device, resolve_precision
+from benchmark.engine.device import private_generators, resolve_device, resolve_precision
 from benchmark.engine.memory import is_out_of_memory
 from benchmark.errors import InputError
 from benchmark.executors.local import check_buildable
@@ -61,10 +62,26 @@ def test_a_damaged_checkpoint_is_moved_aside(tmp_path: Path) -> None:
     path = folder / "checkpoint.pt"
     for damage in (b"", b"junk", path.read_bytes()[:1000]):
         path.write_bytes(damage)
-        assert checkpoint.load(folder, sweep.cells[0].id, CPU) is None
+        assert checkpoint.load(folder, sweep.cells[0].id) is None
         assert (folder / "checkpoint.damaged").read_bytes() == damage
     run(sweep, tmp_path / "stopped")
     same(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_a_checkpoint_for_which_there_is_no_memory_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    checkpoint.save(tmp_path, {"cell": "a"})
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", fails)
+        with pytest.raises(type(error)):
+            checkpoint.load(tmp_path, "a")
+    assert checkpoint.load(tmp_path, "a") == {"cell": "a"}
 
 
 def test_a_record_names_every_session(tmp_path: Path) -> None:
@@ -246,6 +263,8 @@ def test_compact_trains_in_bf16_on_the_face_network(name: str, tmp_path: Path) -
         ),
         (RuntimeError("could not create a memory object"), True),
         (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("not enough memory"), False),
     ],
@@ -266,3 +285,51 @@ def test_where_not_even_one_image_fits_the_cause_is_said(
     (reason,) = listener.failures
     assert "not even one image fits" in reason
     assert reason.endswith("(could not create a primitive)")
+
+
+def test_evaluation_takes_as_many_images_as_memory_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit is halved; training goes on, and its batch size is not to blame."""
+    run(small_sweep(), tmp_path / "roomy")
+    predict, sizes = methods.get("baseline").predict, []
+
+    def cramped(method: Any, images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        if not method.training and len(images) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return predict(method, images)
+
+    monkeypatch.setattr(methods.get("baseline"), "predict", cramped)
+    listener = Silent()
+    run(small_sweep(), tmp_path / "cramped", listener)
+    assert listener.failures == []
+    assert max(sizes) > 5
+    roomy, cramped_ = only(tmp_path / "roomy")[1], only(tmp_path / "cramped")[1]
+    assert np.array_equal(roomy["label"], cramped_["label"])
+    np.testing.assert_allclose(roomy["last"], cramped_["last"], rtol=1e-2, atol=1e-2)
+
+
+def test_logits_that_are_not_finite_are_no_result(tmp_path: Path) -> None:
+    """The loss of the last step is of before it: what the step did shows in the logits alone."""
+    listener = Silent()
+    once = ["training.epochs=1", "training.optimizer=sgd", "training.batch_size=4096"]
+    run(
+        small_sweep(overrides=[*once, "training.lr=1e37", "training.schedule=constant"]),
+        tmp_path,
+        listener,
+    )
+    assert Store(tmp_path).records() == []
+    (reason,) = listener.failures
+    assert "after epoch 1" in reason
+    assert "test images are not finite" in reason
+
+
+def test_a_gpu_is_started_before_its_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA refuses to count on a device by its number as long as nothing has started it."""
+    calls: list[str] = []
+    for name in ("get_rng_state", "reset_peak_memory_stats", "set_rng_state"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, name=name: calls.append(name))
+    with private_generators(torch.device("cuda:0")):
+        calls.append("training")
+    assert calls == ["get_rng_state", "reset_peak_memory_stats", "training", "set_rng_state"]

@@ -248,3 +248,4 @@ def test_gpus_are_dealt_out_in_turn() -> None:
     assert share_gpus(1, ["cuda:0"], 4, 16) == [Job("cuda:0", 16)]
     assert fit_on_gpu(80 << 30, 20 << 30) == 3
     assert fit_on_gpu(80 << 30, None) == 1
+    assert fit_on_gpu(80 << 30, 1 << 30) == 36, "CUDA takes its share for each process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,17 @@ def test_scn_relabels_from_the_first_seventh_on(epochs: int, first: int) -> None
     assert isinstance(built, SCN)
     starts = [e for e in range(1, 100) if built.relabels(Progress(e - 1, epochs, 0))]
     assert starts[0] == first
+
+
+@pytest.mark.parametrize(("share", "epochs"), [(0.07, 100), (0.14, 50), (0.55, 100)])
+def test_scn_counts_epochs_free_of_rounding(share: float, epochs: int) -> None:
+    """0.07 * 100 is a little more than 7 in floating point."""
+    built = toy_method(SCN)
+    assert isinstance(built, SCN)
+    built.hyper = replace(built.hyper, relabel_after=share)
+    first = round(share * epochs)
+    assert built.relabels(Progress(first - 1, epochs, 0))
+    assert not built.relabels(Progress(first - 2, epochs, 0))
 
 
 def test_scn_takes_its_margin_from_the_batch_size() -> None:

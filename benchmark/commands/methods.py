@@ -61,7 +61,7 @@ def show(name: str) -> None:
             source = protocol.sources[f"methods.{info.name}.{key}"]
             shown = show_value(value)
             click.echo(f"  {key} = {shown} under protocol {protocol.name}  [{source}]")
-    click.echo("\nauthors (its own paper's recipe, --recipe authors):")
+    click.echo("\nauthors (their optimiser, schedule and values, --recipe authors):")
     own = {**method.authors.hyper, **method.authors.protocol}
     for key, (value, source) in own.items():
         click.echo(f"  {key} = {show_value(value)}  [{source}]")

@@ -49,7 +49,8 @@ class _How:
     "--jobs-per-gpu",
     default="1",
     show_default=True,
-    help="Cells that share a GPU; auto: as many as fit by the memory that records name.",
+    help="Cells that share a GPU; auto: as many as fit by the memory that records name, "
+    "and no more than cores.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each job.")
 @click.option(
@@ -181,7 +182,8 @@ def _jobs(
     if device.type == "cuda":
         gpus = cuda_devices() if device.index is None else [str(device)]
         if per_gpu is None:
-            per_gpu = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_gpu_memory_bytes"))
+            fit = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_gpu_memory_bytes"))
+            per_gpu = min(fit, max(1, cores // len(gpus)))  # each needs a core to be fed by
         if wanted is not None:
             per_gpu = -(-wanted // len(gpus))
         shared = share_gpus(min(len(todo), wanted or len(todo)), gpus, per_gpu, cores)

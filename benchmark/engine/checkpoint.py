@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from benchmark.engine.memory import is_out_of_memory
+
 NAME = "checkpoint.pt"
 
 
@@ -33,20 +35,22 @@ def save(folder: Path, state: dict[str, Any]) -> None:
         draft.unlink(missing_ok=True)
 
 
-def load(folder: Path, cell_id: str, device: torch.device) -> dict[str, Any] | None:
-    """Return the state of this cell, or None if there is none that can be used.
+def load(folder: Path, cell_id: str) -> dict[str, Any] | None:
+    """Return the state of this cell on the host, or None if there is none that can be used.
 
     Only tensors and plain values are read (``weights_only``): a checkpoint cannot run code. A
     damaged one is moved aside, and training starts anew.
     """
     path = folder / NAME
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         return None
     except OSError:  # the disk's fault, not the file's
         raise
-    except Exception:  # torch's reader raises almost anything on bytes that are no checkpoint
+    except Exception as error:  # torch's reader raises almost anything on what is no checkpoint
+        if is_out_of_memory(error):  # the machine's fault
+            raise
         path.replace(path.with_suffix(".damaged"))
         return None
     if not isinstance(state, dict) or state.get("cell") != cell_id:

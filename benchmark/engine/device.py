@@ -82,10 +82,19 @@ def private_generators(device: torch.device) -> Iterator[None]:
     What training draws from the generators is seeded step by step; the caller's state is not ours.
     """
     devices = [device] if device.type == "cuda" else []
-    for each in devices:
-        torch.cuda.reset_peak_memory_stats(each)
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices):  # starts CUDA, without which nothing is counted
+        for each in devices:
+            torch.cuda.reset_peak_memory_stats(each)
         yield
+
+
+def keep_float32() -> None:
+    """Ask for float32 where float32 is meant: by default cuDNN's convolutions take TF32 for it.
+
+    TF32 has the 10 bits of float16's mantissa. A record that says fp32 should not mean one thing
+    on a GPU and another on a CPU; the attention maps of EAC and MEK are float32 in any precision.
+    """
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def be_deterministic(device: torch.device) -> str:
@@ -122,5 +131,5 @@ def describe_device(device: torch.device) -> dict[str, Any]:
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["cuda"] = torch.version.cuda
         facts["driver"] = _driver()
-        facts["peak_gpu_memory_bytes"] = torch.cuda.max_memory_allocated(device)
+        facts["peak_gpu_memory_bytes"] = torch.cuda.max_memory_reserved(device)
     return facts

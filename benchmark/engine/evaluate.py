@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmark.data.augment import evaluation_view
 from benchmark.data.batches import upload
 from benchmark.data.dataset import FaceDataset
+from benchmark.engine.memory import is_out_of_memory, release
 from benchmark.protocol import ImageSpec
 from methods.base import Method
 
@@ -22,14 +26,31 @@ def logits_of(
     image: ImageSpec,
     device: torch.device,
 ) -> NDArray[np.float32]:
-    """Return the logits of un-augmented images, float32 (n, K), in the order of ``indices``."""
+    """Return the logits of un-augmented images, float32 (n, K), in the order of ``indices``.
+
+    So many images at once as memory allows, which changes nothing: each is judged by itself.
+    """
     training = method.training
     method.eval()
-    parts = []
+
+    def predict(chosen: NDArray[np.int64]) -> Tensor:
+        pixels = upload(dataset.images[chosen], device)
+        return method.predict(evaluation_view(pixels, image)).float()
+
     with torch.inference_mode():
-        for start in range(0, len(indices), _BATCH):
-            pixels = upload(dataset.images[indices[start : start + _BATCH]], device)
-            parts.append(method.predict(evaluation_view(pixels, image)).float())
-        logits = torch.cat(parts).cpu().numpy()
+        batches = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
+        logits = torch.cat([_halving(predict, batch) for batch in batches]).cpu().numpy()
     method.train(training)
     return np.asarray(logits, dtype=np.float32)
+
+
+def _halving(predict: Callable[[NDArray[np.int64]], Tensor], batch: NDArray[np.int64]) -> Tensor:
+    """Predict a batch, in two halves where memory has no room for the whole."""
+    try:
+        return predict(batch)
+    except (MemoryError, RuntimeError) as error:
+        if len(batch) == 1 or not is_out_of_memory(error):
+            raise
+    release()  # outside the handler, whose error would hold on to what filled the memory
+    middle = len(batch) // 2
+    return torch.cat([_halving(predict, batch[:middle]), _halving(predict, batch[middle:])])

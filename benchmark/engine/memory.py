@@ -30,13 +30,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on a device or on the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # The allocators of the host, torch's and oneDNN's, raise a plain RuntimeError. Of a primitive
-    # oneDNN does not say why there is none; memory is the usual reason once training runs.
+    # The host's allocators, torch's and oneDNN's, and CUDA's libraries raise a plain RuntimeError.
+    # Of a primitive oneDNN does not say why there is none; memory is the usual reason once
+    # training runs.
     told = (
         "allocate memory",
         "not enough memory",
         "could not create a memory",
         "could not create a primitive",
+        "CUDA error: out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "CUDNN_STATUS_ALLOC_FAILED",
     )
     return isinstance(error, RuntimeError) and any(text in str(error) for text in told)
 

@@ -92,7 +92,7 @@ class Trainer:
             session: what is known of this process, kept among the outcome's sessions.
 
         Raises:
-            TrainingError: the loss is no longer finite, or memory ran out.
+            TrainingError: loss or logits are no longer finite, or memory ran out.
             OSError: the checkpoint cannot be written.
         """
         done = self._restore(folder)
@@ -225,8 +225,8 @@ class Trainer:
 
     def _evaluate(self, *, epoch: int, **facts: Any) -> Epoch:
         started = time.perf_counter()
-        test = self._logits(Part.TEST)
-        validation = self._logits(Part.VALIDATION) if self.dataset.has_validation else None
+        test = self._logits(Part.TEST, epoch)
+        validation = self._logits(Part.VALIDATION, epoch) if self.dataset.has_validation else None
         entry = Epoch(
             epoch=epoch + 1,
             test=self._confusion(Part.TEST, test),
@@ -237,9 +237,22 @@ class Trainer:
         self.outcome.spend("evaluate", started)
         return entry
 
-    def _logits(self, part: Part) -> NDArray[np.float32]:
+    def _logits(self, part: Part, epoch: int) -> NDArray[np.float32]:
+        """Return the logits of a part, which the loss does not vouch for: it is of before a step.
+
+        Raises:
+            TrainingError: some are not finite.
+        """
         indices = self.dataset.indices(part)
-        return logits_of(self.method, self.dataset, indices, self.protocol.image, self.device)
+        image = self.protocol.image
+        logits = logits_of(self.method, self.dataset, indices, image, self.device)
+        wrong = int((~np.isfinite(logits).all(axis=1)).sum())
+        if wrong:
+            raise TrainingError(
+                f"{self.cell.method}: after epoch {epoch + 1} the logits of {wrong} of "
+                f"{len(logits)} {part.name.lower()} images are not finite; try a lower training.lr"
+            )
+        return logits
 
     def _confusion(self, part: Part, logits: NDArray[np.float32]) -> list[list[int]]:
         labels = self.dataset.labels[self.dataset.indices(part)]
@@ -263,7 +276,7 @@ class Trainer:
 
     def _restore(self, folder: Path) -> int:
         """Go back to the checkpoint and return the number of epochs that are done."""
-        state = checkpoint.load(folder, self.cell.id, self.device)
+        state = checkpoint.load(folder, self.cell.id)
         if state is None:
             return 0
         try:
@@ -276,7 +289,7 @@ class Trainer:
                 "train the cell anew"
             ) from error
         self.outcome.history = [Epoch.model_validate(entry) for entry in state["history"]]
-        self.outcome.logits = {rule: t.cpu().numpy() for rule, t in state["logits"].items()}
+        self.outcome.logits = {rule: t.numpy() for rule, t in state["logits"].items()}
         self.outcome.epochs = dict(state["epochs"])
         self.outcome.sessions = list(state["sessions"])
         for phase, seconds in state["seconds"].items():

@@ -20,7 +20,8 @@ from typing import IO
 TYPICAL_MEMORY = 3 << 29
 """Bytes that a job takes where no record tells: what `compact` takes at most."""
 
-_SHARE_OF_GPU = 0.9  # the rest is for what the driver and the allocator keep
+_SHARE_OF_GPU = 0.9  # the rest is for what the driver keeps
+_CUDA_CONTEXT = 1 << 30  # a process's own, which torch does not count: some hundred MB, rounded up
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,15 @@ def share_gpus(cells: int, gpus: Sequence[str], per_gpu: int, cores: int) -> lis
 
 
 def fit_on_gpu(total_bytes: int, peak_bytes: int | None) -> int:
-    """Return how many cells fit on a GPU side by side: one where no record tells their peak."""
+    """Return how many cells fit on a GPU side by side: one where no record tells their peak.
+
+    Args:
+        total_bytes: of the GPU.
+        peak_bytes: that torch took for a cell; CUDA itself takes more for each process.
+    """
     if not peak_bytes:
         return 1
-    return max(1, int(total_bytes * _SHARE_OF_GPU) // peak_bytes)
+    return max(1, int(total_bytes * _SHARE_OF_GPU) // (peak_bytes + _CUDA_CONTEXT))
 
 
 def run_jobs(command: Sequence[str], jobs: Sequence[Job], say: Callable[[str], None]) -> list[int]:

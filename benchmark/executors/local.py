@@ -13,7 +13,7 @@ import torch
 from benchmark import environment
 from benchmark.data.dataset import Part
 from benchmark.engine.assemble import assemble
-from benchmark.engine.device import describe_device, private_generators
+from benchmark.engine.device import describe_device, keep_float32, private_generators
 from benchmark.engine.memory import keep_freed_memory, release
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.trainer import Trainer
@@ -79,6 +79,7 @@ def run_sweep(
     """
     store.prepare()
     keep_freed_memory()
+    keep_float32()
     tally = Tally()
     # Read before training: a commit made meanwhile is not the code that runs.
     worker = _Worker(sweep, store, device, listener, environment.describe(), time.time(), tally)

@@ -46,7 +46,6 @@ def measure(setting: Setting) -> Findings:
 def _method(
     name: str, dataset: FaceDataset, protocol: Protocol, device: torch.device, seconds: float
 ) -> tuple[list[Finding], str | None]:
-    torch.cuda.reset_peak_memory_stats(device)
     steps = Steps(name, dataset, protocol, device)
     for _ in range(_WARM_UP):
         steps.step()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmark.data.dataset import FaceDataset, Part
-from benchmark.engine.device import private_generators, resolve_precision
+from benchmark.engine.device import keep_float32, private_generators, resolve_precision
 from benchmark.engine.evaluate import logits_of
 from benchmark.engine.memory import keep_freed_memory
 from benchmark.engine.trainer import Trainer
@@ -33,6 +33,7 @@ class Steps:
         device: torch.device = torch.device("cpu"),  # noqa: B008
     ) -> None:
         keep_freed_memory()
+        keep_float32()
         chosen = registry.get(method)
         self.precision = resolve_precision(protocol.training.precision, device)
         sweep = plan(
