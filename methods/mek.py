@@ -47,6 +47,9 @@ class MEK(Method):
     agree, rare classes counting more. Re-balanced smooth labels (RSL): what label smoothing takes
     from the label goes mostly to rare classes. Both share the weights N / (10 n_c), computed from
     the set that is trained on.
+
+    Labels are learned on faces as they are alone: the authors' code mirrors an image at random before
+    it makes the pair, this one does not, as EAC's does not.
     """
 
     info = MethodInfo(
