@@ -48,8 +48,8 @@ class MEK(Method):
     from the label goes mostly to rare classes. Both share the weights N / (10 n_c), computed from
     the set that is trained on.
 
-    Labels are learned on faces as they are alone: the authors' code mirrors an image at random before
-    it makes the pair, this one does not, as EAC's does not.
+    Labels are learned on faces as they are alone: the authors' code mirrors an image at random
+    before it makes the pair; here, as for EAC, none is.
     """
 
     info = MethodInfo(
