@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -44,6 +46,18 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what the system refuses ends in one line."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of our output went away, as `head` does
+            _mute()
+            return ctx.exit(130)
+        except OSError as error:
+            _mute()
+            where = f": {error.filename}" if error.filename else ""
+            raise StorageError(f"{error.strerror or error}{where}") from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
@@ -54,6 +68,12 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="fer-bench")
 def cli() -> None:
     """fer-bench: an honest benchmark for imbalanced facial expression recognition."""
+
+
+def _mute() -> None:
+    """Let what is still to be printed go nowhere: its place takes nothing any more."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
@@ -71,9 +91,6 @@ def main() -> None:
     except StorageError as error:
         click.echo(f"fer-bench: {error}", err=True)
         code = 1
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 130
     except (KeyboardInterrupt, click.Abort):
         click.echo("fer-bench: interrupted; all finished work is kept", err=True)
         code = 130

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -140,3 +142,15 @@ class Protocol(Strict):
         The methods' hyper-parameters are left out, as each cell names those of its own method.
         """
         return self.model_dump(mode="json", exclude={"summary", "methods", "sources", "changes"})
+
+    def values_hash(self) -> str:
+        """Return eight digits that tell protocols apart whatever they are called.
+
+        With the authors' recipe each method trains in its own way, which counts for nothing here.
+        """
+        named = {"name", "version", "overrides", "recipe"}
+        if self.recipe == "authors":
+            named.add("training")
+        kept = {key: value for key, value in self.identity().items() if key not in named}
+        text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -60,6 +60,7 @@ def parse_record(content: bytes) -> Record:
             if not isinstance(raw, dict):
                 raise ValueError("not a JSON object")
             record = Record.model_validate_json(json.dumps(to_present(raw)))
+        record.cell.protocol_spec()
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

@@ -65,6 +65,18 @@ class Store:
                 "choose another with --results"
             ) from error
 
+    def require(self) -> None:
+        """Make sure that there is a store, which may still be empty.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not self.root.is_dir():
+            raise InputError(
+                f"no results in {self.root}; name the store with --results or fill it with "
+                "'fer-bench run'"
+            )
+
     def has(self, cell: Cell) -> bool:
         """Whether the cell is finished.
 
@@ -170,11 +182,7 @@ class Store:
         Raises:
             InputError: the store does not exist, or a record is damaged: none is skipped silently.
         """
-        if not self.root.is_dir():
-            raise InputError(
-                f"no results in {self.root}; name the store with --results or fill it with "
-                "'fer-bench run'"
-            )
+        self.require()
         records, damaged = self.survey()
         if damaged:
             raise InputError(_complaint(damaged))
@@ -222,8 +230,7 @@ class Store:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
         except Exception as error:  # numpy and zipfile raise almost anything on other bytes
-            path = self.cells / record.cell.slug / LOGITS
-            raise InputError(f"damaged cell: {path} holds no arrays; {_ADVICE}") from error
+            raise self.damaged_logits(record, "holds no arrays") from error
 
     def packed_logits(self, record: Record) -> bytes:
         """Return the bytes of a record's ``logits.npz``.
@@ -231,15 +238,19 @@ class Store:
         Raises:
             InputError: they cannot be read, or are not those that the record was stored with.
         """
-        path = self.cells / record.cell.slug / LOGITS
         try:
-            content = path.read_bytes()
+            content = (self.cells / record.cell.slug / LOGITS).read_bytes()
         except OSError as error:
-            raise InputError(f"damaged cell: {path}: {error.strerror}; {_ADVICE}") from error
+            raise self.damaged_logits(record, str(error.strerror)) from error
         expected = record.logits_sha256
         if expected is not None and hashlib.sha256(content).hexdigest() != expected:
-            raise InputError(f"damaged cell: {path} is not the file of its record; {_ADVICE}")
+            raise self.damaged_logits(record, "not the file of its record")
         return content
+
+    def damaged_logits(self, record: Record, reason: str) -> InputError:
+        """Return the error that a record's logits cannot be used."""
+        path = self.cells / record.cell.slug / LOGITS
+        return InputError(f"damaged cell: {path}: {reason}; {_ADVICE}")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -260,7 +271,11 @@ class Store:
     def _all(self) -> Iterator[Record | Damaged]:
         if not self.cells.is_dir():
             return
-        for folder in sorted(self.cells.iterdir()):
+        try:
+            folders = sorted(self.cells.iterdir())
+        except OSError as error:
+            raise InputError(f"{self.cells}: cannot be read ({error.strerror})") from error
+        for folder in folders:
             if folder.is_dir() and not folder.name.startswith("."):
                 yield read_record(folder)
 

@@ -43,3 +43,12 @@ def test_any_damaged_byte_is_named_and_nothing_is_added(
             assert store.records() == whole.records()
     assert len(refused) > len(packed) / 3 / 2
     assert not any("\n" in message for message in refused)
+
+
+@pytest.mark.parametrize("place", ["file/cells.zip", "x" * 300])
+def test_a_place_where_nothing_can_be_written(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    store = Store(tmp_path / "here")
+    store.add(*made_record(test_counts=[9] * 7))
+    with pytest.raises(InputError, match="cannot be written"):
+        export_cells(store, store.records(), tmp_path / place)

@@ -178,6 +178,10 @@ def test_methods(cli: Cli) -> None:
         (["run", "--results", "/proc/nope"], "choose another with --results"),
         (["report", "--results", "nothing"], "no results in nothing"),
         (["status", "--results", "nothing"], "no results in nothing"),
+        (["results", "check", "--results", "nothing"], "no results in nothing"),
+        (["run", "--dry-run", "--results", "/etc/passwd"], "--results /etc/passwd: not a folder"),
+        (["run", "--dry-run", "--device", "cuda:7"], "--device cuda:7"),
+        (["run", "--dry-run", "--protocol", "paper", "--weights", "/etc/passwd"], "/etc/passwd"),
         (["report", "--format", "word"], "'word' is not one of"),
         (["methods", "show", "zzz"], "unknown method 'zzz'"),
         (["frobnicate"], "No such command"),
@@ -188,6 +192,29 @@ def test_bad_input_is_one_clear_line(cli: Cli, arguments: list[str], message: st
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_an_output_that_takes_nothing_is_one_clear_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmark", "methods", "list"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "fer-bench: No space left on device\n"
+
+
+def test_a_reader_that_goes_away_is_no_failed_check() -> None:
+    """Exit code 1 of `status` says that a record is damaged."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmark", "methods", "list"],
+            stdout=gone, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_a_method_of_the_working_directory_trains_beside_the_others(

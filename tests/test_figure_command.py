@@ -63,7 +63,7 @@ def test_what_a_recall_figure_says(store: Path, here: Path) -> None:
         assert f"{count}" in texts
     note = " ".join(texts)
     assert "FERPlus, imbalance factors 50, 150 and full set." in note
-    assert "Protocol compact v2, shared recipe: dlib-face" in note
+    assert "Protocol compact v2 (1cfc45ed), shared recipe: dlib-face" in note
     assert "Seeds 0, 1." in note
     assert "Reported: last epoch." in note
     assert "Bars: sample standard deviation over seeds." in note

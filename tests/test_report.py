@@ -153,22 +153,40 @@ def test_several_seeds_are_a_mean_and_a_sample_deviation() -> None:
 def test_cells_that_cannot_be_compared_share_no_table_unless_asked() -> None:
     record = make_record()
     protocol = record.cell.protocol | {"overrides": ["training.epochs=2"]}
+    training = record.cell.protocol["training"] | {"lr": 0.0123}
     others = [
         make_record(method="cb", protocol=protocol),
+        make_record(protocol=record.cell.protocol | {"training": training}),
         make_record(method="cb", precision="bf16"),
         make_record(method="cb", fingerprint="another"),
         make_record(method="cb", weights="f" * 64),
     ]
     evidence = Evidence([record, *others], "last")
-    assert len(build_tables(evidence)) == 5
+    assert len(build_tables(evidence)) == 6, "an edited protocol is another one by any name"
     assert "Changed from the protocol: training.epochs=2." in one_table([others[0]]).notes
     (mixed,) = build_tables(evidence, mixed=True)
     letters = [row.labels[2] for row in mixed.rows]
-    assert sorted(letters) == ["a", "b", "c", "d", "e"]
+    assert sorted(letters) == ["a", "b", "c", "d", "e", "f"]
     assert not any(n.best or n.second for row in mixed.rows for n in row.numbers)
     assert mixed.notes[0].startswith("MIXED")
     for letter in letters:
         assert sum(note.startswith(f"{letter}: Protocol") for note in mixed.notes) == 1
+
+
+def test_with_the_authors_recipe_each_method_may_train_in_its_own_way() -> None:
+    own = make_record().cell.protocol | {"recipe": "authors"}
+    other = own | {"training": own["training"] | {"lr": 0.1}}
+    records = [make_record(protocol=own), make_record(method="cb", protocol=other)]
+    assert len(one_table(records).rows) == 2
+    smaller = own | {"image": own["image"] | {"size": 20}}
+    evidence = Evidence([*records, make_record(method="cb", protocol=smaller)], "last")
+    assert len(build_tables(evidence)) == 2
+
+
+@pytest.mark.parametrize("packages", [7, None, "torch", ["torch"]])
+def test_provenance_of_any_form_is_no_obstacle(packages: object) -> None:
+    record = make_record().model_copy(update={"provenance": {"packages": packages}})
+    assert list(tidy([record])["machine"]) == ["unknown, torch unknown"] * len(tidy([record]))
 
 
 def test_variants_of_a_method_and_missing_cells_are_told_apart() -> None:

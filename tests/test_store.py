@@ -142,6 +142,27 @@ def test_a_store_that_is_not_there_or_cannot_be_written(tmp_path: Path) -> None:
         Store(tmp_path / "file").prepare()
 
 
+def test_a_store_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cells").mkdir()
+
+    def refused(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(InputError, match=r"cells: cannot be read \(Permission denied\)"):
+        Store(tmp_path).records()
+
+
+def test_a_protocol_of_another_version_is_named(tmp_path: Path) -> None:
+    """Its id fits, so the record is as it was written; this version just cannot read it."""
+    store = Store(tmp_path)
+    record = make_record(protocol=make_record().cell.protocol | {"later": 1})
+    store.add(record, logits())
+    with pytest.raises(InputError, match=r"damaged record .*later: Extra inputs"):
+        store.records()
+    assert [entry.folder.name for entry in store.survey()[1]] == [record.cell.slug]
+
+
 def test_names_never_lead_outside(tmp_path: Path) -> None:
     record = make_record(method="../../x: y")
     Store(tmp_path).add(record, logits())

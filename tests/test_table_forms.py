@@ -173,7 +173,20 @@ def test_damaged_logits_are_named(tmp_path: Path) -> None:
     (folder / "logits.npz").write_bytes(b"PK")
     done = CliRunner().invoke(cli, ["report", "--results", str(tmp_path)])
     assert isinstance(done.exception, InputError)
-    assert str(done.exception).startswith(f"damaged logits {folder}")
+    assert str(done.exception).startswith(f"damaged cell: {folder}")
+
+
+@pytest.mark.parametrize("detail", ["summary", None])
+def test_logits_of_another_record_are_named(tmp_path: Path, detail: str | None) -> None:
+    """They are whole and of the same images, and would pass for the record's own."""
+    store = Store(tmp_path)
+    folders = [store.add(*made_record(m, 50.0, s)) for m in ("cb", "mek") for s in (0, 1)]
+    (folders[0] / "logits.npz").write_bytes((folders[3] / "logits.npz").read_bytes())
+    chosen = [] if detail is None else ["--detail", detail]
+    done = CliRunner().invoke(cli, ["report", "--results", str(tmp_path), *chosen])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith(f"damaged cell: {folders[0]}")
+    assert "not the file of its record" in str(done.exception)
 
 
 def test_all_imports_no_torch(stored: Path, tmp_path: Path) -> None:

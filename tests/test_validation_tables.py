@@ -195,6 +195,17 @@ def test_whatever_tells_groups_apart_is_named() -> None:
     ]  # fmt: skip
 
 
+def test_files_that_disagree_under_one_name_are_told_apart() -> None:
+    base, _ = made_record("eac")
+    edited = base.cell.protocol | {"training": base.cell.protocol["training"] | {"lr": 0.0123}}
+    cell = Cell(**base.cell.model_dump() | {"protocol": edited})
+    other = base.model_copy(update={"cell": cell, "id": cell.id})
+    hashes = [r.cell.protocol_spec().values_hash() for r in (base, other)]
+    assert hashes[0] != hashes[1]
+    found = differences([base, other])
+    assert [found[r.id] for r in (base, other)] == [f"values={text}" for text in hashes]
+
+
 def test_values_apart_at_one_factor_are_named_at_all(tmp_path: Path, report: Report) -> None:
     store = Store(tmp_path)
     both = [POOR, GOOD]

@@ -23,6 +23,7 @@ def check(results: Path, move_aside: bool) -> None:
     from benchmark.store import Store
 
     store = Store(results)
+    store.require()
     records, damaged = store.survey(logits=True)
     for entry in damaged:
         click.echo(f"damaged: {entry.folder}: {entry.reason}")

@@ -96,6 +96,7 @@ def command(
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
     if dry_run:
+        _refuse_early(choice, sweep, todo, results)
         _show_plan(cells, todo, store)
         return
     if not todo:
@@ -110,6 +111,18 @@ def command(
         again += ["--deterministic"] if deterministic else []
         _train_side_by_side(todo, shared, ["run", *again])
     _close(todo, store)
+
+
+def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], results: Path) -> None:
+    """Refuse in a dry run what the run itself would not begin with."""
+    from benchmark.engine.device import resolve_device
+
+    resolve_device(choice.device)
+    if results.exists() and not results.is_dir():
+        raise InputError(f"--results {results}: not a folder; name another")
+    if choice.weights is not None:
+        for note in _check(todo, sweep):
+            click.echo(f"Weights: {note}.")
 
 
 def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:

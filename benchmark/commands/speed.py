@@ -72,13 +72,13 @@ def command(
         "parts": {part: findings.as_json() for part, findings in found.items()},
     }
     text = _json(record)
-    if out is not None:
-        write_out(text, out)
     if format_name == "json":
         click.echo(text, nl=False)
-        return
-    click.echo(_machine_line(record))
-    click.echo(as_text(as_table(found)), nl=False)
+    else:
+        click.echo(_machine_line(record))
+        click.echo(as_text(as_table(found)), nl=False)
+    if out is not None:  # last, so that a file that cannot be written loses nothing
+        write_out(text, out)
 
 
 def _measure(part: str, setting: Any) -> Findings:

@@ -152,7 +152,7 @@ def _title(record: Record) -> str:
     start = "from scratch" if cell.weights == "scratch" else f"weights {cell.weights[:12]}"
     words = [
         DATASET_TITLES.get(cell.dataset, cell.dataset) + f" ({cell.fingerprint[:8]})",
-        f"protocol {protocol.name} v{protocol.version}",
+        f"protocol {protocol.name} v{protocol.version} ({protocol.values_hash()})",
         f"{protocol.recipe} recipe",
         f"{protocol.backbone.name} ({start})",
         cell.precision,

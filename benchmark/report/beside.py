@@ -113,8 +113,8 @@ def _is_paper_protocol(frame: pd.DataFrame) -> bool:
     from benchmark.protocols import load_protocol
 
     paper = load_protocol("paper")
-    heads = frame[["protocol", "version", "overrides"]].drop_duplicates()
-    return heads.values.tolist() == [[paper.name, paper.version, ""]]
+    heads = frame[["protocol", "version", "values"]].drop_duplicates()
+    return heads.values.tolist() == [[paper.name, paper.version, paper.values_hash()]]
 
 
 def has_published(dataset: str, factor: float) -> bool:

@@ -18,7 +18,7 @@ from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
 from benchmark.report.marks import Judge
 from benchmark.selection import RULES
-from benchmark.store import LOGITS, Store
+from benchmark.store import Store
 
 
 class Evidence:
@@ -69,21 +69,18 @@ class Evidence:
         """Return logits (n, K) of the chosen epoch and labels (n,), None where they are not kept.
 
         Raises:
-            InputError: the file of the logits is damaged or belongs to other images.
+            InputError: the file of the logits is damaged or not the record's.
         """
         record = self.records[identity]
         index = RULES[self.rule](record.history)
         if self._store is None or record.logits.get(self.rule) != index:
             return None
-        path = self._store.cells / record.cell.slug / LOGITS
+        content = self._store.packed_logits(record)
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 return _array(archive, self.rule), self._labels(archive)
         except (KeyError, *ARCHIVE_ERRORS) as error:
-            raise InputError(
-                f"damaged logits {path}: {error}; move the folder away and run again to make it "
-                "anew"
-            ) from error
+            raise self._store.damaged_logits(record, str(error)) from error
 
     def _labels(self, archive: zipfile.ZipFile) -> NDArray[Any]:
         """Return the labels, unpacked once for all files whose labels have the same checksum."""

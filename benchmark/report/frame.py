@@ -22,6 +22,7 @@ GROUP = (
     "backbone",
     "weights",
     "precision",
+    "values",
 )
 """What the cells of one table share: numbers that differ in these are not comparable."""
 
@@ -75,6 +76,7 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "backbone": protocol.backbone.name,
         "weights": cell.weights,
         "precision": cell.precision,
+        "values": protocol.values_hash(),
         "factor": math.nan if cell.factor is None else cell.factor,
         "method": cell.method,
         "title": record.method_title,
@@ -117,5 +119,6 @@ def _code(record: Record) -> str:
 def _machine(record: Record) -> str:
     """Return what a record was made on: the device and torch's version."""
     facts = record.provenance
-    torch = (facts.get("packages") or {}).get("torch", "unknown")
+    packages = facts.get("packages")
+    torch = packages.get("torch", "unknown") if isinstance(packages, dict) else "unknown"
     return f"{facts.get('gpu') or facts.get('device', 'unknown')}, torch {torch}"

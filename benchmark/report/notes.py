@@ -22,7 +22,8 @@ def group_line(group: pd.DataFrame) -> str:
     head = group.iloc[0]
     start = "from scratch" if head["weights"] == "scratch" else f"weights {head['weights'][:12]}"
     line = (
-        f"Protocol {head['protocol']} v{head['version']}, {head['recipe']} recipe: "
+        f"Protocol {head['protocol']} v{head['version']} ({head['values']}), {head['recipe']} "
+        "recipe: "
         f"{head['backbone']} ({start}), {head['precision']}, {_span(group['epochs'])} epochs"
     )
     return f"{line}, changed: {head['overrides']}" if head["overrides"] else line

@@ -85,15 +85,25 @@ def differences(records: Sequence[Record]) -> dict[str, str]:
     """Return by id in which of the values that no table mixes a record differs from the others.
 
     A value that was set over the protocol's in one record is named in each: ``training.epochs=4``
-    beside ``training.epochs=6``.
+    beside ``training.epochs=6``. Of files that disagree under one name, the hashes are given.
     """
     changed = sorted({text.partition("=")[0] for r in records for text in _overrides(r)})
     values = {record.id: _values(record, changed) for record in records}
+    if _disagree(records):
+        for record in records:
+            values[record.id]["values"] = record.cell.protocol_spec().values_hash()
     keys = dict.fromkeys(key for of in values.values() for key in of)
     apart = [key for key in keys if len({of[key] for of in values.values()}) > 1]
     return {
         identity: " ".join(f"{key}={of[key]}" for key in apart) for identity, of in values.items()
     }
+
+
+def _disagree(records: Sequence[Record]) -> bool:
+    """Whether protocols of one name and version differ in more than what was set over them."""
+    specs = [record.cell.protocol_spec() for record in records]
+    heads = {(s.name, s.version, s.recipe, s.overrides, s.values_hash()) for s in specs}
+    return len(heads) > len({head[:-1] for head in heads})
 
 
 def _overrides(record: Record) -> Sequence[str]:

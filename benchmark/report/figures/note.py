@@ -26,7 +26,8 @@ def context(group: Group) -> list[str]:
     epochs = sorted({int(number) for number in frame["epochs"]})
     notes = [
         f"{dataset_title(str(head['dataset']))}, {_factors(group)}.",
-        f"Protocol {plain(str(head['protocol']))} v{head['version']}, {head['recipe']} recipe: "
+        f"Protocol {plain(str(head['protocol']))} v{head['version']} ({head['values']}), "
+        f"{head['recipe']} recipe: "
         f"{plain(str(head['backbone']))} ({start}), {head['precision']}, "
         f"{' or '.join(map(str, epochs))} epochs.",
         f"{_seeds(seeds)}.",
