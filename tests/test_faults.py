@@ -77,19 +77,35 @@ def test_a_read_only_store_is_one_line(tmp_path: Path, small_disk: Path) -> None
     assert "Traceback" not in text
 
 
-def test_out_of_memory_says_what_fits_and_changes_nothing(tmp_path: Path) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (5 << 30, 5 << 30))
+CRAMPED = """
+from dataclasses import replace
 
+import torch
+
+from methods.baseline import Baseline
+
+
+class Cramped(Baseline):
+    info = replace(Baseline.info, name="cramped")
+
+    def loss(self, batch, progress):
+        if len(batch.images) > 20:
+            torch.empty(1 << 50)
+        return super().loss(batch, progress)
+"""
+
+
+def test_out_of_memory_says_what_fits_and_changes_nothing(tmp_path: Path) -> None:
+    """A real refusal of torch's allocator; under a limit of the system oneDNN may crash instead."""
+    (tmp_path / "cramped.py").write_text(CRAMPED)
     arguments = (
-        "run", "--methods", "baseline", "--factors", "50", "--jobs", "1", "--results", "runs",
-        "--set", "backbone.name=resnet18", "--set", "image.size=320", "--threads", "1",
-        "--set", "training.batch_size=512", "--set", "training.epochs=1",
+        "run", "--methods", "cramped:Cramped", "--factors", "50", "--jobs", "1",
+        "--results", "runs", *QUICK,
     )  # fmt: skip
-    code, text = fer_bench(tmp_path, *arguments, preexec_fn=limit)
+    code, text = fer_bench(tmp_path, *arguments)
     assert code == 1, text
-    assert "out of memory at batch size 512" in text
-    assert "would fit: --set training.batch_size=" in text
+    assert "out of memory at batch size 48; 12 would fit" in text
+    assert "--set training.batch_size=12 (another cell" in text
     assert Store(tmp_path / "runs").records() == []
 
 
