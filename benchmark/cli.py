@@ -12,6 +12,7 @@ import click
 
 from benchmark import __version__
 from benchmark.errors import InputError, StorageError
+from benchmark.interpreter import check_own_packages
 
 # Each command stands as `command` in benchmark/commands/<name>.py; the text is its line in --help.
 COMMANDS = {
@@ -48,6 +49,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what the system refuses ends in one line."""
+        _check_working_directory()
+        check_own_packages()
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader of our output went away, as `head` does
@@ -70,6 +73,20 @@ def cli() -> None:
     """fer-bench: an honest benchmark for imbalanced facial expression recognition."""
 
 
+def _check_working_directory() -> None:
+    """Make sure that there is one: torch's libraries end the process where there is none.
+
+    Raises:
+        InputError: it is gone.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise InputError(
+            f"the working directory cannot be used ({error.strerror}); change into another one"
+        ) from error
+
+
 def _mute() -> None:
     """Let what is still to be printed go nowhere: its place takes nothing any more."""
     with suppress(OSError, ValueError):
@@ -78,8 +95,9 @@ def _mute() -> None:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."""
-    # A method in the working directory can be named; last, so that it shadows nothing.
-    sys.path.append(os.getcwd())
+    with suppress(OSError):  # the folder may be gone
+        # A method in the working directory can be named; last, so that it shadows nothing.
+        sys.path.append(os.getcwd())
     try:
         code = cli.main(prog_name="fer-bench", standalone_mode=False)
     except click.ClickException as error:

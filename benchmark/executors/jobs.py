@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
+
+from benchmark.interpreter import fer_bench_command
 
 TYPICAL_MEMORY = 3 << 29
 """Bytes that a job takes where no record tells: what `compact` takes at most."""
@@ -101,7 +102,7 @@ def run_jobs(command: Sequence[str], jobs: Sequence[Job], say: Callable[[str], N
 def _start(command: Sequence[str], job: Job) -> subprocess.Popen[str]:
     extra = ["--jobs", "1", "--threads", str(job.threads), "--device", job.device]
     return subprocess.Popen(
-        [sys.executable, "-u", "-m", "benchmark", *command, *extra],
+        fer_bench_command([*command, *extra]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.data import synthetic
 from benchmark.data.load import load_dataset
 from benchmark.errors import InputError
+from benchmark.interpreter import fer_bench_command
 from benchmark.protocols import load_protocol
 from benchmark.spec import Sweep, plan
 from benchmark.speed.findings import Findings, finding
@@ -99,7 +100,7 @@ def _seeds(cells: int) -> int:
 def _fer_bench(arguments: Sequence[str]) -> str:
     """Run a command line as a user does and return what it prints."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FER_BENCH_")}
-    command = [sys.executable, "-m", "benchmark", *arguments]
+    command = fer_bench_command(arguments)
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise InputError(f"fer-bench {arguments[0]} failed: {done.stderr.strip()[-500:]}")

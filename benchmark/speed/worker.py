@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmark.errors import InputError
+from benchmark.interpreter import own_path
 from benchmark.speed.timing import Window, work_until
 
 Tasks = Mapping[str, Callable[[], float]]
@@ -42,7 +43,8 @@ class Worker(AbstractContextManager["Worker"]):
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, build, arguments))
-        self._process.start()
+        with own_path():
+            self._process.start()
         theirs.close()
 
     def ready(self) -> None:
