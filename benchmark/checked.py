@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
     INCOMPARABLE = "incomparable"
     NO_REFERENCE = "no reference"
+    MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Row:
         evidence: what the p-values rest on.
         drops: of each metric; empty where nothing can be compared.
         differs: where the two are incomparable, what differs, a line each.
+        seeds: where new results are missing, the stored seeds that have none.
         verdict: the answer.
     """
 
@@ -78,6 +80,7 @@ class Row:
     evidence: str = ""
     drops: tuple[Drop, ...] = ()
     differs: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
     verdict: Verdict = Verdict.NO_REFERENCE
 
     @property
@@ -94,12 +97,15 @@ class Checked:
     Attributes:
         margin: points that an accuracy may fall by.
         rows: one for each method and training set of the new results.
-        absent: names of stored results of the same training sets that the new ones lack.
+        missing: one for each method and training set that is stored, for a dataset and a protocol
+            of the new results, with seeds that these lack.
+        allowed: likewise, of seeds that may be missing.
     """
 
     margin: float
     rows: tuple[Row, ...]
-    absent: tuple[str, ...]
+    missing: tuple[Row, ...] = ()
+    allowed: tuple[Row, ...] = ()
 
     def of(self, verdict: Verdict) -> list[Row]:
         """Return the rows with a verdict."""

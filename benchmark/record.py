@@ -80,11 +80,16 @@ class Cell(Strict):
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
-    def slug(self) -> str:
-        """A folder name that a person can read: method, dataset, factor, seed, start of the id."""
+    def name(self) -> str:
+        """Method, dataset, factor and seed for people and patterns: ``mek-ferplus-150-s0``."""
         words = f"{self.method}-{self.dataset}-{factor_label(self.factor)}-s{self.seed}"
         # A folder that begins with a dot is hidden, and stores pass over those.
-        return f"{re.sub(r'[^A-Za-z0-9.-]+', '_', words)[:80].lstrip('.')}-{self.id[:12]}"
+        return re.sub(r"[^A-Za-z0-9.-]+", "_", words)[:80].lstrip(".")
+
+    @cached_property
+    def slug(self) -> str:
+        """A folder name that a person can read: the cell's name and the start of its id."""
+        return f"{self.name}-{self.id[:12]}"
 
     def protocol_spec(self) -> Protocol:
         """Return the protocol as an object."""

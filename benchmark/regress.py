@@ -7,7 +7,7 @@ large set of test images makes a regression of a tenth of a point nor an unlucky
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +21,7 @@ from benchmark.crossed import accuracy_weights
 from benchmark.difference import differences
 from benchmark.errors import InputError
 from benchmark.metrics import mean_accuracy, overall_accuracy
+from benchmark.patterns import check_patterns, fits
 from benchmark.record import Cell, Confusion, Record, show_value
 from benchmark.spread import drop_p_value, image_variance, spread_of
 from benchmark.stats import Metric, holm
@@ -59,7 +60,11 @@ class Reference:
 
 
 def check(
-    records: Sequence[Record], answers: Answers, references: Sequence[Reference], margin: float
+    records: Sequence[Record],
+    answers: Answers,
+    references: Sequence[Reference],
+    margin: float,
+    allow: Sequence[str] = (),
 ) -> Checked:
     """Hold new results against stored ones.
 
@@ -69,19 +74,25 @@ def check(
         references: the stored ones; a new result is held against the one of its method, dataset
             and factor that differs from it least.
         margin: points that an accuracy may fall by.
+        allow: patterns of the names of stored cells that the new results may lack.
 
     Raises:
-        InputError: logits are damaged, belong to other test images, or a record has no accuracy.
+        InputError: logits are damaged, belong to other test images, a record has no accuracy, or a
+            pattern fits nothing that is stored.
     """
+    stored = [record.cell for reference in references for record in reference.records]
+    check_patterns("--allow-missing", allow, stored, "the stored")
     groups = by_seed(records)
     rows = _adjusted([_row(group, answers, references) for group in groups])
     rows = [replace(row, verdict=_verdict(row, margin)) for row in rows]
+    missing = _missing(rows, groups, references, lambda cell: not fits(cell, allow))
+    allowed = _missing(rows, groups, references, lambda cell: fits(cell, allow))
     twice = {name for name, count in Counter(row.name for row in rows).items() if count > 1}
     rows = [
         replace(row, hyper=_hyper(group)) if row.name in twice else row
         for row, group in zip(rows, groups, strict=True)
     ]
-    return Checked(margin, tuple(rows), tuple(dict.fromkeys(_absent(rows, references))))
+    return Checked(margin, tuple(rows), missing, allowed)
 
 
 def by_seed(records: Sequence[Record]) -> list[Seeds]:
@@ -93,7 +104,7 @@ def by_seed(records: Sequence[Record]) -> list[Seeds]:
     found: dict[str, dict[int, Record]] = {}
     newest: dict[str, int] = {}
     for record in sorted(records, key=lambda record: -record.cell.method_version):
-        key = record.cell.model_dump_json(exclude={"seed", "method_version"})
+        key = _experiment({record.cell.seed: record})
         if newest.setdefault(key, record.cell.method_version) == record.cell.method_version:
             found.setdefault(key, {})[record.cell.seed] = record
     groups = [dict(sorted(group.items())) for group in found.values()]
@@ -217,14 +228,38 @@ def _verdict(row: Row, margin: float) -> Verdict:
     return next((verdict for verdict in order if verdict in found), Verdict.NO_REFERENCE)
 
 
-def _absent(rows: Sequence[Row], references: Sequence[Reference]) -> list[str]:
-    """Return stored results that stand beside compared ones and have no new counterpart."""
-    met = {(row.reference, row.protocol, row.dataset, row.factor) for row in rows if row.drops}
-    there = {(row.reference, row.method, row.dataset, row.factor) for row in rows}
-    return [
-        stored.name
-        for reference in references
-        for stored in map(_start, reference.groups)
-        if (reference.name, stored.protocol, stored.dataset, stored.factor) in met
-        and (reference.name, stored.method, stored.dataset, stored.factor) not in there
-    ]
+def _missing(
+    rows: Sequence[Row],
+    groups: Sequence[Seeds],
+    references: Sequence[Reference],
+    counts: Callable[[Cell], bool],
+) -> tuple[Row, ...]:
+    """Return what is stored of the datasets and protocols of the new results and not among these.
+
+    Args:
+        rows: one for each of ``groups``.
+        groups: the new results.
+        references: the stored ones.
+        counts: whether a stored cell is looked for.
+    """
+    there: dict[str, set[int]] = defaultdict(set)
+    for row, group in zip(rows, groups, strict=True):
+        # What is there and incomparable is said already, and is no second finding.
+        there[row.name if row.differs else _experiment(group)] |= set(group)
+    found = []
+    for reference in references:
+        met = {(row.dataset, row.protocol) for row in rows if row.reference == reference.name}
+        names = Counter(_start(group).name for group in reference.groups)
+        for stored in reference.groups:
+            row = replace(_start(stored), reference=reference.name, verdict=Verdict.MISSING)
+            known = there[_experiment(stored)] | there[row.name]
+            lacking = [s for s, r in stored.items() if s not in known and counts(r.cell)]
+            if (row.dataset, row.protocol) in met and lacking:
+                hyper = _hyper(stored) if names[row.name] > 1 else ""
+                found.append(replace(row, hyper=hyper, seeds=tuple(lacking)))
+    return tuple(found)
+
+
+def _experiment(group: Seeds) -> str:
+    """Name what a group trained, whatever the seed and the version of the method's code."""
+    return _cell(group).model_dump_json(exclude={"seed", "method_version"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmark.store import Store
 USUAL = (0.9, 0.93, 0.88, 0.6, 0.75, 0.35, 0.2)
 WORSE = (0.75, 0.8, 0.7, 0.4, 0.55, 0.15, 0.1)
 SLIGHTLY_WORSE = (0.88, 0.91, 0.86, 0.58, 0.73, 0.33, 0.18)
+ANY = ("--allow-missing", "*")
 
 
 def store(
@@ -105,7 +107,7 @@ def test_an_improvement_holds(tmp_path: Path) -> None:
 
 def test_another_seed_stays_green(tmp_path: Path) -> None:
     stored = store(tmp_path / "stored", seeds=range(5))
-    done = check(store(tmp_path / "new", seeds=[7]), stored)
+    done = check(store(tmp_path / "new", seeds=[7]), stored, *ANY)
     assert done.exit_code == 0, done.output
     told = " ".join(done.output.split())
     assert "seeds of both sides, which are not the same; the spread of the stored seeds" in told
@@ -113,12 +115,12 @@ def test_another_seed_stays_green(tmp_path: Path) -> None:
 
 def test_another_seed_that_is_far_worse_regresses(tmp_path: Path) -> None:
     stored = store(tmp_path / "stored", seeds=range(5))
-    assert check(store(tmp_path / "new", seeds=[7], skill=WORSE), stored).exit_code == 1
+    assert check(store(tmp_path / "new", seeds=[7], skill=WORSE), stored, *ANY).exit_code == 1
 
 
 def test_one_seed_each_and_not_the_same_is_undecided(tmp_path: Path) -> None:
     stored = store(tmp_path / "stored", ["cb"])
-    done = check(store(tmp_path / "new", ["cb"], [1], WORSE), stored)
+    done = check(store(tmp_path / "new", ["cb"], [1], WORSE), stored, *ANY)
     assert done.exit_code == 0
     assert "1 result checked: 1 undecided." in done.output
     assert "train a second seed" in " ".join(done.output.split())
@@ -129,7 +131,7 @@ def test_a_drop_within_the_spread_of_seeds_is_undecided(tmp_path: Path) -> None:
     for seed, shift in enumerate((-0.1, 0.1, -0.08, 0.08), start=1):
         stored.add(*made_record("cb", 150.0, seed, skill=shifted(USUAL, shift)))
     new = store(tmp_path / "new", ["cb"], skill=shifted(USUAL, -0.04))
-    done = check(new, stored.root)
+    done = check(new, stored.root, "--allow-missing", "*-s[1-4]")
     assert done.exit_code == 0
     assert "1 undecided" in done.output
     assert "train more seeds" in " ".join(done.output.split())
@@ -148,7 +150,7 @@ def test_one_broken_method_of_eight_is_found_with_few_seeds(
             for seed in range(seeds):
                 shift = rng.normal(0, 0.012) + (fault if method == "baseline" else 0.0)
                 root.add(*made_record(method, 150.0, seed, skill=shifted(USUAL, shift)))
-    done = check(new.root, stored.root)
+    done = check(new.root, stored.root, *ANY)
     assert done.exit_code == 1, done.output
     assert "1 regressed" in done.output
 
@@ -157,7 +159,7 @@ def test_seeds_that_are_not_stored_count_too(tmp_path: Path) -> None:
     stored = store(tmp_path / "stored", ["cb", "mek"], [0, 1])
     new = store(tmp_path / "new", ["cb"], [0])
     store(new, ["cb"], [5, 6], WORSE)
-    assert check(new, stored).exit_code == 1
+    assert check(new, stored, *ANY).exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -206,16 +208,79 @@ def test_a_risen_method_version_is_compared_and_older_records_are_not(tmp_path: 
     assert check(new, stored).exit_code == 1, "version 1, beside it, is not what is checked"
 
 
-def test_what_is_missing_on_either_side_is_said(tmp_path: Path) -> None:
-    stored = store(tmp_path / "stored", ["cb", "eac"])
-    store(stored, ["scn"], factor=50.0)
+def test_what_has_no_reference_is_said(tmp_path: Path) -> None:
+    stored = store(tmp_path / "stored", ["cb"])
     done = check(store(tmp_path / "new", ["cb", "mek"]), stored)
     assert done.exit_code == 0
     assert "1 held, 1 no reference" in done.output
-    assert "Stored, and not among the new results: eac-ferplus-150." in done.output
     nothing = check(store(tmp_path / "other", ["mek"]), stored)
     assert nothing.exit_code == 2
     assert "Nothing could be compared." in nothing.output
+
+
+@pytest.mark.parametrize(
+    ("gone", "what", "pattern"),
+    [
+        ({"method": "mek"}, "mek-ferplus-150, seeds 0, 1", "mek-*"),
+        ({"seed": 1}, "cb-ferplus-150, seed 1; mek-ferplus-150, seed 1", "*-s1"),
+        ({"factor": 50.0}, "cb-ferplus-50, seed 0", "*-50-*"),
+    ],
+)
+def test_what_is_stored_and_missing_fails_unless_it_is_allowed(
+    tmp_path: Path, gone: dict[str, object], what: str, pattern: str
+) -> None:
+    stored, new = store(tmp_path / "stored", seeds=[0, 1]), store(tmp_path / "new", seeds=[0, 1])
+    for root in (stored, new):
+        store(root, ["cb"], factor=50.0)
+    assert check(new, stored).exit_code == 0
+    for record in Store(new).records():
+        if gone.items() <= record.cell.model_dump().items():
+            shutil.rmtree(new / "cells" / record.cell.slug)
+    done = check(new, stored)
+    told = " ".join(done.output.split())
+    assert done.exit_code == 1
+    assert f"Stored, and not among the new results: {what}. Train them" in told
+    assert "Missing: " in done.output.splitlines()[-1]
+    allowed = check(new, stored, "--allow-missing", pattern)
+    assert allowed.exit_code == 0, allowed.output
+    assert "Missing, as --allow-missing allows: " in " ".join(allowed.output.split())
+    other = check(new, stored, "--allow-missing", "cb-*-150-s0")
+    assert other.exit_code == 1, "a pattern of what is there allows nothing else"
+
+
+def test_other_protocols_and_datasets_than_those_that_were_run_are_not_missing(
+    tmp_path: Path,
+) -> None:
+    stored = store(tmp_path / "stored", ["cb"])
+    store(stored, ["eac"], protocol="paper")
+    store(stored, ["eac"], dataset="raf-db")
+    assert check(store(tmp_path / "new", ["cb"]), stored).exit_code == 0
+
+
+def test_one_of_two_stored_variants_is_missing(tmp_path: Path) -> None:
+    stored = store(tmp_path / "stored", ["cb"])
+    of_other_cell(stored, USUAL, hyper={"beta": 0.5})
+    done = check(store(tmp_path / "new", ["cb"]), stored)
+    assert done.exit_code == 1
+    assert "cb-ferplus-150 (beta=0.5), seed 0" in " ".join(done.output.split())
+
+
+def test_what_is_incomparable_is_no_second_finding(tmp_path: Path) -> None:
+    stored = store(tmp_path / "stored", ["cb", "mek"])
+    new = store(of_other_cell(tmp_path / "new", USUAL, hyper={"beta": 0.9}), ["mek"])
+    done = check(new, stored)
+    assert done.exit_code == 2
+    assert "missing" not in done.output
+
+
+def test_a_pattern_that_fits_nothing_stored_is_refused(tmp_path: Path) -> None:
+    stored = store(tmp_path / "stored", ["cb"])
+    done = refused(store(tmp_path / "new", ["cb"]), stored, "--allow-missing", "mke-*")
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception) == (
+        "--allow-missing mke-*: fits none of the stored 1 cells; a name looks like "
+        "cb-ferplus-150-s0"
+    )
 
 
 def test_files_for_a_pull_request(tmp_path: Path) -> None:
@@ -224,15 +289,21 @@ def test_files_for_a_pull_request(tmp_path: Path) -> None:
     store(new, ["mek"], skill=WORSE)
     suite, summary = files(new, stored, tmp_path, code=1)
     assert {k: suite.get(k) for k in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "3",
-        "failures": "1",
+        "tests": "4",
+        "failures": "2",
         "errors": "0",
         "skipped": "1",
     }
     tags = {case.get("name"): [child.tag for child in case] for case in suite}
-    assert tags == {"cb": ["system-out"], "mek": ["failure"], "bbn": ["skipped"]}
+    assert tags == {
+        "cb": ["system-out"],
+        "mek": ["failure"],
+        "bbn": ["skipped"],
+        "eac": ["failure"],
+    }
     assert summary.startswith("## fer-bench check: not passed")
     assert "| ferplus | compact | 150 | MEK | mean |" in summary
+    assert "| ferplus | compact | 150 | EAC | - | - | - | - | - | missing: seed 0 |" in summary
 
 
 def test_files_of_odd_results_are_well_formed(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def test_another_training_seed_stays_green(tmp_path: Path) -> None:
         "run", "--methods", "all", "--factors", "100", "--seeds", "77", "--results", new
     )
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    done = fer_bench("check", "--results", new, "--against", str(STORED))
+    other = ("--allow-missing", "*-s[0-4]")
+    done = fer_bench("check", "--results", new, "--against", str(STORED), *other)
     assert done.returncode == 0, done.stdout
     verdict = done.stdout.strip().splitlines()[-1]
     assert verdict.startswith("8 results checked: ")

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
     help="Points that overall or mean accuracy may fall by.",
 )
 @click.option(
+    "--allow-missing",
+    "allow",
+    multiple=True,
+    metavar="PATTERN",
+    help="Stored cells that need not be among the new results, such as '*-s[1-4]'.",
+)
+@click.option(
     "--junit",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write JUnit XML to this file.",
@@ -64,6 +71,7 @@ def command(
     /,
     against: Path | None,
     margin: float,
+    allow: tuple[str, ...],
     junit: Path | None,
     summary: Path | None,
     curves: bool,
@@ -73,9 +81,9 @@ def command(
 ) -> None:
     """Hold the results of a store against stored ones.
 
-    Fails (exit code 1) if an accuracy fell by more than the margin and by more than chance, or a
-    loss left its stored curve; says 'incomparable' (exit code 2) if dataset, protocol, weights or
-    precision differ, and which.
+    Fails (exit code 1) if an accuracy fell by more than the margin and by more than chance, a loss
+    left its stored curve, or a stored result of the same dataset and protocol is missing; says
+    'incomparable' (exit code 2) if dataset, protocol, weights or precision differ, and which.
     """
     from benchmark.store import Store
 
@@ -83,8 +91,10 @@ def command(
     if against is not None:
         _look_at(against, store)
     if update:
-        if junit is not None or summary is not None:
-            raise InputError("--update checks nothing; leave --junit and --summary away")
+        if junit is not None or summary is not None or allow:
+            raise InputError(
+                "--update checks nothing; leave --junit, --summary and --allow-missing away"
+            )
         _update(store, against, reason, curves=curves)
         return
     if reason is not None:
@@ -96,7 +106,7 @@ def command(
     if curves and default and against is None and not store.root.exists():
         click.echo(f"no results in {results}: only the loss curves are checked", err=True)
     else:
-        checked = _check(store, against, margin)
+        checked = _check(store, against, margin, allow)
         _show(checked)
     findings = _curve_findings() if curves else []
     if curves:
@@ -158,10 +168,12 @@ def _markdown(checked: Checked | None, findings: Sequence[str]) -> str:
 def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:
     from benchmark.checked import Verdict
 
-    if findings or (checked is not None and checked.of(Verdict.REGRESSED)):
+    if findings:
         return 1
     if checked is None:
         return 0
+    if checked.of(Verdict.REGRESSED) or checked.missing:
+        return 1
     compared = any(row.drops for row in checked.rows)
     return 2 if checked.of(Verdict.INCOMPARABLE) or not compared else 0
 
@@ -193,14 +205,14 @@ def _first_losses(method: type[Method]) -> Curve:
     return first_losses(method)
 
 
-def _check(store: Store, against: Path | None, margin: float) -> Checked:
+def _check(store: Store, against: Path | None, margin: float, allow: Sequence[str]) -> Checked:
     from benchmark.regress import check
     from benchmark.report.answers import Answers
 
     records = store.records()
     if not records:
         raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
-    return check(records, Answers(store, "last").of, _references(store, against), margin)
+    return check(records, Answers(store, "last").of, _references(store, against), margin, allow)
 
 
 def _references(store: Store, against: Path | None) -> list[Reference]:

@@ -167,18 +167,10 @@ def matching(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
     Raises:
         InputError: a pattern fits no cell.
     """
-    from fnmatch import fnmatchcase
+    from benchmark.patterns import check_patterns, fits
 
-    if not patterns:
-        return list(cells)
-    names = {cell.slug: cell.slug.rpartition("-")[0] for cell in cells}
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names.values()):
-            raise InputError(
-                f"--only {pattern}: fits none of the sweep's {len(cells)} cells; a name looks like "
-                f"{next(iter(names.values()))}"
-            )
-    return [c for c in cells if any(fnmatchcase(names[c.slug], p) for p in patterns)]
+    check_patterns("--only", patterns, cells, "the sweep's")
+    return [cell for cell in cells if not patterns or fits(cell, patterns)]
 
 
 def _split(text: str, option: str) -> list[str]:

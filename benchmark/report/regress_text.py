@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from benchmark.checked import LEVEL, Checked, Drop, Row, Verdict
@@ -20,6 +21,7 @@ _TAGS = {
     Verdict.INCOMPARABLE: "error",
     Verdict.UNDECIDED: "skipped",
     Verdict.NO_REFERENCE: "skipped",
+    Verdict.MISSING: "failure",
 }
 """What a verdict is in JUnit XML; a result that held has none."""
 
@@ -37,20 +39,23 @@ def headline(checked: Checked) -> str:
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
     results = "1 result" if len(checked.rows) == 1 else f"{len(checked.rows)} results"
     nothing = "" if any(row.drops for row in checked.rows) else " Nothing could be compared."
-    return f"{results} checked: {found}.{nothing}"
+    count = sum(len(row.seeds) for row in checked.missing)
+    missing = f" Missing: {count} stored cell{'s'[: count > 1]}." if count else ""
+    return f"{results} checked: {found}.{nothing}{missing}"
 
 
 def table_rows(checked: Checked) -> list[tuple[str, ...]]:
     """Return the cells under :data:`HEADER`, two rows a result that was compared."""
     rows: list[tuple[str, ...]] = []
-    for row in checked.rows:
+    for row in (*checked.rows, *checked.missing):
         title = f"{row.title} ({row.hyper})" if row.hyper else row.title
         start = (row.dataset, row.protocol, factor_label(row.factor), title)
         if not row.drops:
-            rows.append((*start, "-", "-", "-", "-", "-", str(row.verdict)))
+            verdict = _lacking(row) if row.seeds else str(row.verdict)
+            rows.append((*start, "-", "-", "-", "-", "-", verdict))
         for drop in row.drops:
-            verdict = drop.verdict(checked.margin)
-            rows.append((*start, drop.metric, *_numbers(drop), str(verdict)))
+            verdict = str(drop.verdict(checked.margin))
+            rows.append((*start, drop.metric, *_numbers(drop), verdict))
     return rows
 
 
@@ -67,9 +72,26 @@ def remarks(checked: Checked) -> list[str]:
             evidence.setdefault(row.evidence, []).append(row.name)
     for text, names in evidence.items():
         lines.append(f"p rests on {text}: {', '.join(names)}.")
-    if checked.absent:
-        lines.append(f"Stored, and not among the new results: {', '.join(checked.absent)}.")
+    if checked.missing:
+        lines.append(
+            f"Stored, and not among the new results: {_named(checked.missing)}. Train them, or say "
+            f"with --allow-missing that they may be missing ('{_pattern(checked.missing[0])}')."
+        )
+    if checked.allowed:
+        lines.append(f"Missing, as --allow-missing allows: {_named(checked.allowed)}.")
     return lines
+
+
+def _lacking(row: Row) -> str:
+    return f"missing: seed{'s'[: len(row.seeds) > 1]} {', '.join(map(str, row.seeds))}"
+
+
+def _named(rows: Sequence[Row]) -> str:
+    return "; ".join(f"{row.name}, {_lacking(row).removeprefix('missing: ')}" for row in rows)
+
+
+def _pattern(row: Row) -> str:
+    return f"{replace(row, hyper='').name}-s{row.seeds[0]}"
 
 
 def _remark(row: Row) -> str:
@@ -77,6 +99,8 @@ def _remark(row: Row) -> str:
         return f"{row.name} is incomparable with {row.reference}: {'; '.join(row.differs)}."
     if row.verdict is Verdict.NO_REFERENCE:
         return f"{row.name}: no stored result of this method, dataset and factor."
+    if row.verdict is Verdict.MISSING:
+        return f"stored in {row.reference}, and not among the new results: {_named([row])}"
     if row.verdict is not Verdict.UNDECIDED:
         return ""
     if any(drop.p is None for drop in row.drops):
@@ -94,15 +118,16 @@ def _remark(row: Row) -> str:
 def junit(checked: Checked | None, further: Sequence[str] = ()) -> str:
     """Return JUnit XML: a test case a result, and one for each further finding.
 
-    A regression is a failure, what is incomparable an error, what cannot be decided is skipped.
+    A regression and a missing result are failures, what is incomparable an error, what cannot be
+    decided is skipped.
 
     Args:
         checked: the check, None where there were no results to check.
         further: findings of another kind, such as of loss curves.
     """
-    rows = () if checked is None else checked.rows
+    rows = () if checked is None else (*checked.rows, *checked.missing)
     tags = [_TAGS.get(row.verdict) for row in rows]
-    nothing = checked is not None and not any(row.drops or row.differs for row in rows)
+    nothing = checked is not None and not any(row.drops or row.differs for row in checked.rows)
     suite = ElementTree.Element(
         "testsuite",
         name="fer-bench check",
