@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from benchmark import __version__
+from benchmark.encoding import never_fail
 from benchmark.errors import InputError, StorageError
 from benchmark.interpreter import check_own_packages
 
@@ -95,6 +96,7 @@ def _mute() -> None:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."""
+    never_fail((sys.stdout, sys.stderr))
     with suppress(OSError):  # the folder may be gone
         # A method in the working directory can be named; last, so that it shadows nothing.
         sys.path.append(os.getcwd())

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from benchmark.encoding import encoded
 from benchmark.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,7 +95,7 @@ def write_out(text: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
         return
-    write_bytes(click.unstyle(text).encode(), out)
+    write_bytes(encoded(click.unstyle(text)), out)
 
 
 def write_files(files: Mapping[str, str], folder: Path) -> None:
@@ -104,7 +105,7 @@ def write_files(files: Mapping[str, str], folder: Path) -> None:
         InputError: the folder or a file cannot be written.
     """
     for name, text in files.items():
-        _write(text.encode(), folder / name)
+        _write(encoded(text), folder / name)
     click.echo(f"wrote {len(files)} files into {folder}; start at index.html or index.md", err=True)
 
 
@@ -149,7 +150,7 @@ def write_text(text: str, out: Path, option: str) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    _write(text.encode(), out, option)
+    _write(encoded(text), out, option)
     click.echo(f"wrote {out}", err=True)
 
 

@@ -106,9 +106,13 @@ def _start(command: Sequence[str], job: Job) -> subprocess.Popen[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
-        env={**os.environ, "OMP_NUM_THREADS": str(job.threads)},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": str(job.threads),
+            "PYTHONIOENCODING": "utf-8",  # between us, whatever the terminal takes
+        },
         start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on once
     )
 
