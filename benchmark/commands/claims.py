@@ -34,7 +34,10 @@ OPEN_NOTE = (
     "Open: undecided for want of numbers, because a record is missing or ambiguous or the sentence "
     "says nothing of the cell."
 )
-OTHER_NOTE = "* The sentence was made for the other dataset; it is held here all the same."
+OTHER_NOTE = (
+    "* The sentence was made for the other dataset; where there are numbers, it is held here all the "
+    "same."
+)
 
 
 @click.command("claims", short_help="Hold the paper's sentences against numbers.")
@@ -81,6 +84,7 @@ def command(
 def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) -> list[Source]:
     from benchmark.report.answers import Answers, stored_groups
     from benchmark.report.margins import Measured, Published
+    from benchmark.report.verdicts import UNSPOKEN
     from benchmark.store import Store
 
     if source == "paper":
@@ -88,7 +92,8 @@ def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) 
     store = Store(results)
     answers = Answers(store, rule)
     datasets = sorted({name for claim in claims for name in claim.cells})
-    groups = [group for group in stored_groups(store, rule) if group.dataset in datasets]
+    taken = {*datasets, *UNSPOKEN}
+    groups = [group for group in stored_groups(store, rule) if group.dataset in taken]
     if not groups:
         raise InputError(
             f"no records of {' or '.join(datasets)} in {results}, and the claims speak of no other "

@@ -48,7 +48,7 @@ def common_options(function: F) -> F:
 def command() -> None:
     """Count, check and describe datasets.
 
-    DATASET is ferplus, raf-db, folder or synthetic (the default).
+    DATASET is ferplus, ferplus-8, raf-db, folder or synthetic (the default).
     """
 
 
@@ -66,7 +66,9 @@ def counts(
     context: click.Context,
     name: str | None,
     dataset: str | None,
+    classes: int | None,
     data_root: Path | None,
+    resize: int | None,
     cache_dir: Path | None,
     format_name: str,
     out: Path | None,
@@ -78,8 +80,8 @@ def counts(
     from benchmark.data.load import load_dataset
 
     chosen = list(dict.fromkeys(parse_factor(text) for text in factors.split(",")))
-    name = named_dataset(context, name, dataset, data_root)
-    faces = load_dataset(name, data_root, cache_dir=cache_dir)
+    name = named_dataset(context, name, dataset, data_root, classes)
+    faces = load_dataset(name, data_root, cache_dir=cache_dir, resize=resize)
     _write(counts_table(faces, chosen, cut_head=cut_head), format_name, out)
 
 
@@ -91,7 +93,9 @@ def verify(
     context: click.Context,
     name: str | None,
     dataset: str | None,
+    classes: int | None,
     data_root: Path | None,
+    resize: int | None,
     cache_dir: Path | None,
     format_name: str,
     out: Path | None,
@@ -103,8 +107,8 @@ def verify(
     """
     from benchmark.data.verify import verify_dataset
 
-    name = named_dataset(context, name, dataset, data_root)
-    report = verify_dataset(name, data_root)
+    name = named_dataset(context, name, dataset, data_root, classes)
+    report = verify_dataset(name, data_root, resize=resize)
     complete = show_all or out is not None or format_name != "text"
     table = findings_table(report, most_warnings=None if complete else SHOWN)
     _write(table, format_name, out)
@@ -112,18 +116,22 @@ def verify(
 
 
 def named_dataset(
-    context: click.Context, name: str | None, dataset: str | None, data_root: Path | None
+    context: click.Context,
+    name: str | None,
+    dataset: str | None,
+    data_root: Path | None,
+    classes: int | None,
 ) -> str:
     """Return the dataset that was asked for, as an argument, an option, or not at all.
 
     Raises:
         click.UsageError: the argument and the option name different datasets.
-        InputError: a root is given, but not what it holds.
+        InputError: as :func:`choose_dataset`.
     """
     typed = context.get_parameter_source("dataset") == click.core.ParameterSource.COMMANDLINE
     if name and dataset and typed and name != dataset:
         raise click.UsageError(f"both '{name}' and '--dataset {dataset}' are given; keep one")
-    return choose_dataset(name or dataset, data_root)
+    return choose_dataset(name or dataset, data_root, classes)
 
 
 def counts_table(
@@ -153,7 +161,7 @@ def _count_row(label: str, counts: Sequence[int]) -> tuple[str, ...]:
 
 def findings_table(report: VerifyReport, *, most_warnings: int | None) -> Table:
     """Lay out the findings; the remark sums them up."""
-    from benchmark.data.verify import Severity
+    from benchmark.data.evidence import Severity
 
     rows = []
     for severity in Severity:

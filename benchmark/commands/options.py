@@ -20,11 +20,11 @@ SYNTHETIC_NOTICE = (
     "No --dataset given: using the embedded synthetic faces. They are drawn by the program, and "
     "their numbers say nothing of real faces."
 )
-DATASETS = (SYNTHETIC, "ferplus", "raf-db", "folder")
+DATASETS = (SYNTHETIC, "ferplus", "ferplus-8", "raf-db", "folder")
 
 
 def dataset_options(function: F) -> F:
-    """Add ``--dataset``, ``--data-root`` and ``--cache-dir``."""
+    """Add ``--dataset``, ``--classes``, ``--data-root``, ``--resize`` and ``--cache-dir``."""
     for option in (
         click.option(
             "--cache-dir",
@@ -33,10 +33,23 @@ def dataset_options(function: F) -> F:
             help="Where decoded datasets are kept (default: this user's cache folder).",
         ),
         click.option(
+            "--resize",
+            type=int,
+            metavar="N",
+            help="Bring every image of a folder dataset to N x N pixels (default: all must be of "
+            "one size).",
+        ),
+        click.option(
             "--data-root",
             type=click.Path(path_type=Path),
             envvar="FER_BENCH_DATA_ROOT",
             help="The folder that holds the dataset's files.",
+        ),
+        click.option(
+            "--classes",
+            type=int,
+            metavar="K",
+            help="FERPlus with 8 classes, contempt among them: the dataset ferplus-8.",
         ),
         click.option(
             "--dataset",
@@ -49,18 +62,23 @@ def dataset_options(function: F) -> F:
     return function
 
 
-def choose_dataset(name: str | None, data_root: Path | None) -> str:
+def choose_dataset(name: str | None, data_root: Path | None, classes: int | None = None) -> str:
     """Return the dataset that was asked for; without one, the synthetic faces, and say so.
 
     Raises:
-        InputError: a root is given, but not what it holds.
+        InputError: a root is given, but not what it holds, or the dataset has not that many
+            classes.
     """
-    if name is not None:
-        return name
-    if data_root is not None:
+    if name is None and data_root is not None:
         raise InputError(
             f"the data root {data_root} is given without --dataset; say which dataset it holds"
         )
+    if classes is not None:
+        from benchmark.data.load import with_classes
+
+        return with_classes(name or SYNTHETIC, classes)
+    if name is not None:
+        return name
     click.echo(SYNTHETIC_NOTICE, err=True)
     return SYNTHETIC
 

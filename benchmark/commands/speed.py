@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 def command(
     parts: tuple[str, ...],
     dataset: str | None,
+    classes: int | None,
     data_root: Path | None,
+    resize: int | None,
     cache_dir: Path | None,
     seconds: float,
     format_name: str,
@@ -57,7 +59,8 @@ def command(
     from benchmark.commands.tables import as_text
     from benchmark.speed.setting import Setting
 
-    setting = Setting(choose_dataset(dataset, data_root), data_root, cache_dir, seconds)
+    name = choose_dataset(dataset, data_root, classes)
+    setting = Setting(name, data_root, cache_dir, seconds, resize=resize)
     machine = {"started": environment.now(), **environment.describe()}
     found: dict[str, Findings] = {}
     for part in parts or PARTS:

@@ -86,7 +86,9 @@ class SweepChoice:
     factors: str
     seeds: str
     dataset: str | None
+    classes: int | None
     data_root: Path | None
+    resize: int | None
     cache_dir: Path | None
     protocol_name: str | None
     recipe: str
@@ -108,6 +110,7 @@ class SweepChoice:
             "--seeds": self.seeds,
             "--dataset": dataset,
             "--data-root": self.data_root,
+            "--resize": self.resize,
             "--cache-dir": self.cache_dir,
             "--protocol": self.protocol_name,
             "--recipe": self.recipe,
@@ -130,7 +133,7 @@ class SweepChoice:
         from benchmark.models.build import parse_weights, weights_identity
         from benchmark.spec import plan
 
-        dataset = choose_dataset(self.dataset, self.data_root)
+        dataset = choose_dataset(self.dataset, self.data_root, self.classes)
         chosen = _methods(self.methods)
         factors = dict.fromkeys(parse_factor(text) for text in _split(self.factors, "--factors"))
         seeds = dict.fromkeys(_seed(text) for text in _split(self.seeds, "--seeds"))
@@ -138,7 +141,7 @@ class SweepChoice:
         weights = parse_weights(self.weights)
         identity = weights_identity(protocol.backbone.name, weights)
         sweep = plan(
-            load_dataset(dataset, self.data_root, cache_dir=self.cache_dir),
+            load_dataset(dataset, self.data_root, cache_dir=self.cache_dir, resize=self.resize),
             chosen,
             list(factors),
             list(seeds),

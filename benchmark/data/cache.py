@@ -22,10 +22,11 @@ import numpy as np
 
 from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.data.dataset import FaceDataset, make_dataset
+from benchmark.data.evidence import Reading, Severity, judge
 from benchmark.data.source import Index, Problem, Source
 from benchmark.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 """Goes into the key; raise it when an entry's content would differ for the same files."""
 
 IMAGES, ARRAYS, META = "images.npy", "dataset.npz", "meta.json"
@@ -115,11 +116,11 @@ def write_entry(folder: Path, name: str, key: str, index: Index) -> None:
     """Decode a dataset into an existing, empty folder and bring it to the disk.
 
     Raises:
-        InputError: an image is missing or wrong.
+        InputError: an image is missing or wrong, or the labels are not those of the pictures.
         OSError: the folder cannot be written.
     """
     shape = (len(index.labels), *index.pixels.shape)
-    _write_images(folder / IMAGES, name, shape, index)
+    reading = _write_images(folder / IMAGES, name, shape, index)
     dataset = make_dataset(
         name,
         np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False),
@@ -127,7 +128,7 @@ def write_entry(folder: Path, name: str, key: str, index: Index) -> None:
         index.parts,
         index.classes,
         sources=index.sources,
-        notes=index.notes,
+        notes=(*index.notes, *reading.notes, *_doubts(name, index, reading)),
     )
     finish_entry(folder, key, dataset)
 
@@ -158,25 +159,45 @@ def finish_entry(folder: Path, key: str, dataset: FaceDataset) -> None:
         _to_disk(text.fileno())
 
 
-def _write_images(path: Path, name: str, shape: tuple[int, ...], index: Index) -> None:
-    """Write the pixels block by block.
+def _doubts(name: str, index: Index, reading: Reading) -> list[str]:
+    """Return what speaks against the labels, for whoever reads the results.
+
+    Raises:
+        InputError: they are not those of the pictures. What is trained on such a set says nothing,
+            so nobody is served by a warning above it.
+    """
+    findings = judge(name, index, reading)
+    for finding in findings:
+        if finding.severity == Severity.ERROR:
+            raise InputError(
+                f"{name}: {finding.subject}: {finding.message}; take pictures and label file anew, "
+                f"both in their original order, and see 'fer-bench data verify {name}'"
+            )
+    warnings = [f for f in findings if f.severity == Severity.WARNING]
+    return [f"{finding.subject}: {finding.message}" for finding in warnings]
+
+
+def _write_images(path: Path, name: str, shape: tuple[int, ...], index: Index) -> Reading:
+    """Write the pixels block by block, and return what was seen of them.
 
     Not through a memory map: on a full disk that ends the process instead of raising OSError.
     """
     with path.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        for block in index.pixels.blocks():
+        reading = Reading()
+        for block in reading.over(index.pixels):
             if block.problems:
                 raise InputError(_problem_line(name, block.problems[0]))
             file.write(block.images.data)
         file.flush()
         _to_disk(file.fileno())
+    return reading
 
 
 def _problem_line(name: str, problem: Problem) -> str:
     return (
-        f"{name}: {problem.source} {problem.reason}; re-extract it, or run "
+        f"{name}: {problem.source} {problem.reason}; {problem.remedy or 're-extract it'}, or run "
         f"'fer-bench data verify {name}' for every such file"
     )
 

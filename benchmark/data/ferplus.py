@@ -7,7 +7,7 @@ Label Distribution", ICMI 2016, and the files of https://github.com/microsoft/FE
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ from benchmark.data.source import Index, Mark, Pixels, Source
 from benchmark.errors import InputError
 
 NAME = "ferplus"
+EIGHT = "ferplus-8"
+"""The set in which contempt is kept as the eighth class; a dataset of its own."""
+EIGHT_EMOTIONS = (*EMOTIONS, "contempt")
 LABEL_FILE = "fer2013new.csv"
 PIXEL_FILES = ("fer2013.csv", "icml_face_data.csv")
 VOTE_COLUMNS = (
@@ -56,25 +59,26 @@ SIDE = 48
 
 _MOST_DIGITS = 4  # of one count of votes; ten taggers voted
 
-# From the file's columns to our classes: fear and disgust change places, the rest is dropped.
-_CLASS_OF_COLUMN = np.array(
-    [EMOTIONS.index(c) if c in EMOTIONS else -1 for c in VOTE_COLUMNS], dtype=np.int64
-)
+# FER2013's own labels, the codes 0 to 6 of the column 'emotion' of Kaggle's files.
+_CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+CLASS_OF_CODE = tuple(EMOTIONS.index(emotion) for emotion in _CODES)
 
 
-def majority_labels(votes: ArrayLike) -> NDArray[np.int64]:
+def majority_labels(votes: ArrayLike, classes: Sequence[str] = EMOTIONS) -> NDArray[np.int64]:
     """Return the class that the majority of the taggers chose, for each image.
 
     A single vote counts as none. The label is the column with the most of the remaining votes, kept
-    if it has more than half of them (so it is the only largest one) and is one of the seven
-    emotions: contempt, unknown and not-a-face are rejected.
+    if it has more than half of them (so it is the only largest one) and is one of the classes:
+    unknown, not-a-face and, among seven, contempt are rejected.
 
     Args:
         votes: integers, (N, 10), columns as in ``fer2013new.csv``; not modified.
+        classes: the columns that are kept, in the order of the labels: the seven emotions, or
+            ``EIGHT_EMOTIONS``.
 
     Returns:
-        int64, (N,): 0..6 for neutral, happiness, surprise, sadness, anger, fear, disgust; -1 for a
-        rejected row.
+        int64, (N,): 0..6 for neutral, happiness, surprise, sadness, anger, fear, disgust, or else
+        the place in ``classes``; -1 for a rejected row.
 
     Raises:
         InputError: another shape, not integers, or a negative count.
@@ -94,7 +98,9 @@ def majority_labels(votes: ArrayLike) -> NDArray[np.int64]:
     best = counted.argmax(axis=1)
     most = counted.max(axis=1)
     majority = 2 * most > counted.sum(axis=1)  # false for a row without votes
-    return np.where(majority, _CLASS_OF_COLUMN[best], -1)
+    # From the file's columns to the classes: fear and disgust change places, the rest is dropped.
+    of_column = [classes.index(c) if c in classes else -1 for c in VOTE_COLUMNS]
+    return np.where(majority, np.array(of_column, dtype=np.int64)[best], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,11 +175,23 @@ class Layout:
     label_copies: tuple[str, ...]
 
 
-def find(root: Path | str | None) -> Source:
+def find_eight(root: Path | str | None) -> Source:
+    """Find FERPlus as :func:`find` does, with contempt as its eighth class."""
+    return find(root, name=EIGHT, classes=EIGHT_EMOTIONS)
+
+
+def find(
+    root: Path | str | None, *, name: str = NAME, classes: tuple[str, ...] = EMOTIONS
+) -> Source:
     """Find FERPlus in a folder or one folder further down.
 
     Takes the folders that Microsoft's generator writes, or Kaggle's ``fer2013.csv`` or
     ``icml_face_data.csv``, either with ``fer2013new.csv``.
+
+    Args:
+        root: the folder.
+        name: what the dataset is called.
+        classes: the classes that are kept.
 
     Raises:
         InputError: the root, the label file or the images are missing.
@@ -197,7 +215,7 @@ def find(root: Path | str | None) -> Source:
     if pixel_rows is not None:
         files |= mark_file(root, pixel_rows)
     layout = Layout(labels, folders, pixel_rows, copies)
-    return Source(NAME, root, files, lambda: read_index(root, layout, files))
+    return Source(name, root, files, lambda: read_index(root, layout, files, classes))
 
 
 def _find_folders(root: Path) -> dict[Part, str] | None:
@@ -237,7 +255,9 @@ def _no_labels(root: Path, copies: tuple[str, ...], pixel_rows: str | None) -> s
     )
 
 
-def read_index(root: Path, layout: Layout, files: Mapping[str, Mark]) -> Index:
+def read_index(
+    root: Path, layout: Layout, files: Mapping[str, Mark], classes: tuple[str, ...] = EMOTIONS
+) -> Index:
     """Read the labels and say where the pixels of each kept row are.
 
     Raises:
@@ -245,7 +265,7 @@ def read_index(root: Path, layout: Layout, files: Mapping[str, Mark]) -> Index:
     """
     where = f"{NAME}: {layout.labels}"
     table = parse_votes(read_lines(root / layout.labels, where), where)
-    labels = majority_labels(table.votes)
+    labels = majority_labels(table.votes, classes)
     labels[[not name for name in table.names]] = -1  # rows without a name are not faces
     kept = np.flatnonzero(labels >= 0)
     if not len(kept):
@@ -258,10 +278,14 @@ def read_index(root: Path, layout: Layout, files: Mapping[str, Mark]) -> Index:
         sources = names
     else:
         assert layout.pixel_rows is not None
-        pixels = PixelRows(NAME, root, layout.pixel_rows, layout.labels, table.usages, kept, SIDE)
+        pixels = PixelRows(
+            NAME, root, layout.pixel_rows, layout.labels, table.usages, kept, SIDE, CLASS_OF_CODE
+        )
         sources = tuple(f"{layout.pixel_rows} row {i + 1} ({table.names[i]})" for i in kept)
-    notes = (*_form_notes(layout), *double_names(table, labels))
-    return Index(EMOTIONS, labels[kept], parts, sources, pixels, notes)
+    doubles = double_names(table)
+    notes = (*_form_notes(layout), *double_notes(doubles, table, labels))
+    unsettled = frozenset(i for i, row in enumerate(kept) if table.names[row] in doubles)
+    return Index(classes, labels[kept], parts, sources, pixels, notes, unsettled)
 
 
 def _form_notes(layout: Layout) -> list[str]:
@@ -276,16 +300,22 @@ def _form_notes(layout: Layout) -> list[str]:
     return notes
 
 
-def double_names(table: VoteTable, labels: NDArray[Any]) -> list[str]:
-    """Return a note for each image name that stands on several rows of the label file."""
+def double_names(table: VoteTable) -> dict[str, list[int]]:
+    """Return the rows of each image name that stands on several rows of the label file."""
     rows = defaultdict(list)
     for row, name in enumerate(table.names):
         if name:
             rows[name].append(row)
+    return {name: places for name, places in sorted(rows.items()) if len(places) > 1}
+
+
+def double_notes(
+    doubles: Mapping[str, list[int]], table: VoteTable, labels: NDArray[Any]
+) -> list[str]:
+    """Return a note for each image name that stands on several rows."""
     notes = []
-    for name, places in sorted(rows.items()):
-        if len(places) > 1:
-            lines = ", ".join(str(table.lines[row]) for row in places)
-            kept = sum(int(labels[row] >= 0) for row in places)
-            notes.append(f"{name} stands on {len(places)} rows (lines {lines}); {kept} kept")
+    for name, places in doubles.items():
+        lines = ", ".join(str(table.lines[row]) for row in places)
+        kept = sum(int(labels[row] >= 0) for row in places)
+        notes.append(f"{name} stands on {len(places)} rows (lines {lines}); {kept} kept")
     return notes

@@ -166,9 +166,14 @@ def csv_rows(lines: Iterable[str], where: str) -> Iterator[tuple[int, list[str]]
 
 
 def csv_columns(
-    rows: Iterator[tuple[int, list[str]]], wanted: tuple[str, ...], where: str
+    rows: Iterator[tuple[int, list[str]]],
+    wanted: tuple[str, ...],
+    where: str,
+    optional: tuple[str, ...] = (),
 ) -> tuple[int, tuple[int, ...]]:
     """Read the header; return its number of fields and the places of the wanted columns.
+
+    Those of the optional columns follow, -1 for one that is not there.
 
     Raises:
         InputError: there is no header, or a column is not in it.
@@ -181,7 +186,11 @@ def csv_columns(
             f"{where} line 1: the header has no column {', '.join(missing)}; "
             f"expected {', '.join(wanted)}"
         )
-    return len(header), tuple(names.index(column.lower()) for column in wanted)
+    places = (
+        names.index(column.lower()) if column.lower() in names else -1
+        for column in (*wanted, *optional)
+    )
+    return len(header), tuple(places)
 
 
 def _scan(folder: Path) -> os._ScandirIterator[str]:

@@ -16,12 +16,14 @@ from benchmark.data.files import (
     read_lines,
     subfolders,
 )
-from benchmark.data.pictures import SUFFIXES, PictureFiles, common_form
+from benchmark.data.pictures import SUFFIXES, Mode, PictureFiles, common_form
 from benchmark.data.source import Index, Mark, Source
 from benchmark.errors import InputError
 
 NAME = "folder"
 MAP_FILE = "classes.txt"
+SIDES = (16, 1024)
+"""The bounds of ``resize``: those of the protocol's image size."""
 PART_FOLDERS = {
     Part.TRAIN: ("train",),
     Part.VALIDATION: ("val", "validation"),
@@ -79,12 +81,20 @@ def parse_classes(lines: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def find(root: Path | str | None) -> Source:
+def find(root: Path | str | None, *, resize: int | None = None) -> Source:
     """Find a dataset in folders.
 
+    Args:
+        root: the folder.
+        resize: height and width that every image is brought to; None: all are as large as the
+            first.
+
     Raises:
-        InputError: a folder is missing, or a class has no images for training or testing.
+        InputError: a folder is missing, or a class has no images for training or testing, or the
+            size is out of bounds.
     """
+    if resize is not None and not SIDES[0] <= resize <= SIDES[1]:
+        raise InputError(f"--resize {resize}: must be from {SIDES[0]} to {SIDES[1]} pixels")
     root = check_root(NAME, root)
     parts = {part: _part_folder(root, part) for part in Part}
     files: dict[str, Mark] = {}
@@ -108,7 +118,8 @@ def find(root: Path | str | None) -> Source:
                 found = _class_files(root, part, base, folder)
                 files |= found
                 images += [(part, label, name) for name in sorted(found) if _is_image(name)]
-    return Source(NAME, root, files, lambda: _read_index(root, files, images, names))
+    form = "" if resize is None else f"resized to {resize}"
+    return Source(NAME, root, files, lambda: _read_index(root, files, images, names, resize), form)
 
 
 def _part_folder(root: Path, part: Part) -> str | None:
@@ -154,6 +165,7 @@ def _read_index(
     files: dict[str, Mark],
     images: Sequence[tuple[Part, int, str]],
     names: dict[str, str],
+    resize: int | None,
 ) -> Index:
     paths = tuple(name for _, _, name in images)
     form = common_form(root, paths)
@@ -170,6 +182,29 @@ def _read_index(
         labels=np.array([label for _, label, _ in images], dtype=np.int64),
         parts=np.array([part for part, _, _ in images], dtype=np.int8),
         sources=paths,
-        pixels=PictureFiles(root, paths, files, mode, size),
-        notes=notes if surplus else (),
+        pixels=_pixels(root, paths, files, mode, size, resize),
+        notes=(*(notes if surplus else ()), *_resize_notes(resize)),
+    )
+
+
+def _pixels(
+    root: Path,
+    paths: tuple[str, ...],
+    files: dict[str, Mark],
+    mode: Mode,
+    size: tuple[int, int],
+    resize: int | None,
+) -> PictureFiles:
+    if resize is not None:
+        return PictureFiles(root, paths, files, mode, (resize, resize), resize=True)
+    remedy = "pass --resize N to bring every image to N x N pixels"
+    return PictureFiles(root, paths, files, mode, size, other_size=remedy)
+
+
+def _resize_notes(resize: int | None) -> tuple[str, ...]:
+    if resize is None:
+        return ()
+    return (
+        f"--resize {resize}: every image is brought to {resize}x{resize} pixels (bilinear, without "
+        "aliasing where it shrinks; width and height each on its own, nothing is cut off)",
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.dataset import FaceDataset, Part
+from benchmark.data.known import KNOWN
 from benchmark.errors import InputError
 
 SPLIT_SEED = 0
@@ -40,27 +41,11 @@ class PublishedSet:
 
 PUBLISHED = {
     "raf-db": PublishedSet(
-        counts={
-            "happiness": 4772,
-            "neutral": 2524,
-            "sadness": 1982,
-            "surprise": 1290,
-            "disgust": 717,
-            "anger": 705,
-            "fear": 281,
-        },
+        counts=KNOWN["raf-db"].of(Part.TRAIN),
         decay={50: 0.835, 100: 0.744, 150: 0.6955},
     ),
     "ferplus": PublishedSet(
-        counts={
-            "neutral": 8740,
-            "happiness": 7287,
-            "surprise": 3149,
-            "sadness": 3014,
-            "anger": 2100,
-            "fear": 532,
-            "disgust": 119,
-        },
+        counts=KNOWN["ferplus"].of(Part.TRAIN),
         decay={100: 0.95, 150: 0.8878},
         cut=(50,),
         # 7287 * 0.8878 rounds to 6469. Table 5 prints 6465 and its total, 21452, agrees with that,
@@ -129,8 +114,9 @@ def imbalanced_counts(dataset: str, factor: float, *, cut_head: bool = False) ->
     """Return the training counts of a published dataset at an imbalance factor.
 
     Args:
-        dataset: ``raf-db`` or ``ferplus``.
-        factor: 50, 100 and 150 give Tables 4 and 5 of the paper; any other follows the formula.
+        dataset: ``raf-db``, ``ferplus`` or ``ferplus-8``.
+        factor: 50, 100 and 150 give Tables 4 and 5 of the paper; any other follows the formula, as
+            does every factor of ``ferplus-8``, which the paper does not have.
         cut_head: see :func:`counts_by_formula`.
 
     Returns:
@@ -139,20 +125,20 @@ def imbalanced_counts(dataset: str, factor: float, *, cut_head: bool = False) ->
     Raises:
         InputError: the dataset is not a published one, or the factor cannot be reached.
     """
-    if dataset not in PUBLISHED:
+    if dataset not in KNOWN:
         raise InputError(
-            f"no published set is called '{dataset}'; known: {', '.join(sorted(PUBLISHED))}"
+            f"no published set is called '{dataset}'; known: {', '.join(sorted(KNOWN))}"
         )
-    published = PUBLISHED[dataset]
-    full = tuple(published.counts.values())
-    if factor in published.decay:
+    known = KNOWN[dataset].of(Part.TRAIN)
+    full, published = tuple(known.values()), PUBLISHED.get(dataset)
+    if published is not None and factor in published.decay:
         counts = decayed_counts(full, published.decay[factor])
-    elif factor in published.cut:
+    elif published is not None and factor in published.cut:
         counts = cut_counts(full, factor)
     else:
         counts = counts_by_formula(full, factor, cut_head=cut_head)
-    named = dict(zip(published.counts, counts, strict=True))
-    return named | (published.exceptions or {}).get(factor, {})
+    exceptions = (published.exceptions if published else None) or {}
+    return dict(zip(known, counts, strict=True)) | exceptions.get(factor, {})
 
 
 def counts_for(

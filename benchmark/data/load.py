@@ -15,30 +15,67 @@ FINDERS: dict[str, Callable[[Path | str | None], Source]] = {
     ferplus.NAME: ferplus.find,
     rafdb.NAME: rafdb.find,
     folder.NAME: folder.find,
+    ferplus.EIGHT: ferplus.find_eight,
     synthetic.NAME: synthetic.find,
 }
 
 
-def find_source(name: str, root: Path | str | None) -> Source:
+BY_CLASSES = {
+    (ferplus.NAME, 7): ferplus.NAME,
+    (ferplus.NAME, 8): ferplus.EIGHT,
+    (ferplus.EIGHT, 8): ferplus.EIGHT,
+}
+"""The datasets that are one set with so many classes."""
+
+
+def with_classes(name: str, classes: int | None) -> str:
+    """Return the dataset that a set is with so many classes, itself if no number is given.
+
+    Raises:
+        InputError: the set does not come with that many classes.
+    """
+    if classes is None:
+        return name
+    if (name, classes) in BY_CLASSES:
+        return BY_CLASSES[name, classes]
+    known = ", ".join(f"{of} with {number}" for of, number in BY_CLASSES)
+    raise InputError(f"{name}: --classes {classes} does not go with it; there are {known}")
+
+
+def find_source(name: str, root: Path | str | None, *, resize: int | None = None) -> Source:
     """Find the files of a dataset without reading a pixel.
 
     Raises:
-        InputError: the name is unknown, or the files are not there.
+        InputError: the name is unknown, the files are not there, or ``resize`` is out of bounds or
+            for a dataset whose images are all of one size.
     """
     if name not in FINDERS:
         raise InputError(f"no dataset is called '{name}'; known: {', '.join(FINDERS)}")
-    return FINDERS[name](root)
+    if resize is None:
+        return FINDERS[name](root)
+    if name != folder.NAME:
+        raise InputError(
+            f"{name}: --resize is for {folder.NAME}, whose images may be of mixed sizes; leave it "
+            "out: the protocol's image.size says what the network is fed"
+        )
+    return folder.find(root, resize=resize)
 
 
 def load_dataset(
-    name: str, root: Path | str | None = None, *, cache_dir: Path | str | None = None
+    name: str,
+    root: Path | str | None = None,
+    *,
+    cache_dir: Path | str | None = None,
+    resize: int | None = None,
 ) -> FaceDataset:
     """Load a dataset.
 
     Args:
-        name: ``ferplus``, ``raf-db``, ``folder`` or ``synthetic``.
+        name: ``ferplus``, ``ferplus-8``, ``raf-db``, ``folder`` or ``synthetic``.
         root: the folder that holds its files; ``synthetic`` needs none.
         cache_dir: where decoded images are kept; this user's cache folder by default.
+        resize: height and width that every image of a ``folder`` dataset is brought to, each on its
+            own; None leaves them, and they must be of one size.
 
     Returns:
         The dataset; its images are memory-mapped and read-only.
@@ -46,7 +83,7 @@ def load_dataset(
     Raises:
         InputError: the files are missing or wrong, or the cache cannot be written.
     """
-    source = find_source(name, root)
+    source = find_source(name, root, resize=resize)
     try:
         return cached_dataset(source, cache_dir)
     except InputError:

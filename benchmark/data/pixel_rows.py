@@ -44,6 +44,8 @@ class PixelRows:
         usages: the ``Usage`` of every row of the label file, which the rows here must agree with.
         kept: ascending row numbers of the dataset's images.
         side: width and height of an image.
+        class_of_code: what the codes 0, 1, ... of the column ``emotion`` stand for, another
+            annotation of the same images; the file may lack it.
     """
 
     dataset: str
@@ -53,6 +55,7 @@ class PixelRows:
     usages: Sequence[str]
     kept: NDArray[np.int64]
     side: int
+    class_of_code: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,8 +73,9 @@ class PixelRows:
             size = min(BLOCK, len(self.kept) - start)
             out = np.zeros((size, *self.shape), dtype=np.uint8)
             problems = []
+            second = np.full(size, -1, dtype=np.int64)
             for i in range(size):
-                line, text = next(fields)
+                line, text, second[i] = next(fields)
                 try:
                     pixels = parse_pixels(text, self.side * self.side)
                 except ValueError as error:
@@ -80,13 +84,19 @@ class PixelRows:
                     out[i] = np.frombuffer(pixels, dtype=np.uint8).reshape(self.shape)
             if start + size == len(self.kept):
                 next(fields, None)  # reads to the end, so that surplus rows are noticed
-            yield Block(start, out, tuple(problems))
+            yield Block(start, out, tuple(problems), second_labels=second)
 
-    def _kept_fields(self) -> Iterator[tuple[int, str]]:
-        """Yield line and pixels of the kept rows while checking every row against the labels."""
+    def _kept_fields(self) -> Iterator[tuple[int, str, int]]:
+        """Yield line, pixels and other label of the kept rows; check every row against the labels.
+
+        The other label is -1 where there is none.
+        """
         where = f"{self.dataset}: {self.name}"
         rows = csv_rows(read_lines(self.root / self.name, where), where)
-        width, (usage_at, pixels_at) = csv_columns(rows, ("Usage", "pixels"), where)
+        width, (usage_at, pixels_at, code_at) = csv_columns(
+            rows, ("Usage", "pixels"), where, optional=("emotion",)
+        )
+        classes = {str(code): label for code, label in enumerate(self.class_of_code)}
         kept = set(self.kept.tolist())
         number = -1
         for number, (line, row) in enumerate(rows):
@@ -104,7 +114,8 @@ class PixelRows:
                     "original order"
                 )
             if number in kept:
-                yield line, row[pixels_at]
+                code = "" if code_at < 0 else row[code_at]
+                yield line, row[pixels_at], classes.get(code, -1)
         if number + 1 < len(self.usages):
             raise self._row_count(f"{number + 1} rows, not the")
 

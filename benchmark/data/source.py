@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -31,20 +31,34 @@ class Problem:
         index: its place in the dataset.
         source: its file, relative to the root, or its line in a file.
         reason: what is wrong, as the rest of a sentence that starts with the source.
+        remedy: what to do where copying the file anew would not help.
     """
 
     index: int
     source: str
     reason: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Consecutive images: uint8, (n, *shape); those with a problem are zeros."""
+    """Consecutive images.
+
+    Attributes:
+        start: the place of the first in the dataset.
+        images: uint8, (n, *shape); those with a problem are zeros.
+        problems: the images that cannot be used.
+        treated: how many images became something else on the way than what their file holds, by
+            what was done, in words.
+        second_labels: int64, (n,): the class that another annotation of the same images gives, -1
+            where it gives none; None where there is no other.
+    """
 
     start: int
     images: NDArray[np.uint8]
     problems: tuple[Problem, ...]
+    treated: Mapping[str, int] = field(default_factory=dict)
+    second_labels: NDArray[np.int64] | None = None
 
 
 class Pixels(Protocol):
@@ -60,7 +74,12 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """A dataset but for its pixels; the attributes are those of ``FaceDataset``."""
+    """A dataset but for its pixels; the attributes are those of ``FaceDataset``, and these.
+
+    Attributes:
+        pixels: the way to the pixels.
+        unsettled: the images of which the files do not settle which picture is meant.
+    """
 
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
@@ -68,6 +87,7 @@ class Index:
     sources: tuple[str, ...]
     pixels: Pixels
     notes: tuple[str, ...] = ()
+    unsettled: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +99,14 @@ class Source:
         root: the folder that the names of ``files`` start from.
         files: every file that the loader would read, by its name below the root.
         read_index: reads labels and names; raises InputError where they are wrong.
+        form: what was asked for that makes other content of the same files.
     """
 
     name: str
     root: Path
     files: Mapping[str, Mark]
     read_index: Callable[[], Index]
+    form: str = ""
 
     def key(self, version: int) -> str:
         """Return the SHA-256 (hex) of the loader and of its files' names, sizes and times.
@@ -92,7 +114,7 @@ class Source:
         Nothing of the absolute path belongs to it, so data that moved (with its times) is known
         again.
         """
-        digest = hashlib.sha256(f"{version}\0{self.name}\0".encode())
+        digest = hashlib.sha256(f"{version}\0{self.name}\0{self.form}\0".encode())
         lines = (f"{name}\0{m.size}\0{m.mtime_ns}\n" for name, m in sorted(self.files.items()))
         digest.update("".join(lines).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()

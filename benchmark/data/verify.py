@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data import ferplus, rafdb
-from benchmark.data.dataset import EMOTIONS, Part
-from benchmark.data.imbalance import PUBLISHED
+from benchmark.data.dataset import Part
+from benchmark.data.evidence import (
+    LINES,
+    Finding,
+    Reading,
+    Severity,
+    contradict,
+    crosses,
+    judge,
+    within,
+)
+from benchmark.data.known import KNOWN
 from benchmark.data.load import find_source
-from benchmark.data.source import Block, Index, Problem
-
-# Images of each class outside training, in the order of the dataset's classes. FERPlus: the
-# denominators of the published recalls; its validation set is what the majority rule keeps of
-# fer2013new.csv. RAF-DB: the test set of its authors. The training counts stand with the sets.
-EXPECTED = {
-    (ferplus.NAME, Part.VALIDATION): (1182, 865, 415, 351, 287, 62, 24),
-    (ferplus.NAME, Part.TEST): (1090, 893, 396, 384, 273, 83, 18),
-    (rafdb.NAME, Part.VALIDATION): (0,) * len(rafdb.CLASSES),
-    (rafdb.NAME, Part.TEST): (1185, 680, 478, 329, 160, 162, 74),
-}
-
-LINES = ((Part.TRAIN, Part.TEST), (Part.TRAIN, Part.VALIDATION), (Part.VALIDATION, Part.TEST))
-"""The pairs of parts that should share no image."""
-
-
-class Severity(StrEnum):
-    """How much a finding matters: an error makes the set another one than the published."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One row of a report.
-
-    Attributes:
-        severity: error, warning or info.
-        check: ``count``, ``file``, ``duplicate`` or ``note``.
-        subject: the file, or the part and class.
-        message: what was found.
-    """
-
-    severity: Severity
-    check: str
-    subject: str
-    message: str
+from benchmark.data.source import Index, Problem
 
 
 @dataclass(frozen=True)
@@ -81,70 +49,43 @@ class VerifyReport:
         return not self.of(Severity.ERROR)
 
 
-@dataclass(frozen=True, eq=False)
-class _Labelled:
-    """Labels and names of a dataset, from its index or from the finished value."""
-
-    name: str
-    classes: tuple[str, ...]
-    labels: NDArray[np.int64]
-    parts: NDArray[np.int8]
-    sources: tuple[str, ...]
-
-    def describe(self, image: int) -> str:
-        source = self.sources[image] if self.sources else f"image {image}"
-        return f"{source} ({self.classes[self.labels[image]]})"
-
-
-def verify_dataset(name: str, root: Path | str | None = None) -> VerifyReport:
+def verify_dataset(
+    name: str, root: Path | str | None = None, *, resize: int | None = None
+) -> VerifyReport:
     """Read every image of a dataset and report what is wrong with it; the cache is not used.
 
     Args:
         name: the dataset, as for ``load_dataset``.
         root: the folder that holds its files.
+        resize: as for ``load_dataset``.
 
     Raises:
         InputError: the files are not there, or a label file is wrong as a whole.
     """
-    index = find_source(name, root).read_index()
-    blocks, data, notes = index.pixels.blocks(), _labelled(name, index), index.notes
-    digests, problems = _digests(blocks)
+    index = find_source(name, root, resize=resize).read_index()
+    reading = Reading()
+    for _ in reading.over(index.pixels):
+        pass
+    notes = (*index.notes, *reading.notes)
     findings = [
-        *count_findings(name, data.classes, data.labels, data.parts),
-        *(Finding(Severity.ERROR, "file", p.source, p.reason) for p in problems),
-        *_duplicate_findings(data, digests),
+        *count_findings(name, index.classes, index.labels, index.parts),
+        *(Finding(Severity.ERROR, "file", p.source, _fault(p)) for p in reading.problems),
+        *judge(name, index, reading),
+        *_same_picture_findings(index, reading.repeated()),
         *(Finding(Severity.INFO, "note", name, note) for note in notes),
     ]
     order = list(Severity)
     findings.sort(key=lambda finding: order.index(finding.severity))  # stable: else as found
-    return VerifyReport(name, len(data.labels), tuple(findings))
+    return VerifyReport(name, len(index.labels), tuple(findings))
 
 
-def _labelled(name: str, data: Index) -> _Labelled:
-    return _Labelled(name, data.classes, data.labels, data.parts, data.sources)
-
-
-def _digests(blocks: Iterator[Block]) -> tuple[dict[int, bytes], list[Problem]]:
-    """Return a hash of the pixels of every readable image, and the problems of the others."""
-    digests: dict[int, bytes] = {}
-    problems: list[Problem] = []
-    for block in blocks:
-        bad = {problem.index for problem in block.problems}
-        problems += block.problems
-        for i, image in enumerate(block.images, start=block.start):
-            if i not in bad:
-                digests[i] = hashlib.sha256(image.tobytes()).digest()
-    return digests, problems
+def _fault(problem: Problem) -> str:
+    return f"{problem.reason}; {problem.remedy}" if problem.remedy else problem.reason
 
 
 def expected_counts(name: str, part: Part) -> dict[str, int] | None:
     """Return the published images of each class in one part, or None for any other dataset."""
-    if part == Part.TRAIN and name in PUBLISHED:
-        return PUBLISHED[name].counts
-    if (name, part) not in EXPECTED:
-        return None
-    classes = EMOTIONS if name == ferplus.NAME else rafdb.CLASSES
-    return dict(zip(classes, EXPECTED[name, part], strict=True))
+    return KNOWN[name].of(part) if name in KNOWN else None
 
 
 def count_findings(
@@ -186,63 +127,32 @@ def _info(subject: str, message: str) -> Finding:
     return Finding(Severity.INFO, "count", subject, message)
 
 
-def _duplicate_findings(data: _Labelled, digests: dict[int, bytes]) -> list[Finding]:
-    """Report images whose pixels are the same: each across a line, by number inside a part."""
-    same: dict[bytes, list[int]] = defaultdict(list)
-    for image, digest in digests.items():
-        same[digest].append(image)
-    groups = [images for images in same.values() if len(images) > 1]
+def _same_picture_findings(index: Index, groups: Sequence[list[int]]) -> list[Finding]:
+    """Name the pictures that stand in two parts, and those of one part whose labels differ."""
     findings = []
     for one, other in LINES:
-        across = [g for g in groups if {one, other} <= {Part(data.parts[i]) for i in g}]
-        findings += [_across_line(data, group, one, other) for group in across]
-        findings.append(_line_summary(data, across, one, other))
+        for group in (g for g in groups if crosses(index, g, one, other)):
+            sides = [", ".join(_named(index, within(index, group, p))) for p in (one, other)]
+            subject = f"{one.name.lower()}/{other.name.lower()}"
+            findings.append(_same(index, within(index, group, one, other), sides, subject))
     for part in Part:
-        inside = [[i for i in g if data.parts[i] == part] for g in groups]
-        findings.append(_inside_summary(data, [g for g in inside if len(g) > 1], part))
+        inside = (within(index, group, part) for group in groups)
+        findings += [
+            _same(index, group, _named(index, group), part.name.lower())
+            for group in inside
+            if contradict(index, group)
+        ]
     return findings
 
 
-def _across_line(data: _Labelled, group: list[int], one: Part, other: Part) -> Finding:
-    first = [data.describe(i) for i in group if data.parts[i] == one]
-    second = [data.describe(i) for i in group if data.parts[i] == other]
-    contradict = _contradict(data, [i for i in group if data.parts[i] in (one, other)])
-    return Finding(
-        Severity.WARNING,
-        "duplicate",
-        f"{one.name.lower()}/{other.name.lower()}",
-        f"{', '.join(first)} and {', '.join(second)} are the same image"
-        + ("; the labels differ" if contradict else ""),
-    )
+def _same(index: Index, group: Sequence[int], names: Sequence[str], subject: str) -> Finding:
+    differ = "; the labels differ" if contradict(index, group) else ""
+    text = f"{' and '.join(names)} are the same image{differ}"
+    return Finding(Severity.WARNING, "duplicate", subject, text)
 
 
-def _contradict(data: _Labelled, group: Sequence[int]) -> bool:
-    return len({int(data.labels[i]) for i in group}) > 1
-
-
-def _line_summary(data: _Labelled, across: list[list[int]], one: Part, other: Part) -> Finding:
-    pairs = [[i for i in g if data.parts[i] in (one, other)] for g in across]
-    differ = sum(_contradict(data, group) for group in pairs)
-    held = sum(int((data.parts[group] == other).sum()) for group in pairs)
-    text = f"{len(across)} pictures stand on both sides, with other labels for {differ} of them"
-    return Finding(
-        Severity.INFO,
-        "duplicate",
-        f"{one.name.lower()}/{other.name.lower()}",
-        f"{text}; {held} {other.name.lower()} images" if across else "no picture on both sides",
-    )
-
-
-def _inside_summary(data: _Labelled, groups: list[list[int]], part: Part) -> Finding:
-    surplus = sum(len(group) - 1 for group in groups)
-    differ = sum(_contradict(data, group) for group in groups)
-    text = (
-        f"{len(groups)} pictures stand more than once ({surplus} images too many), with "
-        f"contradicting labels for {differ} of them"
-    )
-    return Finding(
-        Severity.INFO,
-        "duplicate",
-        part.name.lower(),
-        text if groups else "no picture more than once",
-    )
+def _named(index: Index, images: Sequence[int]) -> list[str]:
+    return [
+        f"{index.sources[i] if index.sources else f'image {i}'} ({index.classes[index.labels[i]]})"
+        for i in images
+    ]

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from benchmark.data.known import KNOWN
 from benchmark.report import published
 from benchmark.report.entries import (
     Entry,
@@ -22,7 +23,10 @@ from benchmark.report.evidence import Evidence
 from benchmark.report.frame import GROUP
 from benchmark.report.notes import group_letter, mixed_notes, provenance_notes
 
-DATASET_TITLES = {"ferplus": "FERPlus", "raf-db": "RAF-DB", "synthetic": "Synthetic faces"}
+DATASET_TITLES = {
+    **{name: known.title for name, known in KNOWN.items()},
+    "synthetic": "Synthetic faces",
+}
 
 
 @dataclass(frozen=True)

@@ -8,30 +8,13 @@ from fractions import Fraction
 
 import pandas as pd
 
+from benchmark.data.dataset import Part
 from benchmark.data.imbalance import factor_label
+from benchmark.data.known import KNOWN
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.published import RESULT_TABLES, results
 
-TEST_COUNTS = {
-    "raf-db": {
-        "happiness": 1185,
-        "neutral": 680,
-        "sadness": 478,
-        "surprise": 329,
-        "disgust": 160,
-        "anger": 162,
-        "fear": 74,
-    },
-    "ferplus": {
-        "neutral": 1090,
-        "happiness": 893,
-        "surprise": 396,
-        "sadness": 384,
-        "anger": 273,
-        "fear": 83,
-        "disgust": 18,
-    },
-}
+TEST_COUNTS = {name: KNOWN[name].of(Part.TEST) for name in RESULT_TABLES.values()}
 """Test images of each class: what every published recall is a share of."""
 
 HALF = Fraction(1, 2)  # of the last printed digit

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmark.data.known import KNOWN
 from benchmark.report.claims import AnyClaim, Case, Pair
 from benchmark.report.compare_text import show_p
 from benchmark.report.margins import Margin, Missing, Source
 from benchmark.report.part import DATASET_TITLES
+from benchmark.report.published import RESULT_TABLES
 from benchmark.stats import holm
 
 LEVEL = 0.05
 VERDICTS = HOLDS, FAILS, UNDECIDED = ("holds", "does not hold", "undecided")
+UNSPOKEN = tuple(name for name in KNOWN if name not in RESULT_TABLES.values())
+"""Known sets that the paper has no results of."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,35 @@ def hold(claim: AnyClaim, source: Source) -> list[Verdict]:
     which needs no adjustment because all have to be. It does not hold if any is behind: for
     measured numbers at a p <= 0.05 that is adjusted by Holm's method over the cell's pairs. What
     is left is undecided. Published numbers have no uncertainty but their rounding; a tie is
-    undecided.
+    undecided. On a set that the paper has no results of, every claim is open, as one cell.
     """
-    return [
+    judged = [
         _judge(claim, dataset, case, source)
         for dataset in claim.cells
         if source.holds(dataset)
         for case in claim.cases(dataset, source)
     ]
+    return judged + [_open(claim, name, source) for name in UNSPOKEN if source.holds(name)]
+
+
+def _open(claim: AnyClaim, dataset: str, source: Source) -> Verdict:
+    return Verdict(
+        claim=claim.id,
+        source=source.title,
+        dataset=dataset,
+        made_for=False,
+        factor="-",
+        method="-",
+        title="-",
+        verdict=UNDECIDED,
+        effect=None,
+        low=None,
+        high=None,
+        p=None,
+        reason=f"the paper says nothing of {DATASET_TITLES[dataset]}",
+        open=True,
+        records=(),
+    )
 
 
 def _judge(claim: AnyClaim, dataset: str, case: Case, source: Source) -> Verdict:

@@ -21,6 +21,7 @@ class Setting:
         cache_dir: where it is decoded.
         seconds: for each measurement.
         overrides: values set over each protocol's, as ``key=value``; for tests, which are small.
+        resize: as for ``load_dataset``.
     """
 
     dataset: str
@@ -28,12 +29,15 @@ class Setting:
     cache_dir: Path | None = None
     seconds: float = 20.0
     overrides: tuple[str, ...] = ()
+    resize: int | None = None
 
     def load(self) -> FaceDataset:
         """Return the images."""
         from benchmark.data.load import load_dataset
 
-        return load_dataset(self.dataset, self.data_root, cache_dir=self.cache_dir)
+        return load_dataset(
+            self.dataset, self.data_root, cache_dir=self.cache_dir, resize=self.resize
+        )
 
     def protocol(self, name: str) -> Protocol:
         """Return a protocol in the precision that suits the device."""
