@@ -35,8 +35,8 @@ OPEN_NOTE = (
     "says nothing of the cell."
 )
 OTHER_NOTE = (
-    "* The sentence was made for the other dataset; where there are numbers, it is held here all the "
-    "same."
+    "* The sentence was made for the other dataset; where there are numbers, it is held here all "
+    "the same."
 )
 
 

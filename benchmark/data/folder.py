@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.data.dataset import EMOTIONS, Part
+from benchmark.data.decode import SUFFIXES, Mode
 from benchmark.data.files import (
     bare_name,
     check_root,
@@ -16,7 +17,7 @@ from benchmark.data.files import (
     read_lines,
     subfolders,
 )
-from benchmark.data.pictures import SUFFIXES, Mode, PictureFiles, common_form
+from benchmark.data.pictures import PictureFiles, common_form
 from benchmark.data.source import Index, Mark, Source
 from benchmark.errors import InputError
 

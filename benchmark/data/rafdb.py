@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmark.data.dataset import Part
+from benchmark.data.decode import SUFFIXES
 from benchmark.data.files import (
     bare_name,
     check_root,
@@ -22,7 +23,7 @@ from benchmark.data.files import (
     mark_file,
     read_lines,
 )
-from benchmark.data.pictures import SUFFIXES, PictureFiles
+from benchmark.data.pictures import PictureFiles
 from benchmark.data.source import Index, Mark, Source
 from benchmark.errors import InputError
 
