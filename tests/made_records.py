@@ -19,7 +19,9 @@ RAFDB = ("happiness", "neutral", "sadness", "surprise", "disgust", "anger", "fea
 TEST_COUNTS = {
     "ferplus": (1090, 893, 396, 384, 273, 83, 18),
     "raf-db": (1185, 680, 478, 329, 160, 162, 74),
+    "ferplus-8": (1090, 893, 396, 384, 273, 83, 18, 16),
 }
+CLASSES = {"ferplus": FERPLUS, "raf-db": RAFDB, "ferplus-8": (*FERPLUS, "contempt")}
 TITLES = {"baseline": "Baseline", "cb": "CB", "mek": "MEK", "bbn": "BBN", "eac": "EAC"}
 VENUES = {"cb": "CVPR'19", "scn": "CVPR'20", "bbn": "CVPR'20", "mek": "NeurIPS'23"}
 
@@ -34,9 +36,10 @@ def made_cell(
     overrides: Sequence[str] = (),
     hyper: Mapping[str, float] | None = None,
 ) -> Cell:
-    table = counts(5 if dataset == "ferplus" else 4)
+    table = counts(4 if dataset == "raf-db" else 5)
     row = table[table["factor"].isna() if factor is None else table["factor"] == factor]
     train = [int(v) for v in row.drop(columns=["factor", "total"]).iloc[0]] if len(row) else [9] * 7
+    train += [119] * (len(CLASSES[dataset]) - len(train))
     return Cell(
         dataset=dataset,
         fingerprint=hashlib.sha256(dataset.encode()).hexdigest(),
@@ -113,7 +116,7 @@ def made_record(
         cell=cell,
         method_title=TITLES.get(method, method.upper()),
         method_venue=VENUES.get(method, "-"),
-        classes=FERPLUS if dataset == "ferplus" else RAFDB,
+        classes=CLASSES[dataset],
         notes=(),
         history=history,
         logits=kept,

@@ -73,7 +73,7 @@ def test_impossible_factors_are_refused(factor: float) -> None:
 
 
 def test_unknown_set_is_refused() -> None:
-    with pytest.raises(InputError, match="known: ferplus, raf-db"):
+    with pytest.raises(InputError, match="known: ferplus, ferplus-8, raf-db"):
         imbalanced_counts("affectnet", 50)
 
 
