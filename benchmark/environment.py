@@ -98,9 +98,13 @@ def _repeatable(arguments: Sequence[str]) -> list[str]:
 
 
 def _homely(argument: str) -> str:
-    """Write the home folder as ``~``: records are published, and a user's name is nobody's."""
+    """Write the home folder as ``~``: records are published, and a user's name is nobody's.
+
+    Bytes that are no UTF-8, which no record can hold, are escaped.
+    """
     home = str(Path.home())
-    return re.sub(rf"(^|=){re.escape(home)}(?=/|$)", r"\1~", argument)
+    argument = re.sub(rf"(^|=){re.escape(home)}(?=/|$)", r"\1~", argument)
+    return os.fsencode(argument).decode("utf-8", "backslashreplace")
 
 
 def _version(package: str) -> str | None:

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 
+def escaped(text: str) -> str:
+    """Return a text on one line that any UTF-8 file takes: what is not printable is escaped.
+
+    Names of files may hold line ends, and bytes that are no UTF-8, which Python makes surrogates.
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    )
+
+
 class InputError(Exception):
     """Wrong usage or input: the message says what is wrong, where, and what to do (exit code 2).
 
@@ -12,10 +23,7 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         """Return the message on one line."""
-        return "".join(
-            letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-            for letter in super().__str__()
-        )
+        return escaped(super().__str__())
 
 
 class TrainingError(Exception):

@@ -16,7 +16,7 @@ from benchmark.commands.options import (
     write_out,
 )
 from benchmark.commands.tables import FORMATS, Table
-from benchmark.errors import InputError
+from benchmark.errors import InputError, escaped
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import FaceDataset
@@ -172,7 +172,8 @@ def findings_table(report: VerifyReport, *, most_warnings: int | None) -> Table:
             rows.append((severity.value, "", "", f"and {len(found) - cut} more; --all shows them"))
     errors, warnings = (len(report.of(s)) for s in (Severity.ERROR, Severity.WARNING))
     summary = f"{report.name}: {report.images} images, {errors} errors, {warnings} warnings"
-    return Table(("severity", "check", "subject", "finding"), rows, [summary])
+    shown = [tuple(map(escaped, row)) for row in rows]  # names of files hold anything
+    return Table(("severity", "check", "subject", "finding"), shown, [summary])
 
 
 def _write(table: Table, format_name: str, out: Path | None) -> None:

@@ -95,6 +95,8 @@ def command(
     missing = store.missing(cells)
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
+    for note in sweep.dataset.notes:
+        click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
         _refuse_early(choice, sweep, todo, results)
         _show_plan(cells, todo, store)

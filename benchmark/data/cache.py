@@ -1,8 +1,11 @@
 """The cache of decoded datasets: one folder each, written whole or not at all.
 
 An entry ``<name>-<key>`` holds ``images.npy`` (uint8, memory-mapped when read), ``dataset.npz``
-(labels and parts) and ``meta.json``. The key covers the source files' names, sizes and times, so an
-entry never has to be brought up to date: other files, another entry.
+(labels and parts) and ``meta.json``. The key is a digest of the source files' names and content,
+so an entry never has to be brought up to date: other content, another entry; the same content under
+another root, the same entry. An empty file ``seen-<stamp>`` in an entry says that files of which
+the system said just this (:func:`benchmark.data.content.stamp`) were read and held what the entry
+was made of; where it fits, they are not read again.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.damage import ARCHIVE_ERRORS
+from benchmark.data.content import changed, content_key, stamp
 from benchmark.data.dataset import FaceDataset, make_dataset
 from benchmark.data.evidence import Reading, Severity, judge
 from benchmark.data.source import Index, Problem, Source
@@ -30,6 +35,7 @@ FORMAT = 2
 """Goes into the key; raise it when an entry's content would differ for the same files."""
 
 IMAGES, ARRAYS, META = "images.npy", "dataset.npz", "meta.json"
+SEEN = "seen-"
 
 _KEY_DIGITS = 24
 _TEMPORARY = ".tmp-"
@@ -58,30 +64,60 @@ def cached_dataset(source: Source, cache_dir: Path | str | None = None) -> FaceD
         InputError: a source file is missing or wrong, or the cache cannot be written.
     """
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
-    key = source.key(FORMAT)
+    seen = stamp(source, FORMAT)
+    found = _seen_before(folder, source, seen)
+    for _ in range(_ATTEMPTS):
+        if found is not None:
+            return replace(found, notes=(*found.notes, *source.notes))
+        found = _by_content(folder, source, seen)  # None: another process took it for damaged
+    raise InputError(
+        f"{source.name}: a cache entry in {folder} cannot be read back; remove the folder, or pass "
+        "--cache-dir with another one"
+    )
+
+
+def _seen_before(folder: Path, source: Source, seen: str | None) -> FaceDataset | None:
+    """Return the dataset of files that have not changed since they were last read."""
+    if seen is None:
+        return None
+    marks = folder.glob(f"{source.name}-*/{SEEN}{seen}")
+    entries = (read_entry(mark.parent) for mark in marks)
+    return next((found for found in entries if found is not None), None)
+
+
+def _by_content(folder: Path, source: Source, seen: str | None) -> FaceDataset | None:
+    """Read the files; return the dataset of that content, decoding it if it is not there."""
+    key = content_key(source, FORMAT)
     entry = folder / f"{source.name}-{key[:_KEY_DIGITS]}"
     found = read_entry(entry, key)
-    if found is not None:
-        return found
-    for _ in range(_ATTEMPTS):
-        index = source.read_index()
+    if found is None:
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             sweep(folder)
             with _temporary(folder, entry.name) as temporary:
-                write_entry(temporary, source.name, key, index)
+                write_entry(temporary, source.name, key, source.read_index())
+                _check_unchanged(source, key, seen)
                 _publish(temporary, entry, key)
         found = read_entry(entry, key)
-        if found is not None:  # else another process just took it for damaged: once more
-            return found
-    raise InputError(
-        f"{source.name}: the cache entry {entry} cannot be read back; remove it, or pass "
-        "--cache-dir with another folder"
-    )
+    if found is not None and seen is not None:
+        with suppress(OSError):  # a cache that takes nothing serves all the same
+            (entry / f"{SEEN}{seen}").touch()
+    return found
 
 
-def read_entry(entry: Path, key: str) -> FaceDataset | None:
+def _check_unchanged(source: Source, key: str, seen: str | None) -> None:
+    """Refuse files that changed while they were decoded: the entry would not be their content."""
+    if changed(source) or (seen is None and content_key(source, FORMAT) != key):
+        raise InputError(
+            f"{source.name}: files below {source.root} change while they are read; wait until they "
+            "are all in place"
+        )
+
+
+def read_entry(entry: Path, key: str | None = None) -> FaceDataset | None:
     """Return the dataset of a cache entry, or None if there is none or it is damaged.
+
+    Without a key, that of the folder's name.
 
     Labels and meta data are checked by a hash. Of the pixels only type, shape and file size are
     checked: reading them all at every start would cost what the cache saves.
@@ -89,7 +125,9 @@ def read_entry(entry: Path, key: str) -> FaceDataset | None:
     try:
         meta = json.loads((entry / META).read_text(encoding="utf-8"))
         arrays = (entry / ARRAYS).read_bytes()
-        if (meta["format"], meta["key"]) != (FORMAT, key):
+        if meta["format"] != FORMAT or key not in (None, meta["key"]):
+            return None
+        if not entry.name.endswith(meta["key"][:_KEY_DIGITS]):
             return None
         if meta["check"] != _check(meta, arrays):
             return None

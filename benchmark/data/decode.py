@@ -19,6 +19,12 @@ FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF", "GIF")
 _TIFF = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".webp", *_TIFF, ".gif")
 
+
+def is_image(name: str) -> bool:
+    """Return whether a file is taken for an image, by the ending of its name."""
+    return name.lower().endswith(SUFFIXES)
+
+
 GREY_MODES = ("1", "L", "LA")
 
 GROUND = (0, 0, 0)

@@ -16,19 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmark.data.dataset import EMOTIONS, Part
-from benchmark.data.files import (
-    bare_name,
-    check_root,
-    csv_columns,
-    csv_rows,
-    find_below,
-    list_files,
-    mark_file,
-    read_lines,
-)
+from benchmark.data.files import bare_name, csv_columns, csv_rows, read_lines
+from benchmark.data.left_out import unnamed_note
 from benchmark.data.pictures import PictureFiles
 from benchmark.data.pixel_rows import PixelRows
 from benchmark.data.source import Index, Mark, Pixels, Source
+from benchmark.data.tree import Tree
 from benchmark.errors import InputError
 
 NAME = "ferplus"
@@ -196,43 +189,42 @@ def find(
     Raises:
         InputError: the root, the label file or the images are missing.
     """
-    root = check_root(NAME, root)
-    folders = _find_folders(root)
-    pixel_rows = _find_pixel_rows(root)
+    tree = Tree(NAME, root)
+    folders = _find_folders(tree)
+    pixel_rows = next((f for name in PIXEL_FILES if (f := tree.find(name)) is not None), None)
     files: dict[str, Mark] = {}
     for folder in (folders or {}).values():
-        files |= list_files(root, folder)
+        files |= tree.named_files(folder)
     copies = tuple(sorted(name for name in files if name.endswith("/label.csv")))
-    labels = find_below(NAME, root, LABEL_FILE)
+    labels = tree.find(LABEL_FILE)
     if labels is None:
-        raise InputError(_no_labels(root, copies, pixel_rows))
+        raise InputError(_no_labels(tree.root, copies, pixel_rows))
     if folders is None and pixel_rows is None:
         raise InputError(
-            f"{NAME}: {root} holds {labels} but no images; put {', '.join(FOLDERS.values())} or "
-            f"Kaggle's {' or '.join(PIXEL_FILES)} beside it"
+            f"{NAME}: {tree.root} holds {labels} but no images; put {', '.join(FOLDERS.values())} "
+            f"or Kaggle's {' or '.join(PIXEL_FILES)} beside it"
         )
-    files |= mark_file(root, labels)
+    files |= tree.file(labels)
     if pixel_rows is not None:
-        files |= mark_file(root, pixel_rows)
+        files |= tree.file(pixel_rows)
     layout = Layout(labels, folders, pixel_rows, copies)
-    return Source(name, root, files, lambda: read_index(root, layout, files, classes))
+
+    def read() -> Index:
+        return read_index(tree.root, layout, files, classes)
+
+    return Source(name, tree.root, files, read, notes=tree.notes())
 
 
-def _find_folders(root: Path) -> dict[Part, str] | None:
-    found = {part: find_below(NAME, root, folder) for part, folder in FOLDERS.items()}
+def _find_folders(tree: Tree) -> dict[Part, str] | None:
+    found = {part: tree.find(folder) for part, folder in FOLDERS.items()}
     present = {part: folder for part, folder in found.items() if folder is not None}
     missing = [FOLDERS[part] for part in FOLDERS if part not in present]
     if present and missing:
         raise InputError(
-            f"{NAME}: {root} holds {', '.join(present.values())} but not {', '.join(missing)}; "
-            "unpack the missing folder beside it"
+            f"{NAME}: {tree.root} holds {', '.join(present.values())} but not "
+            f"{', '.join(missing)}; unpack the missing folder beside it"
         )
     return present or None
-
-
-def _find_pixel_rows(root: Path) -> str | None:
-    found = (find_below(NAME, root, name) for name in PIXEL_FILES)
-    return next((name for name in found if name is not None), None)
 
 
 def _no_labels(root: Path, copies: tuple[str, ...], pixel_rows: str | None) -> str:
@@ -283,7 +275,8 @@ def read_index(
         )
         sources = tuple(f"{layout.pixel_rows} row {i + 1} ({table.names[i]})" for i in kept)
     doubles = double_names(table)
-    notes = (*_form_notes(layout), *double_notes(doubles, table, labels))
+    unnamed = _unnamed(layout, table, files)
+    notes = (*_form_notes(layout), *double_notes(doubles, table, labels), *unnamed)
     unsettled = frozenset(i for i, row in enumerate(kept) if table.names[row] in doubles)
     return Index(classes, labels[kept], parts, sources, pixels, notes, unsettled)
 
@@ -298,6 +291,17 @@ def _form_notes(layout: Layout) -> list[str]:
     if layout.folders is not None and layout.pixel_rows is not None:
         notes.append(f"images are from the folders; {layout.pixel_rows} was not used")
     return notes
+
+
+def _unnamed(layout: Layout, table: VoteTable, files: Iterable[str]) -> list[str]:
+    """Return a note of the files beside the images that no row names."""
+    if layout.folders is None:
+        return []
+    folder_of = {usage: layout.folders[part] for usage, part in USAGES.items()}
+    rows = zip(table.usages, table.names, strict=True)
+    named = {f"{folder_of[usage]}/{name}" for usage, name in rows}
+    named |= {layout.labels, *([layout.pixel_rows] if layout.pixel_rows else [])}
+    return unnamed_note(files, named | set(layout.label_copies), layout.labels)
 
 
 def double_names(table: VoteTable) -> dict[str, list[int]]:

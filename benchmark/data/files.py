@@ -1,13 +1,13 @@
-"""Finding and reading a dataset's files: every fault becomes one InputError line."""
+"""A dataset's root and its label files: every fault becomes one InputError line."""
 
 from __future__ import annotations
 
 import csv
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmark.data.source import Mark
 from benchmark.errors import InputError
 
 
@@ -26,95 +26,17 @@ def check_root(name: str, root: Path | str | None) -> Path:
     raise InputError(f"{name}: {path} {fault}; point --data-root at the dataset's folder")
 
 
-def subfolders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted, without hidden ones."""
-    with _scan(folder) as entries:
-        names = [entry.name for entry in entries if not entry.name.startswith(".")]
-    return sorted(name for name in names if os.path.isdir(folder / name))
+def unfit(name: str) -> str | None:
+    """Return why a name can be neither stored nor printed, or None if it can.
 
-
-def find_below(name: str, root: Path, wanted: str) -> str | None:
-    """Find a file or folder in the root or one folder further down.
-
-    Args:
-        name: the dataset, for messages.
-        root: where to look.
-        wanted: its name, which may hold slashes.
-
-    Returns:
-        Its path relative to the root with forward slashes, or None.
-
-    Raises:
-        InputError: it stands in several subfolders, so which one is meant is unknown.
+    As the rest of a sentence that starts with the name.
     """
-    # os.path takes what may not be looked into, such as lost+found, for absent.
-    if os.path.exists(root / wanted):
-        return wanted
-    below = (f"{sub}/{wanted}" for sub in subfolders(root))
-    found = [name for name in below if os.path.exists(root / name)]
-    if len(found) > 1:
-        raise InputError(
-            f"{name}: {root} holds {' and '.join(found)}; point --data-root at one of the folders"
-        )
-    return found[0] if found else None
-
-
-def list_files(root: Path, folder: str) -> dict[str, Mark]:
-    """Return the regular files of one folder (not its subfolders) by their name below the root.
-
-    One walk of ``os.scandir``, so that tens of thousands of files take a fraction of a second.
-    Hidden files are left out.
-
-    Raises:
-        InputError: the folder cannot be listed, or a link leads outside the root.
-    """
-    prefix = f"{folder}/" if folder else ""
-    files = {}
-    _check_inside(root, folder)
-    with _scan(root / folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_symlink():
-                _check_inside(root, prefix + entry.name)
-            try:
-                if not entry.is_file():
-                    continue
-                stat = entry.stat()
-            except OSError as error:
-                raise InputError(
-                    f"{root / prefix / entry.name} cannot be read ({error.strerror})"
-                ) from None
-            files[prefix + entry.name] = Mark(stat.st_size, stat.st_mtime_ns)
-    return files
-
-
-def mark_file(root: Path, name: str) -> dict[str, Mark]:
-    """Return one file in the form of :func:`list_files`.
-
-    Raises:
-        InputError: it cannot be found, or is a link that leads outside the root.
-    """
-    _check_inside(root, name)
-    try:
-        stat = (root / name).stat()
-    except OSError as error:
-        raise InputError(f"{root / name}: {error.strerror}") from None
-    return {name: Mark(stat.st_size, stat.st_mtime_ns)}
-
-
-def _check_inside(root: Path, name: str) -> None:
-    """Refuse links that lead outside: an unpacked archive must not reach other files."""
-    try:
-        target = (root / name).resolve()
-        inside = target.is_relative_to(root.resolve())
-    except (OSError, RuntimeError) as error:  # a loop of links, or no right to follow
-        raise InputError(f"{root / name} cannot be followed ({error})") from None
-    if not inside:
-        raise InputError(
-            f"{root / name} is a link that leads outside {root}, to {target}; copy what it leads "
-            "to, or point --data-root at the folder that holds all files"
-        )
+    kinds = {unicodedata.category(letter) for letter in name}
+    if "Cs" in kinds:  # what Python makes of bytes that are no UTF-8
+        return "has a name that is not UTF-8"
+    if kinds & {"Cc", "Zl", "Zp"}:
+        return "has a name with a control character or line break"
+    return None
 
 
 def bare_name(name: str, where: str) -> str:
@@ -123,8 +45,8 @@ def bare_name(name: str, where: str) -> str:
     Raises:
         InputError: it is empty or holds a separator, a drive, ``..`` or a control character.
     """
-    bad = name in ("", ".", "..") or any(c in "/\\:" or not c.isprintable() for c in name)
-    if bad:
+    bad = name in ("", ".", "..") or any(c in "/\\:" for c in name)
+    if bad or unfit(name):
         raise InputError(
             f"{where}: {name!r} is not a plain file name and may lead outside the dataset's "
             "folder; correct the line or take the label file anew"
@@ -191,10 +113,3 @@ def csv_columns(
         for column in (*wanted, *optional)
     )
     return len(header), tuple(places)
-
-
-def _scan(folder: Path) -> os._ScandirIterator[str]:
-    try:
-        return os.scandir(folder)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be listed ({error.strerror})") from None

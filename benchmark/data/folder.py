@@ -1,24 +1,22 @@
-"""Any dataset in folders: ``train/<class>/`` and ``test/<class>/``, if need be ``val/<class>/``."""
+"""Any dataset in folders: ``train/<class>/`` and ``test/<class>/``, if need be ``val/<class>/``.
+
+They stand in the root or one folder further down, in small letters, capitals, or with a capital.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from os.path import lexists
 from pathlib import Path
 
 import numpy as np
 
 from benchmark.data.dataset import EMOTIONS, Part
 from benchmark.data.decode import SUFFIXES, Mode
-from benchmark.data.files import (
-    bare_name,
-    check_root,
-    list_files,
-    mark_file,
-    read_lines,
-    subfolders,
-)
+from benchmark.data.files import bare_name, read_lines, unfit
 from benchmark.data.pictures import PictureFiles, common_form
 from benchmark.data.source import Index, Mark, Source
+from benchmark.data.tree import Images, Tree
 from benchmark.errors import InputError
 
 NAME = "folder"
@@ -27,9 +25,11 @@ SIDES = (16, 1024)
 """The bounds of ``resize``: those of the protocol's image size."""
 PART_FOLDERS = {
     Part.TRAIN: ("train",),
-    Part.VALIDATION: ("val", "validation"),
+    Part.VALIDATION: ("val", "valid", "validation"),
     Part.TEST: ("test",),
 }
+
+_MOST_NAMED = 10  # folders in a message
 
 # Words that people name the folders of the seven emotions by.
 _SAME_EMOTION = {
@@ -54,10 +54,17 @@ def class_order(folders: Iterable[str]) -> list[str]:
     return folders
 
 
-def parse_classes(lines: Iterable[str]) -> dict[str, str]:
-    """Parse ``classes.txt``: a folder and its class's name a line, in the order of the columns.
+def parse_classes(lines: Iterable[str], folders: Container[str] = ()) -> dict[str, str]:
+    """Parse ``classes.txt``: a class a line, in the order of the columns.
 
-    Blank lines and lines that start with ``#`` are left out. Names may hold spaces, folders not.
+    A line is one of ``folder``, whose class is called like it; ``folder name``, parted by the first
+    space; and ``folder = name``, or with a tab for the equals sign, where the folder may hold
+    spaces too. A line that as a whole is the name of a class folder is always the first of these.
+    Blank lines and lines that start with ``#`` are left out.
+
+    Args:
+        lines: of the file.
+        folders: the class folders of the training set.
 
     Returns:
         Class name by folder, in order.
@@ -67,19 +74,32 @@ def parse_classes(lines: Iterable[str]) -> dict[str, str]:
     """
     names: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
-        words = line.split(maxsplit=1)
-        if not words or words[0].startswith("#"):
+        line = line.strip()
+        if not line or line.startswith("#"):
             continue
         at = f"{NAME}: {MAP_FILE} line {number}"
-        if len(words) != 2:
-            raise InputError(f"{at}: expected a folder and the name of its class")
-        folder, name = bare_name(words[0], at), " ".join(words[1].split())
+        first, name = _folder_and_name(line, folders)
+        folder = bare_name(first, at)
+        if name in ("", "="):
+            raise InputError(f"{at}: folder '{folder}' has no class name after it")
+        if fault := unfit(name):
+            raise InputError(f"{at}: class {name!r} {fault}; correct the line")
         if folder in names or name in names.values():
             raise InputError(f"{at}: folder '{folder}' or class '{name}' stands there twice")
         names[folder] = name
     if len(names) < 2:
         raise InputError(f"{NAME}: {MAP_FILE} names {len(names)} classes; at least two are needed")
     return names
+
+
+def _folder_and_name(line: str, folders: Container[str]) -> tuple[str, str]:
+    if line in folders:
+        return line, line
+    for separator in ("\t", " = ", " "):
+        folder, found, name = line.partition(separator)
+        if found:
+            return folder.strip(), " ".join(name.split())
+    return line, line
 
 
 def find(root: Path | str | None, *, resize: int | None = None) -> Source:
@@ -96,74 +116,124 @@ def find(root: Path | str | None, *, resize: int | None = None) -> Source:
     """
     if resize is not None and not SIDES[0] <= resize <= SIDES[1]:
         raise InputError(f"--resize {resize}: must be from {SIDES[0]} to {SIDES[1]} pixels")
-    root = check_root(NAME, root)
-    parts = {part: _part_folder(root, part) for part in Part}
-    files: dict[str, Mark] = {}
-    names: dict[str, str] = {}
-    if (root / MAP_FILE).exists():
-        files |= mark_file(root, MAP_FILE)
-        names = parse_classes(read_lines(root / MAP_FILE, f"{NAME}: {MAP_FILE}"))
-    else:
-        train = parts[Part.TRAIN]
-        assert train is not None
-        names = {folder: folder for folder in class_order(subfolders(root / train))}
-        if len(names) < 2:
-            raise InputError(
-                f"{NAME}: {root / train} holds {len(names)} class folders; at least two are needed"
-            )
+    tree = Tree(NAME, root)
+    base = _base(tree)
+    train, test = (_part_folder(tree, base, part) for part in (Part.TRAIN, Part.TEST))
+    validation = _part_folder(tree, base, Part.VALIDATION)
+    if train is None or test is None:
+        raise _no_part(tree, base, validation)
+    names, files = _class_names(tree, base, train)
+    named_by = MAP_FILE if files else "train"
+    faulty: dict[str, str] = {}
     images: list[tuple[Part, int, str]] = []
-    for part, base in parts.items():
-        if base is not None:
-            _check_classes(root, base, names)
-            for label, folder in enumerate(names):
-                found = _class_files(root, part, base, folder)
-                files |= found
-                images += [(part, label, name) for name in sorted(found) if _is_image(name)]
+    for part, place in zip(Part, (train, validation, test), strict=True):
+        if place is None:
+            continue
+        _check_classes(tree, place, names, named_by)
+        for label, folder in enumerate(names):
+            found = _class_images(tree, part, place, folder)
+            files |= found.files
+            faulty |= found.faulty
+            images += [(part, label, name) for name in sorted((*found.files, *found.faulty))]
+
+    def read() -> Index:
+        return _read_index(tree.root, files, faulty, images, names, resize)
+
     form = "" if resize is None else f"resized to {resize}"
-    return Source(NAME, root, files, lambda: _read_index(root, files, images, names, resize), form)
+    return Source(NAME, tree.root, files, read, faulty, tree.notes(), form)
 
 
-def _part_folder(root: Path, part: Part) -> str | None:
-    found = [folder for folder in PART_FOLDERS[part] if (root / folder).is_dir()]
-    if len(found) > 1:
-        raise InputError(f"{NAME}: {root} holds both {' and '.join(found)}; keep one of them")
-    if not found and part != Part.VALIDATION:
+def _base(tree: Tree) -> str:
+    """Return what stands before the parts' folders: nothing, or a folder and a slash."""
+    if _named(tree, "", Part.TRAIN):
+        return ""
+    spellings = [s for n in PART_FOLDERS[Part.TRAIN] for s in (n, n.capitalize(), n.upper())]
+    below = [
+        folder
+        for folder in tree.folders()
+        if any((tree.root / folder / spelling).is_dir() for spelling in spellings)
+    ]
+    if len(below) > 1:
         raise InputError(
-            f"{NAME}: {root} has no folder '{PART_FOLDERS[part][0]}'; expected train/<class>/ and "
-            "test/<class>/ with the images"
+            f"{NAME}: {tree.root} holds a training set in {' and in '.join(below)}; point "
+            "--data-root at one of the folders"
         )
-    return found[0] if found else None
+    return f"{below[0]}/" if below else ""
 
 
-def _check_classes(root: Path, base: str, names: dict[str, str]) -> None:
-    unknown = [folder for folder in subfolders(root / base) if folder not in names]
-    if unknown:
-        known = MAP_FILE if (root / MAP_FILE).exists() else "train"
+def _named(tree: Tree, base: str, part: Part) -> list[str]:
+    found = tree.folders(base.rstrip("/"))
+    return [folder for folder in found if folder.lower() in PART_FOLDERS[part]]
+
+
+def _part_folder(tree: Tree, base: str, part: Part) -> str | None:
+    found = _named(tree, base, part)
+    if len(found) > 1:
         raise InputError(
-            f"{NAME}: {base}/{unknown[0]} is a class that {known} does not have; its classes are "
+            f"{NAME}: {tree.root / base} holds both {' and '.join(found)}; keep one of them"
+        )
+    return base + found[0] if found else None
+
+
+def _no_part(tree: Tree, base: str, validation: str | None) -> InputError:
+    """Say which of the two needed parts is missing, what stands there, and what would help."""
+    train = _named(tree, base, Part.TRAIN)
+    missing, there = ("test", "") if train else ("train", ", here or one folder further down")
+    held = ", ".join(tree.folders(base.rstrip("/"))[:_MOST_NAMED])
+    text = (
+        f"{NAME}: {tree.root / base} has no folder '{missing}'{there}; expected train/<class>/ and "
+        f"test/<class>/ with the images; it holds {f'the folders {held}' if held else 'no folders'}"
+    )
+    if train and validation is not None:
+        text += f"; to measure on the images of {validation}, rename it to test"
+    return InputError(text)
+
+
+def _class_names(tree: Tree, base: str, train: str) -> tuple[dict[str, str], dict[str, Mark]]:
+    """Return the class names by folder, in order, and the file that gave them, if one did."""
+    folders = tree.classes(train)
+    maps = [p for p in dict.fromkeys((base + MAP_FILE, MAP_FILE)) if lexists(tree.root / p)]
+    if len(maps) > 1:
+        raise InputError(f"{NAME}: {tree.root} holds both {' and '.join(maps)}; keep one of them")
+    if maps:
+        files = tree.file(maps[0])
+        lines = read_lines(tree.root / maps[0], f"{NAME}: {MAP_FILE}")
+        return parse_classes(lines, folders), files
+    if len(folders) < 2:
+        raise InputError(
+            f"{NAME}: {tree.root / train} holds {len(folders)} class folders; at least two are "
+            "needed"
+        )
+    return {folder: folder for folder in class_order(folders)}, {}
+
+
+def _check_classes(tree: Tree, place: str, names: dict[str, str], known: str) -> None:
+    unknown = [folder for folder in tree.classes(place) if folder not in names]
+    if unknown:
+        raise InputError(
+            f"{NAME}: {place}/{unknown[0]} is a class that {known} does not have; its classes are "
             f"{', '.join(names)}"
         )
 
 
-def _class_files(root: Path, part: Part, base: str, folder: str) -> dict[str, Mark]:
-    """Return the files of one class in one part; only a validation set may lack a class."""
-    place = f"{base}/{folder}"
-    found = list_files(root, place) if (root / place).is_dir() else {}
-    if part != Part.VALIDATION and not any(map(_is_image, found)):
+def _class_images(tree: Tree, part: Part, place: str, folder: str) -> Images:
+    """Return the images of one class in one part; only a validation set may lack a class."""
+    path = f"{place}/{folder}"
+    found = tree.images(path) if (tree.root / path).is_dir() else Images({}, {})
+    if part != Part.VALIDATION and not any(found):
+        deeper = (tree.root / path).is_dir() and tree.folders(path)
+        hint = f"; those in folders below it, such as {deeper[0]}, are not read" if deeper else ""
         raise InputError(
-            f"{NAME}: {place} holds no images ({', '.join(SUFFIXES)}); every class needs images in "
-            "train and in test"
+            f"{NAME}: {path} holds no images ({', '.join(SUFFIXES)}){hint}; every class needs "
+            "images in train and in test"
         )
     return found
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
 
 
 def _read_index(
     root: Path,
     files: dict[str, Mark],
+    faulty: dict[str, str],
     images: Sequence[tuple[Part, int, str]],
     names: dict[str, str],
     resize: int | None,
@@ -176,15 +246,13 @@ def _read_index(
             "copy the images anew"
         )
     size, mode = form
-    surplus = len(files) - len(paths) - (MAP_FILE in files)
-    notes = (f"{surplus} files that are no images by their ending were left out",)
     return Index(
         classes=tuple(names.values()),
         labels=np.array([label for _, label, _ in images], dtype=np.int64),
         parts=np.array([part for part, _, _ in images], dtype=np.int8),
         sources=paths,
-        pixels=_pixels(root, paths, files, mode, size, resize),
-        notes=(*(notes if surplus else ()), *_resize_notes(resize)),
+        pixels=_pixels(root, paths, files, faulty, mode, size, resize),
+        notes=_resize_notes(resize),
     )
 
 
@@ -192,14 +260,15 @@ def _pixels(
     root: Path,
     paths: tuple[str, ...],
     files: dict[str, Mark],
+    faulty: dict[str, str],
     mode: Mode,
     size: tuple[int, int],
     resize: int | None,
 ) -> PictureFiles:
     if resize is not None:
-        return PictureFiles(root, paths, files, mode, (resize, resize), resize=True)
+        return PictureFiles(root, paths, files, mode, (resize, resize), faulty, resize=True)
     remedy = "pass --resize N to bring every image to N x N pixels"
-    return PictureFiles(root, paths, files, mode, size, other_size=remedy)
+    return PictureFiles(root, paths, files, mode, size, faulty, other_size=remedy)
 
 
 def _resize_notes(resize: int | None) -> tuple[str, ...]:

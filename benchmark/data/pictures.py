@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,7 @@ class PictureFiles:
         known: the files that exist; any other name is reported missing and never opened.
         mode: grey or colour.
         size: width and height of every image.
+        faulty: images that cannot be used whatever they hold, with the reason.
         resize: whether an image of another size is brought to it, width and height each on its
             own; else it is a problem.
         other_size: what to do about an image of another size, where that is not to copy it anew.
@@ -57,6 +58,7 @@ class PictureFiles:
     known: Container[str]
     mode: Mode
     size: tuple[int, int]
+    faulty: Mapping[str, str] = field(default_factory=dict)
     resize: bool = False
     other_size: str = ""
 
@@ -97,6 +99,8 @@ class PictureFiles:
         return Block(start, out, tuple(p for problems, _ in found for p in problems), treated)
 
     def _read(self, name: str) -> tuple[NDArray[np.uint8], list[str]]:
+        if name in self.faulty:
+            raise PictureError(self.faulty[name])
         if name not in self.known:
             raise PictureError("is missing")
         image, treated = read_picture(self.root / name, self.mode)

@@ -14,17 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmark.data.dataset import Part
-from benchmark.data.decode import SUFFIXES
-from benchmark.data.files import (
-    bare_name,
-    check_root,
-    find_below,
-    list_files,
-    mark_file,
-    read_lines,
-)
+from benchmark.data.files import bare_name, read_lines
+from benchmark.data.left_out import unnamed_note
 from benchmark.data.pictures import PictureFiles
 from benchmark.data.source import Index, Mark, Source
+from benchmark.data.tree import Tree
 from benchmark.errors import InputError
 
 NAME = "raf-db"
@@ -34,8 +28,13 @@ CLASSES = ("happiness", "neutral", "sadness", "surprise", "disgust", "anger", "f
 CODES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """What the codes 1..7 of the label file and of the copy's folders stand for."""
 
+MEANINGS = ", ".join(f"{code} {emotion}" for code, emotion in enumerate(CODES, start=1))
+
 LABEL_FILES = ("EmoLabel/list_patition_label.txt", "EmoLabel/list_partition_label.txt")
 IMAGE_FOLDER = "Image/aligned"
+UNUSED = ("Image/original", "Annotation")
+"""What the authors hand out beside the aligned faces, which alone are the published setting."""
+
 PARTS = {"train": Part.TRAIN, "test": Part.TEST}
 SIDE = 100
 
@@ -55,34 +54,43 @@ def find(root: Path | str | None) -> Source:
     Raises:
         InputError: the root, the label file or the images are missing.
     """
-    root = check_root(NAME, root)
-    labels = next((f for n in LABEL_FILES if (f := find_below(NAME, root, n)) is not None), None)
-    train = find_below(NAME, root, "train/1")
+    tree = Tree(NAME, root)
+    labels = next((f for name in LABEL_FILES if (f := tree.find(name)) is not None), None)
+    train = tree.find("train/1")
     if labels is not None:
-        return _find_listed(root, labels, ignored=train)
+        return _find_listed(tree, labels, ignored=train)
     if train is not None:
-        return _find_folders(root, train.removesuffix("train/1"))
+        return _find_folders(tree, train.removesuffix("train/1"))
     raise InputError(
-        f"{NAME}: {root} holds neither {LABEL_FILES[0]} nor train/1 to train/7, here or one folder "
-        "further down; point --data-root at the folder that holds them"
+        f"{NAME}: {tree.root} holds neither {LABEL_FILES[0]} nor train/1 to train/7 ({MEANINGS}), "
+        "here or one folder further down; point --data-root at the folder that holds them"
     )
 
 
-def _find_listed(root: Path, labels: str, *, ignored: str | None) -> Source:
-    folder = labels.rsplit("EmoLabel/", 1)[0] + IMAGE_FOLDER
-    if not (root / folder).is_dir():
-        raise InputError(f"{NAME}: {root} holds {labels} but no {folder}; unpack the aligned faces")
-    files = list_files(root, folder) | mark_file(root, labels)
-    notes = (f"images and labels are listed by {labels}; {ignored} was not used",)
-
+def _find_listed(tree: Tree, labels: str, *, ignored: str | None) -> Source:
+    base = labels.rsplit("EmoLabel/", 1)[0]
+    folder = base + IMAGE_FOLDER
+    if not (tree.root / folder).is_dir():
+        raise InputError(
+            f"{NAME}: {tree.root} holds {labels} but no {folder}; unpack the aligned faces"
+        )
+    files = tree.named_files(folder) | tree.file(labels)
+    notes: list[str] = []
+    if ignored is not None:
+        notes.append(f"images and labels are listed by {labels}; {ignored} was not used")
+        for part in PARTS:
+            tree.passed_over(ignored.removesuffix("train/1") + part)
+    for unused in UNUSED:
+        tree.passed_over(base + unused)
     where = f"{NAME}: {labels}"
 
     def read() -> Index:
-        entries = sorted(parse_labels(read_lines(root / labels, where), where))
+        entries = sorted(parse_labels(read_lines(tree.root / labels, where), where))
         names = tuple(_image_file(folder, entry.name, files) for entry in entries)
-        return _index(root, entries, names, files, notes if ignored is not None else ())
+        unnamed = unnamed_note(files, {labels, *names}, labels)
+        return _index(tree.root, entries, names, files, (*notes, *unnamed))
 
-    return Source(NAME, root, files, read)
+    return Source(NAME, tree.root, files, read, notes=tree.notes())
 
 
 def parse_labels(lines: Iterable[str], where: str) -> list[Entry]:
@@ -121,18 +129,18 @@ def _image_file(folder: str, name: str, files: Mapping[str, Mark]) -> str:
     return plain if plain in files and aligned not in files else aligned
 
 
-def _find_folders(root: Path, base: str) -> Source:
+def _find_folders(tree: Tree, base: str) -> Source:
     files: dict[str, Mark] = {}
+    faulty: dict[str, str] = {}
     entries = []
     for part_name, part in PARTS.items():
-        for code, emotion in enumerate(CODES, start=1):
-            folder = f"{base}{part_name}/{code}"
-            if not (root / folder).is_dir():
-                raise InputError(f"{NAME}: {root} has no {folder} ({emotion}); unpack it anew")
-            found = list_files(root, folder)
-            files |= found
-            images = (name for name in found if name.lower().endswith(SUFFIXES))
-            entries += [Entry(part, _list_name(name), code, name) for name in images]
+        _check_folders(tree, base + part_name)
+        for code in range(1, len(CODES) + 1):
+            images = tree.images(f"{base}{part_name}/{code}")
+            files |= images.files
+            faulty |= images.faulty
+            names = (*images.files, *images.faulty)
+            entries += [Entry(part, _list_name(name), code, name) for name in names]
     entries.sort()
 
     def read() -> Index:
@@ -141,9 +149,31 @@ def _find_folders(root: Path, base: str) -> Source:
                 raise InputError(
                     f"{NAME}: {one.where} and {two.where} are the same image; remove one of them"
                 )
-        return _index(root, entries, tuple(entry.where for entry in entries), files, ())
+        names = tuple(entry.where for entry in entries)
+        return _index(tree.root, entries, names, files, (), faulty)
 
-    return Source(NAME, root, files, read)
+    return Source(NAME, tree.root, files, read, faulty, tree.notes())
+
+
+def _check_folders(tree: Tree, folder: str) -> None:
+    """Refuse other folders than 1 to 7: another numbering would give wrong labels."""
+    if not (tree.root / folder).is_dir():
+        raise InputError(f"{NAME}: {tree.root} has no {folder}; unpack it beside the other part")
+    found = tree.classes(folder)
+    expected = [str(code) for code in range(1, len(CODES) + 1)]
+    for name in expected:
+        if name not in found:
+            raise InputError(
+                f"{NAME}: {tree.root} has no {folder}/{name} ({CODES[int(name) - 1]}); the folders "
+                f"of train and test are {MEANINGS}"
+            )
+    foreign = [name for name in found if name not in expected]
+    if foreign:
+        raise InputError(
+            f"{NAME}: {folder}/{foreign[0]} is no class of RAF-DB, whose folders are {MEANINGS}; "
+            "with other numbers the labels would be wrong, so rename or remove it, or use "
+            "--dataset folder"
+        )
 
 
 def _list_name(file: str) -> str:
@@ -157,6 +187,7 @@ def _index(
     names: tuple[str, ...],
     files: Mapping[str, Mark],
     notes: tuple[str, ...],
+    faulty: Mapping[str, str] | None = None,
 ) -> Index:
     if not entries:
         raise InputError(f"{NAME}: the folders of {root} hold no images; unpack the set anew")
@@ -166,6 +197,6 @@ def _index(
         labels=np.array(labels, dtype=np.int64),
         parts=np.array([entry.part for entry in entries], dtype=np.int8),
         sources=names,
-        pixels=PictureFiles(root, names, files, "RGB", (SIDE, SIDE)),
+        pixels=PictureFiles(root, names, files, "RGB", (SIDE, SIDE), faulty or {}),
         notes=notes,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,19 @@ BLOCK = 4096
 """Images that are decoded and written at a time; bounds the memory that a large set needs."""
 
 
-@dataclass(frozen=True)
-class Mark:
-    """What tells one version of a file from another without reading it."""
+class Mark(NamedTuple):
+    """What the system says of a file. All but the change time can be made equal at will."""
 
     size: int
     mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Mark:
+        """Return the mark of a file from its ``stat``."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class Source:
         root: the folder that the names of ``files`` start from.
         files: every file that the loader would read, by its name below the root.
         read_index: reads labels and names; raises InputError where they are wrong.
+        faulty: images that cannot be used whatever they hold, with the reason.
+        notes: what was left out of what stands below the root.
         form: what was asked for that makes other content of the same files.
     """
 
@@ -106,15 +116,17 @@ class Source:
     root: Path
     files: Mapping[str, Mark]
     read_index: Callable[[], Index]
+    faulty: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     form: str = ""
 
-    def key(self, version: int) -> str:
-        """Return the SHA-256 (hex) of the loader and of its files' names, sizes and times.
+    def hash(self, version: int, facts: Mapping[str, str]) -> str:
+        """Return the SHA-256 (hex) of the loader and of each file's name with a fact about it.
 
-        Nothing of the absolute path belongs to it, so data that moved (with its times) is known
-        again.
+        Nothing of the absolute path belongs to it, so data that moved is known again.
         """
         digest = hashlib.sha256(f"{version}\0{self.name}\0{self.form}\0".encode())
-        lines = (f"{name}\0{m.size}\0{m.mtime_ns}\n" for name, m in sorted(self.files.items()))
-        digest.update("".join(lines).encode("utf-8", "surrogateescape"))
+        for kind in (facts, self.faulty):
+            lines = (f"{name}\0{fact}\n" for name, fact in sorted(kind.items()))
+            digest.update("".join(lines).encode("utf-8", "surrogateescape") + b"\0")
         return digest.hexdigest()

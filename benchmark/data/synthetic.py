@@ -259,7 +259,7 @@ def find(root: Path | str | None = None) -> Source:
     A changed program draws another set, so the entry of the old one is not taken for it.
     """
     here = Path(__file__).resolve().parent
-    files = {name: (here / name).stat() for name in ("faces.py", "synthetic.py")}
+    files = {name: Mark.of((here / name).stat()) for name in ("faces.py", "synthetic.py")}
 
     def read_index() -> Index:
         drawn = synthetic_dataset()
@@ -272,5 +272,4 @@ def find(root: Path | str | None = None) -> Source:
             notes=drawn.notes,
         )
 
-    marks = {name: Mark(stat.st_size, stat.st_mtime_ns) for name, stat in files.items()}
-    return Source(NAME, here, marks, read_index)
+    return Source(NAME, here, files, read_index)

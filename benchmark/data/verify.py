@@ -62,11 +62,12 @@ def verify_dataset(
     Raises:
         InputError: the files are not there, or a label file is wrong as a whole.
     """
-    index = find_source(name, root, resize=resize).read_index()
+    source = find_source(name, root, resize=resize)
+    index = source.read_index()
     reading = Reading()
     for _ in reading.over(index.pixels):
         pass
-    notes = (*index.notes, *reading.notes)
+    notes = (*index.notes, *reading.notes, *source.notes)
     findings = [
         *count_findings(name, index.classes, index.labels, index.parts),
         *(Finding(Severity.ERROR, "file", p.source, _fault(p)) for p in reading.problems),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from benchmark.data.left_out import is_left_out_note
 from benchmark.metrics import mean_accuracy, overall_accuracy, recalls
 from benchmark.record import Record, Split, show_value
 from benchmark.selection import RULES
@@ -45,7 +46,8 @@ def tidy(
         ``title``, ``venue``, ``seed``, ``split_seed``, ``hyper``, ``rule``, ``epoch`` (from 1),
         ``epochs``, ``overall``, ``mean``, ``recall_<class>`` in the order of the classes,
         ``train_images``, ``test_images`` (with the other split ``validation_images``),
-        ``seconds_per_epoch``, ``code``, ``machine``, ``id``.
+        ``seconds_per_epoch``, ``code``, ``machine``, ``id``, ``left_out`` (of the dataset's files,
+        empty if nothing was).
     """
     rows = [
         row
@@ -96,6 +98,7 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "code": _code(record),
         "machine": _machine(record),
         "id": record.id,
+        "left_out": "; ".join(filter(is_left_out_note, record.notes)),
     }
 
 

@@ -79,6 +79,9 @@ def _origin_notes(frame: pd.DataFrame) -> list[str]:
         different = sorted(set(frame[column]))
         if len(different) > 1:
             notes.append(f"Rows come from different {what}: {'; '.join(different)}.")
+    left_out = sorted({text for text in frame["left_out"] if text})
+    if left_out:
+        notes.append(f"Of the dataset's files: {'; or, for other rows: '.join(left_out)}.")
     if (frame["dataset"] == "synthetic").any():
         notes.append(
             "Synthetic faces, drawn by the program: these numbers say nothing of real ones."
