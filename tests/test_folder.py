@@ -73,9 +73,24 @@ def test_the_map_names_and_orders_classes(tmp_path: Path, cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("very happy\nsad", {"very happy": "very happy", "sad": "sad"}),
+        ("very happy = joy\nsad\tgrief", {"very happy": "joy", "sad": "grief"}),
+        ("glad very happy\nsad low", {"glad": "very happy", "sad": "low"}),
+    ],
+)
+def test_maps_of_folders_with_spaces_and_of_one_name_a_line(
+    text: str, names: dict[str, str]
+) -> None:
+    assert parse_classes(text.splitlines(), {"very happy", "sad", "glad"}) == names
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\nb B", "line 1: expected"),
+        ("a =\nb B", "line 1: folder 'a' has no class name"),
+        ("a A\x07\nb B", "line 1: class .*control"),
         ("a A\na B", "line 2: .*twice"),
         ("a A\nb A", "line 2: .*twice"),
         ("../a A\nb B", "line 1: .*outside"),
@@ -146,7 +161,10 @@ def test_other_files_are_left_out_and_told(tmp_path: Path, cache: Path) -> None:
     (root / "train/cat/.hidden.png").write_text("x")
     data = load(root, cache)
     assert len(data.labels) == 12
-    assert data.notes == ("1 files that are no images by their ending were left out",)
+    assert data.notes == (
+        "1 file left out: not an image by the ending (.txt 1)",
+        "1 entry left out: hidden, or of the system",
+    )
 
 
 def test_no_readable_image_at_all(tmp_path: Path, cache: Path) -> None:
