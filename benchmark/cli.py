@@ -14,6 +14,7 @@ from benchmark import __version__
 from benchmark.encoding import never_fail
 from benchmark.errors import InputError, StorageError
 from benchmark.interpreter import check_own_packages
+from benchmark.interrupt import heed_ctrl_c
 
 # Each command stands as `command` in benchmark/commands/<name>.py; the text is its line in --help.
 COMMANDS = {
@@ -97,6 +98,7 @@ def _mute() -> None:
 def main() -> None:
     """Run the command line; exit 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."""
     never_fail((sys.stdout, sys.stderr))
+    heed_ctrl_c()
     with suppress(OSError):  # the folder may be gone
         # A method in the working directory can be named; last, so that it shadows nothing.
         sys.path.append(os.getcwd())

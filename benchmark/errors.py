@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+_LONGEST = 300
+"""Letters of a foreign message that are shown."""
+
 
 def escaped(text: str) -> str:
     """Return a text on one line that any UTF-8 file takes: what is not printable is escaped.
@@ -32,3 +35,13 @@ class TrainingError(Exception):
 
 class StorageError(Exception):
     """The store cannot be written to any more; what is finished is kept (exit code 1)."""
+
+
+def describe(error: BaseException) -> str:
+    """Return kind and message of an error that foreign code raised, cut to what a line can hold."""
+    try:
+        text = str(error)
+    except Exception:  # its message is foreign code too
+        text = "its message cannot be read"
+    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return f"{type(error).__name__}: {short}" if short else type(error).__name__

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmark.errors import describe
 from benchmark.models.backbone import Backbone
 from methods.base import Batch, LossParts, Method, Progress, Stream, Task, Views
 
@@ -290,6 +291,8 @@ def failure(check: Callable[[type[Method]], None], method: type[Method]) -> str 
     with torch.random.fork_rng(devices=[]):
         try:
             check(method)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return describe(error)
     return None

@@ -7,7 +7,8 @@ import importlib
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from benchmark.errors import InputError
+from benchmark.errors import InputError, describe
+from benchmark.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from methods.base import Method
@@ -60,17 +61,35 @@ def get(name: str) -> type[Method]:
     raise InputError(f"unknown method '{name}'{hint}; known: {', '.join(names())}")
 
 
+def every() -> tuple[dict[str, type[Method]], list[str]]:
+    """Return all methods by name, and a line on each of another package's that cannot be used."""
+    found: dict[str, type[Method]] = {}
+    complaints = []
+    for name in names():
+        try:
+            found[name] = get(name)
+        except InputError as error:
+            if name in BUILT_IN:
+                raise
+            complaints.append(str(error))
+    return found, complaints
+
+
 def _load(name: str, reference: str) -> type[Method]:
-    from methods.base import Method
+    from methods.base import Method, MethodInfo
 
     module_name, _, attribute = reference.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # whatever a module of somebody else's does when it is imported
-        what = f"{type(error).__name__}: {error}"
+    except Interrupted:
+        raise
+    except BaseException as error:  # whatever a module of somebody else's does when it is imported
+        what = describe(error)
         raise InputError(f"method '{name}': cannot import {reference} ({what})") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise InputError(f"method '{name}': {reference} is not a subclass of methods.base.Method")
+    if not isinstance(getattr(found, "info", None), MethodInfo):
+        raise InputError(f"method '{name}': {reference} has no info, a MethodInfo that names it")
     taken = BUILT_IN.get(found.info.name)
     if taken is not None and taken != f"{found.__module__}:{found.__qualname__}":
         raise InputError(

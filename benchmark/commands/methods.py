@@ -23,11 +23,13 @@ def list_methods() -> None:
     from methods import registry
 
     rows = []
-    for name in registry.names():
-        method = registry.get(name)
+    found, complaints = registry.every()
+    for name, method in found.items():
         info = method.info
         rows.append((name, info.title, info.venue, _images(method), info.url))
     click.echo(as_text(Table(("name", "title", "venue", "images", "paper"), rows)), nl=False)
+    for line in complaints:
+        click.echo(f"left out: {line}", err=True)
 
 
 def _images(method: type[Method]) -> str:

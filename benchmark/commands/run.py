@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from benchmark.commands.options import results_option
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
 from benchmark.environment import CELLS_OPTION
 from benchmark.errors import InputError
+from benchmark.interrupt import heed_all
 
 if TYPE_CHECKING:
     from benchmark.executors.jobs import Job
@@ -76,6 +76,7 @@ def command(
     command to go on. Several processes, also on several machines that share the store, divide the
     cells among them.
     """
+    heed_all()
     from benchmark.store import Store
 
     choice = SweepChoice(**options)
@@ -83,8 +84,6 @@ def command(
     wanted_jobs, wanted_per_gpu = _count(jobs, "--jobs"), _count(jobs_per_gpu, "--jobs-per-gpu")
     sweep = choice.plan()
     store = Store(results)
-    # A polite kill is an interruption: what is running stops, what is finished stays.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if cells_file is not None:
         names = set(json.loads(cells_file.read_text(encoding="utf-8")))
         todo = [cell for cell in sweep.cells if cell.slug in names]

@@ -192,11 +192,17 @@ def _seed(text: str) -> int:
 def _methods(text: str) -> dict[str, type[Method]]:
     from methods import registry
 
-    wanted: list[str] = []
+    wanted: list[type[Method]] = []
     for name in _split(text, "--methods"):
-        wanted += registry.names() if name.lower() == "all" else [name]
+        if name.lower() == "all":
+            methods, complaints = registry.every()
+            wanted += methods.values()
+            for line in complaints:
+                click.echo(f"left out: {line}", err=True)
+        else:
+            wanted.append(registry.get(name))
     chosen: dict[str, type[Method]] = {}
-    for found in map(registry.get, wanted):
+    for found in wanted:
         if chosen.setdefault(found.info.name, found) is not found:
             raise InputError(
                 f"--methods: two methods call themselves '{found.info.name}'; rename one in its "

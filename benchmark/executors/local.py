@@ -17,7 +17,7 @@ from benchmark.engine.device import describe_device, keep_float32, private_gener
 from benchmark.engine.memory import keep_freed_memory, release
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.trainer import Trainer
-from benchmark.errors import InputError, StorageError
+from benchmark.errors import InputError, StorageError, describe
 from benchmark.lease import Lease, LeaseLostError
 from benchmark.models.build import build_backbone
 from benchmark.record import Cell, Epoch, Record
@@ -143,7 +143,9 @@ class _Worker:
         except (OSError, StorageError) as error:
             self._give_up_if_full(error)
             self._fail(cell, error)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a method of somebody else's may even say sys.exit()
             self._fail(cell, error)
         else:
             self.listener.cell_finished(record)
@@ -159,9 +161,9 @@ class _Worker:
             with self.store.writing():
                 raise error
 
-    def _fail(self, cell: Cell, error: Exception) -> None:
+    def _fail(self, cell: Cell, error: BaseException) -> None:
         where = self.store.fail(cell, traceback.format_exc())
-        self.listener.cell_failed(cell, f"{type(error).__name__}: {error}", str(where))
+        self.listener.cell_failed(cell, describe(error), str(where))
         self.tally.failed.append(cell.slug)
 
 
@@ -261,6 +263,10 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
                     sweep.splits[cell.factor],
                     protocol,
                 )
-            except Exception as error:  # a value that no layer takes, a fault in a new method
+            except KeyboardInterrupt:
+                raise
+            except InputError as error:  # a value that no layer takes
                 raise InputError(f"{name}: {error}") from error
+            except BaseException as error:  # a fault in a new method
+                raise InputError(f"{name}: {describe(error)}") from error
     return [note for note in notes if note]

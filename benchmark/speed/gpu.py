@@ -34,7 +34,7 @@ def measure(setting: Setting) -> Findings:
     dataset, protocol = setting.load(), setting.protocol("paper")
     rows: list[Finding] = []
     remarks = [f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"]
-    for name in registry.names():
+    for name in registry.every()[0]:
         found, waits = _method(name, dataset, protocol, device, setting.seconds)
         rows += found
         remarks.append(f"{name}: {waits or 'no step waits for the GPU'}")
@@ -52,7 +52,7 @@ def _method(
     waits = waits_for_gpu(steps.step)
     several = _several(steps)
     rates: list[float] = []
-    until = time.perf_counter() + seconds / len(registry.names())
+    until = time.perf_counter() + seconds / len(registry.every()[0])
     while len(rates) < _ROUNDS or time.perf_counter() < until:
         rates.append(_STEPS * protocol.training.batch_size / lap(several))
     peak = torch.cuda.max_memory_allocated(device)

@@ -72,7 +72,7 @@ def _sweep(cache: Path, cells: int) -> Sweep:
     """Plan as ``fer-bench run`` does with :func:`_options`."""
     return plan(
         load_dataset(synthetic.NAME, cache_dir=cache),
-        {name: registry.get(name) for name in registry.names()},
+        registry.every()[0],
         [_FACTOR],
         range(_seeds(cells)),
         load_protocol("smoke"),
@@ -94,7 +94,7 @@ def _options(cache: Path, cells: int) -> list[str]:
 
 
 def _seeds(cells: int) -> int:
-    return max(1, cells // len(registry.names()))
+    return max(1, cells // len(registry.every()[0]))
 
 
 def _fer_bench(arguments: Sequence[str]) -> str:
