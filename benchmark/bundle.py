@@ -10,7 +10,6 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.record_file import RECORD, parse_record, to_json
 from benchmark.store import LOGITS, Store
+from benchmark.write import put_file
 
 _MAX_MEMBER = 1 << 30  # bytes; no cell is near it, and a bomb stops here
 
@@ -45,14 +45,10 @@ def export_cells(store: Store, records: Sequence[Record], path: Path) -> None:
             slug = record.cell.slug
             archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
             archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
-    draft = path.with_name(f".{path.name}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(packed.getvalue())
-        draft.replace(path)
+        put_file(path, packed.getbuffer())
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 

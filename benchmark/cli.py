@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
@@ -15,6 +18,7 @@ from benchmark.encoding import never_fail
 from benchmark.errors import InputError, StorageError
 from benchmark.interpreter import check_own_packages
 from benchmark.interrupt import heed_ctrl_c
+from benchmark.write import Weaker
 
 # Each command stands as `command` in benchmark/commands/<name>.py; the text is its line in --help.
 COMMANDS = {
@@ -95,10 +99,22 @@ def _mute() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _show_warning(
+    usual: Callable[..., None], told: set[str], message: Warning | str, *rest: Any
+) -> None:
+    """Show what a file system does not let us promise in one line and once; others as usual."""
+    if not isinstance(message, Weaker):
+        usual(message, *rest)
+    elif str(message) not in told:
+        told.add(str(message))
+        click.echo(f"fer-bench: {message.folder}: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line; exit 0 done, 1 failed, 2 wrong usage or input, 130 interrupted."""
     never_fail((sys.stdout, sys.stderr))
     heed_ctrl_c()
+    warnings.showwarning = partial(_show_warning, warnings.showwarning, set())
     with suppress(OSError):  # the folder may be gone
         # A method in the working directory can be named; last, so that it shadows nothing.
         sys.path.append(os.getcwd())

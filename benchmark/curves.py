@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.errors import InputError
 from benchmark.resources import asset
+from benchmark.write import put_file
 
 TOLERANCE = 2e-4
 """How far a value may be from the stored one, as a share of it."""
@@ -187,10 +188,8 @@ def save_curves(path: Path, curves: Iterable[Curve], reason: str | None = None) 
         },
     }
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(path)
+        put_file(path, f"{text}\n".encode())
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from benchmark.write import UNSUPPORTED, file_system_time, tell_weaker
+
 try:
     import fcntl
 except ImportError:  # Windows: a dead holder is found by its silence alone
@@ -115,7 +117,7 @@ def alive(path: Path) -> bool:
     Raises:
         FileNotFoundError: it was released meanwhile.
     """
-    silent = _clock(path.parent) - path.stat().st_mtime
+    silent = file_system_time(path.parent) - path.stat().st_mtime
     if silent > PATIENCE:
         return False
     try:
@@ -123,6 +125,8 @@ def alive(path: Path) -> bool:
     except ValueError:  # being written
         return True
     if fcntl is None or not isinstance(owner, dict) or owner.get("host") != _host():
+        return True
+    if not owner.get("locked", True):  # its file system knows no locks
         return True
     with path.open() as file:
         try:
@@ -156,25 +160,28 @@ def _create(folder: Path, name: str) -> Lease:
 def _signed(path: Path) -> IO[str]:
     """Create a file that says who holds it, locked while it is open."""
     file = path.open("x", encoding="utf-8")
-    json.dump({"host": _host(), "pid": os.getpid()}, file)
+    locked = _lock(file, path.parent)
+    json.dump({"host": _host(), "pid": os.getpid(), "locked": locked}, file)
     file.flush()
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX)
     return file
+
+
+def _lock(file: IO[str], folder: Path) -> bool:
+    """Lock a file, or say that a holder's death is found by its silence alone."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            return True
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            what = f"a cell whose process was killed is free after {PATIENCE:.0f} s, not at once"
+            tell_weaker(f"{what}: there are no locks here", folder, error)
+    return False
 
 
 def _newest(folder: Path) -> Path | None:
     return max(folder.glob(f"{_PREFIX}*"), default=None)
-
-
-def _clock(folder: Path) -> float:
-    """Return the file system's own time: machines that share it may disagree about theirs."""
-    probe = folder / f".{uuid.uuid4().hex}"
-    try:
-        probe.touch()
-        return probe.stat().st_mtime
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _host() -> str:

@@ -3,7 +3,7 @@
 <root>/cells/<slug>/record.json   the record; a folder without one was never finished
 <root>/cells/<slug>/logits.npz    test logits of the selected epochs
 <root>/running/<slug>/            checkpoint and lease of a cell that is being trained
-<root>/failed/<slug>/error.txt    the traceback of a cell that failed
+<root>/failed/<slug>/error.txt    the traceback of a cell that failed, beside what names the attempt
 <root>/damaged/<slug>/            what was moved aside because it cannot be read
 """
 
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +26,10 @@ from benchmark import lease
 from benchmark.errors import InputError, StorageError
 from benchmark.record import Cell, Record
 from benchmark.record_file import RECORD, Damaged, no_collection, read_record, to_json
+from benchmark.write import put_file, sync_folder, write_file
 
 LOGITS = "logits.npz"
+_ATTEMPT = "attempt"
 
 
 class Store:
@@ -130,17 +132,17 @@ class Store:
         with self.writing():
             self.cells.mkdir(parents=True, exist_ok=True)
             running.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=running))
+            draft = running / f".draft-{uuid.uuid4().hex}"
+            draft.mkdir()
             try:
-                _write(draft / LOGITS, content)
-                _write(draft / RECORD, to_json(record).encode())
-                draft.chmod(0o755)
+                write_file(draft / LOGITS, content)
+                write_file(draft / RECORD, to_json(record).encode())
                 try:
                     draft.rename(target)
                 except OSError:
                     if not target.exists():  # otherwise another process finished the same cell
                         raise
-                _sync_folder(self.cells)
+                sync_folder(self.cells)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
             self.clear(record.cell)
@@ -161,10 +163,16 @@ class Store:
         with self.writing():
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "cell.json").write_text(cell.model_dump_json(indent=1), encoding="utf-8")
-            draft = folder / f".error.{os.getpid()}"
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(folder / "error.txt")
+            (folder / _ATTEMPT).write_text(uuid.uuid4().hex, encoding="utf-8")
+            put_file(folder / "error.txt", text.encode(errors="backslashreplace"))
         return folder / "error.txt"
+
+    def attempt(self, cell: Cell) -> str | None:
+        """Return what names the attempt that a cell failed in last, None where it did not fail."""
+        try:
+            return (self.failed(cell) / _ATTEMPT).read_text(encoding="utf-8")
+        except (OSError, ValueError):  # none, or of an older version, which named none
+            return None
 
     def failures(self) -> list[Path]:
         """Return the tracebacks of failed cells."""
@@ -300,22 +308,3 @@ def _halved(array: NDArray[Any]) -> NDArray[Any]:
         half = array.astype(np.float16)
     same = np.isfinite(half).all() and np.array_equal(half.argmax(axis=1), array.argmax(axis=1))
     return half if same else array
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; some systems cannot open a folder, and there nothing is lost."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -228,10 +228,10 @@ def test_a_damaged_entry_is_made_anew(
 
 
 def test_a_failure_leaves_nothing(root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
+    def full(descriptor: int, folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(cache_module, "_to_disk", full)
+    monkeypatch.setattr(cache_module, "to_disk", full)
     with pytest.raises(InputError, match=r"No space left.*--cache-dir"):
         load(root, cache)
     assert list(cache.iterdir()) == []
@@ -254,10 +254,10 @@ def test_a_disk_that_fills_up_while_writing(root: Path, cache: Path) -> None:
 def test_an_interruption_leaves_nothing(
     root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(descriptor: int) -> None:
+    def interrupt(descriptor: int, folder: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache_module, "_to_disk", interrupt)
+    monkeypatch.setattr(cache_module, "to_disk", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load(root, cache)
     assert list(cache.iterdir()) == []

@@ -61,7 +61,7 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("faces", "strays"):
         make_folders(root / name, ("中立", "e\u0301motion"))
     stray = os.fsencode(root / "strays" / "train" / "中立") + b"/caf\xe9.png"
-    with open(stray, "wb") as file:  # a name that is no text
+    with open(stray, "wb") as file:
         file.write(b"no picture")
     return root
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ import click
 
 from benchmark.encoding import encoded
 from benchmark.errors import InputError
+from benchmark.write import put_file
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -183,12 +183,8 @@ def write_bytes(data: bytes, out: Path) -> None:
 
 
 def _write(data: bytes, out: Path, option: str = "--out") -> None:
-    draft = out.with_name(f".{out.name}.draft")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(data)
-        draft.replace(out)
+        put_file(out, data)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise InputError(f"{option} {out}: cannot be written ({error.strerror})") from error

@@ -16,7 +16,6 @@ import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -30,6 +29,7 @@ from benchmark.data.dataset import FaceDataset, make_dataset
 from benchmark.data.evidence import Reading, Severity, judge
 from benchmark.data.source import Index, Problem, Source
 from benchmark.errors import InputError
+from benchmark.write import file_system_time, sync_folder, to_disk, write_file
 
 FORMAT = 2
 """Goes into the key; raise it when an entry's content would differ for the same files."""
@@ -179,7 +179,7 @@ def finish_entry(folder: Path, key: str, dataset: FaceDataset) -> None:
     """
     with (folder / ARRAYS).open("wb") as file:
         np.savez(file, labels=dataset.labels, parts=dataset.parts)
-        _to_disk(file.fileno())
+        to_disk(file.fileno(), folder)
     meta = {
         "format": FORMAT,
         "key": key,
@@ -191,10 +191,7 @@ def finish_entry(folder: Path, key: str, dataset: FaceDataset) -> None:
         "sources": list(dataset.sources),
     }
     meta["check"] = _check(meta, (folder / ARRAYS).read_bytes())
-    with (folder / META).open("w", encoding="utf-8") as text:
-        json.dump(meta, text, indent=1)
-        text.flush()
-        _to_disk(text.fileno())
+    write_file(folder / META, json.dumps(meta, indent=1).encode())
 
 
 def _doubts(name: str, index: Index, reading: Reading) -> list[str]:
@@ -229,7 +226,7 @@ def _write_images(path: Path, name: str, shape: tuple[int, ...], index: Index) -
                 raise InputError(_problem_line(name, block.problems[0]))
             file.write(block.images.data)
         file.flush()
-        _to_disk(file.fileno())
+        to_disk(file.fileno(), path.parent)
     return reading
 
 
@@ -247,10 +244,6 @@ def _check(meta: dict[str, object], arrays: bytes) -> str:
     return hashlib.sha256(text.encode() + b"\0" + arrays).hexdigest()
 
 
-def _to_disk(descriptor: int) -> None:
-    os.fsync(descriptor)
-
-
 def _publish(temporary: Path, entry: Path, key: str) -> None:
     """Give a finished entry its name, unless another process did so meanwhile."""
     for _ in range(_ATTEMPTS):
@@ -260,22 +253,13 @@ def _publish(temporary: Path, entry: Path, key: str) -> None:
             if error.errno not in _IN_THE_WAY:
                 raise
         else:
-            _sync_folder(entry.parent)
+            sync_folder(entry.parent)
             return
         if read_entry(entry, key) is not None:
             return
         # A damaged entry is in the way: move it aside in one step, then remove it.
         with _temporary(entry.parent, "damaged", make=False) as aside, suppress(FileNotFoundError):
             entry.rename(aside)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # elsewhere folders cannot be opened
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            _to_disk(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager
@@ -312,10 +296,11 @@ def _remove(path: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what processes that were killed left behind: old, and of no living process."""
+    now = file_system_time(folder)
     for path in folder.glob(f"{_TEMPORARY}*"):
         try:
             process = int(path.name.removeprefix(_TEMPORARY).split("-")[0])
-            age = time.time() - max(p.stat().st_mtime for p in (path, *path.iterdir()))
+            age = now - max(p.stat().st_mtime for p in (path, *path.iterdir()))
         except (OSError, ValueError):
             continue
         if age > _ABANDONED_AFTER and not _alive(process):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmark.engine.memory import is_out_of_memory
+from benchmark.write import put_file
 
 NAME = "checkpoint.pt"
 
@@ -24,15 +24,7 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     # In memory first: torch's own writer turns a full disk into an error that names no cause.
     packed = io.BytesIO()
     torch.save(state, packed)
-    draft = folder / f".{NAME}.{os.getpid()}"
-    try:
-        with draft.open("wb") as file:
-            file.write(packed.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(folder / NAME)
-    finally:
-        draft.unlink(missing_ok=True)
+    put_file(folder / NAME, packed.getbuffer())
 
 
 def load(folder: Path, cell_id: str) -> dict[str, Any] | None:

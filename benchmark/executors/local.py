@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -82,7 +82,9 @@ def run_sweep(
     keep_float32()
     tally = Tally()
     # Read before training: a commit made meanwhile is not the code that runs.
-    worker = _Worker(sweep, store, device, listener, environment.describe(), time.time(), tally)
+    failed_before = {cell.slug: store.attempt(cell) for cell in cells}
+    machine = environment.describe()
+    worker = _Worker(sweep, store, device, listener, machine, failed_before, tally)
     left = list(cells)
     said = False
     while left:
@@ -105,7 +107,7 @@ class _Worker:
     device: torch.device
     listener: SweepListener
     machine: dict[str, Any]
-    began: float
+    failed_before: Mapping[str, str | None]
     tally: Tally
 
     def settle(self, cell: Cell, total: int) -> bool:
@@ -128,11 +130,8 @@ class _Worker:
 
     def _failed_meanwhile(self, cell: Cell) -> bool:
         """Whether another process tried the cell since this sweep began: once is enough."""
-        try:
-            changed = (self.store.failed(cell) / "error.txt").stat().st_mtime
-        except OSError:
-            return False
-        return changed >= self.began
+        now = self.store.attempt(cell)
+        return now is not None and now != self.failed_before[cell.slug]
 
     def _train(self, cell: Cell, lease: Lease) -> bool:
         guarded = _Guard(self.listener, lease)
