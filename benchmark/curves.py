@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.errors import InputError
 from benchmark.resources import asset
+from benchmark.words import count
 from benchmark.write import put_file
 
 TOLERANCE = 2e-4
@@ -104,7 +105,7 @@ def _shape(curve: Curve) -> dict[str, int]:
 
 
 def _say(shape: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} of {steps} steps" for name, steps in shape.items())
+    return ", ".join(f"{name} of {count(steps, 'step')}" for name, steps in shape.items())
 
 
 def _first_step_apart(stored: Curve, new: Curve) -> str | None:

@@ -25,6 +25,7 @@ from benchmark.patterns import check_patterns, fits
 from benchmark.record import Cell, Confusion, Record, show_value
 from benchmark.spread import drop_p_value, image_variance, spread_of
 from benchmark.stats import Metric, holm
+from benchmark.words import count
 
 Answers = Callable[[Sequence[Record]], tuple[NDArray[np.int64], NDArray[np.bool_]]]
 """Gives labels (n,) and, a row a record, which test images it got right (S, n)."""
@@ -187,7 +188,9 @@ def _compared(
             known = "the same seeds on the same machine with the same libraries"
         drops.append(Drop(metric, fmean(scores[0]), fmean(scores[1]), p))
     listed = ", ".join(map(str, after)) if paired else "of both sides, which are not the same"
-    evidence = f"{len(labels)} test images; seeds {listed}; {known or 'no spread of seeds known'}"
+    evidence = (
+        f"{count(len(labels), 'test image')}; seeds {listed}; {known or 'no spread of seeds known'}"
+    )
     return replace(row, drops=tuple(drops), evidence=evidence)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmark.errors import describe
 from benchmark.models.backbone import Backbone
+from benchmark.words import count
 from methods.base import Batch, LossParts, Method, Progress, Stream, Task, Views
 
 _SIZE = 16
@@ -116,15 +117,17 @@ def check_loss_is_finite(method: type[Method]) -> None:
             built = toy_method(method, num_classes).train()
             parts = built(toy_batch(method, index, labels[index], num_classes), Progress(3, 10, 30))
             if parts.total.ndim or not bool(torch.isfinite(parts.total)):
-                raise ContractError(f"loss {parts.total} for {len(index)} images of {num_classes}")
+                raise ContractError(
+                    f"loss {parts.total} for {count(len(index), 'image')} of {num_classes}"
+                )
             torch.autograd.backward(parts.total)
             gradients = [p.grad for p in built.parameters() if p.grad is not None]
             if not gradients or not all(bool(torch.isfinite(g).all()) for g in gradients):
                 raise ContractError(
-                    f"gradients not finite for {len(index)} images of {num_classes}"
+                    f"gradients not finite for {count(len(index), 'image')} of {num_classes}"
                 )
             if not any(bool(g.any()) for g in gradients):
-                raise ContractError(f"all gradients are zero for {len(index)} images")
+                raise ContractError(f"all gradients are zero for {count(len(index), 'image')}")
 
 
 def check_terms_add_up(method: type[Method]) -> None:

@@ -9,13 +9,13 @@ import click
 
 from benchmark.commands.options import (
     dataset_filter_option,
+    factors_option,
     out_option,
     results_option,
     select_option,
     text_format_option,
     write_out,
 )
-from benchmark.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.report.compare import Compared
@@ -38,7 +38,7 @@ READING = (
     show_default=True,
     help="Mean of the class recalls, or overall accuracy.",
 )
-@click.option("--factors", help="Comma-separated imbalance factors, 'full' too (default: all).")
+@factors_option(None, " (default: all that are stored)")
 @dataset_filter_option
 @select_option
 @results_option
@@ -48,7 +48,7 @@ def command(
     a: str,
     b: str,
     metric: Literal["mean", "overall"],
-    factors: str | None,
+    factors: tuple[float | None, ...] | None,
     dataset: str | None,
     rule: str,
     results: Path,
@@ -61,20 +61,14 @@ def command(
     dataset, protocol, weights and precision.
     """
     from benchmark.commands.tables import flat_as
-    from benchmark.data.imbalance import parse_factor
     from benchmark.report.answers import Answers, stored_groups
     from benchmark.report.compare import compare
     from benchmark.report.compare_text import flat
     from benchmark.store import Store
 
-    chosen = None
-    if factors is not None:
-        chosen = list(dict.fromkeys(parse_factor(text) for text in factors.split(",") if text))
-        if not chosen:
-            raise InputError("--factors is empty; name a factor such as 150, or leave it out")
     store = Store(results)
     groups = stored_groups(store, rule, dataset)
-    compared = compare(groups, Answers(store, rule), (a, b), metric, chosen)
+    compared = compare(groups, Answers(store, rule), (a, b), metric, factors)
     if format_name in ("csv", "json"):
         for reason in compared.skipped:
             click.echo(f"left out: {reason}", err=True)

@@ -12,11 +12,13 @@ from benchmark.commands.options import (
     DATASETS,
     choose_dataset,
     dataset_options,
+    factors_option,
     out_option,
     write_out,
 )
 from benchmark.commands.tables import FORMATS, Table
 from benchmark.errors import InputError, escaped
+from benchmark.words import count
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import FaceDataset
@@ -54,12 +56,7 @@ def command() -> None:
 
 @command.command("counts")
 @common_options
-@click.option(
-    "--factors",
-    default="full,50,100,150",
-    show_default=True,
-    help="Comma-separated imbalance factors; 'full' is the unmodified set.",
-)
+@factors_option("full,50,100,150")
 @click.option("--cut-head", is_flag=True, help="Reach a factor by cutting the largest classes.")
 @click.pass_context
 def counts(
@@ -72,17 +69,15 @@ def counts(
     cache_dir: Path | None,
     format_name: str,
     out: Path | None,
-    factors: str,
+    factors: tuple[float | None, ...],
     cut_head: bool,
 ) -> None:
     """Show the images of each class in each training set, and in validation and test."""
-    from benchmark.data.imbalance import parse_factor
     from benchmark.data.load import load_dataset
 
-    chosen = list(dict.fromkeys(parse_factor(text) for text in factors.split(",")))
     name = named_dataset(context, name, dataset, data_root, classes)
     faces = load_dataset(name, data_root, cache_dir=cache_dir, resize=resize)
-    _write(counts_table(faces, chosen, cut_head=cut_head), format_name, out)
+    _write(counts_table(faces, factors, cut_head=cut_head), format_name, out)
 
 
 @command.command("verify")
@@ -170,8 +165,10 @@ def findings_table(report: VerifyReport, *, most_warnings: int | None) -> Table:
         rows += [(f.severity.value, f.check, f.subject, f.message) for f in found[:cut]]
         if cut is not None and len(found) > cut:
             rows.append((severity.value, "", "", f"and {len(found) - cut} more; --all shows them"))
-    errors, warnings = (len(report.of(s)) for s in (Severity.ERROR, Severity.WARNING))
-    summary = f"{report.name}: {report.images} images, {errors} errors, {warnings} warnings"
+    errors, warnings = (
+        count(len(report.of(s)), s.value) for s in (Severity.ERROR, Severity.WARNING)
+    )
+    summary = f"{report.name}: {count(report.images, 'image')}, {errors}, {warnings}"
     shown = [tuple(map(escaped, row)) for row in rows]  # names of files hold anything
     return Table(("severity", "check", "subject", "finding"), shown, [summary])
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import DATASETS, results_option, write_bytes
+from benchmark.commands.options import (
+    ALL,
+    DATASETS,
+    MethodList,
+    factors_option,
+    results_option,
+    write_bytes,
+)
 from benchmark.errors import InputError
 
 NAMES = ("recall", "factor", "confusion", "curves", "distribution")
@@ -17,12 +24,14 @@ FORMATS = ("pdf", "svg", "png")
 @click.command("figure", short_help="Draw the stored records as figures for a paper.")
 @click.argument("name", type=click.Choice(NAMES))
 @click.option(
-    "--methods", default="all", show_default=True, help="Comma-separated methods, or 'all'."
+    "--methods",
+    type=MethodList(),
+    default=ALL,
+    show_default=True,
+    metavar="LIST",
+    help="Comma-separated methods, or 'all'.",
 )
-@click.option(
-    "--factors",
-    help="Comma-separated imbalance factors; 'full' is the unmodified set (default: all stored).",
-)
+@factors_option(None, " (default: all that are stored)")
 @click.option(
     "--select",
     "rule",
@@ -50,8 +59,8 @@ FORMATS = ("pdf", "svg", "png")
 )
 def command(
     name: str,
-    methods: str,
-    factors: str | None,
+    methods: tuple[str, ...],
+    factors: tuple[float | None, ...] | None,
     rule: str | None,
     dataset: str | None,
     format_name: str | None,
@@ -70,15 +79,14 @@ def command(
     Cells that differ in dataset, protocol, weights or precision never share a figure: each group
     of cells that can be compared gets a file of its own.
     """
-    from benchmark.data.imbalance import parse_factor
     from benchmark.report.figures.draw import DISTRIBUTION, Wanted, drawings
     from benchmark.store import Store
 
     file_format = _format(format_name, out)
     wanted = Wanted(
         dataset=dataset,
-        methods=[] if methods.strip().lower() == "all" else _split(methods, "--methods"),
-        factors=[] if factors is None else [parse_factor(f) for f in _split(factors, "--factors")],
+        methods=() if ALL in methods else methods,
+        factors=factors or (),
         rule=rule,
     )
     needs_store = name != DISTRIBUTION or results.is_dir()
@@ -105,10 +113,3 @@ def _format(name: str | None, out: Path | None) -> str:
     if name and ending and name != ending:
         raise InputError(f"--out {out} does not end in .{name}, which --format asks for")
     return name or ending or "pdf"
-
-
-def _split(text: str, option: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise InputError(f"{option} is empty; give at least one value")
-    return parts

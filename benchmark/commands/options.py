@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from benchmark.encoding import encoded
 from benchmark.errors import InputError
+from benchmark.words import count
 from benchmark.write import put_file
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[tuple[Any, ...]]
+else:  # not to be subscripted before click 8.5
+    _ParamType = click.ParamType
+
 F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
 
 SYNTHETIC = "synthetic"
 SYNTHETIC_NOTICE = (
@@ -21,6 +27,99 @@ SYNTHETIC_NOTICE = (
     "their numbers say nothing of real faces."
 )
 DATASETS = (SYNTHETIC, "ferplus", "ferplus-8", "raf-db", "folder")
+ALL = "all"
+
+
+class _List(_ParamType):
+    """Values with commas between them, each once, in the order given; refused where there is none.
+
+    Empty places, as behind the comma of ``50,``, are passed over.
+    """
+
+    name = "list"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Return the values; a tuple is returned as it is.
+
+        Raises:
+            InputError: there is none, or one is wrong; the message begins with the option.
+        """
+        if isinstance(value, tuple):
+            return value
+        option = param.opts[0] if param is not None else self.name
+        pieces = [piece.strip() for piece in value.split(",") if piece.strip()]
+        if not pieces:
+            raise InputError(f"{option} is empty; give at least one value")
+        return tuple(dict.fromkeys(v for piece in pieces for v in self.values(piece, option)))
+
+    def values(self, piece: str, option: str) -> Iterable[object]:
+        """Return what one piece of the list means."""
+        raise NotImplementedError
+
+
+class FactorList(_List):
+    """Imbalance factors; None is the unmodified set."""
+
+    name = "factors"
+
+    def values(self, piece: str, option: str) -> Iterable[float | None]:
+        """Return the factor."""
+        from benchmark.data.imbalance import parse_factor
+
+        return [parse_factor(piece, option)]
+
+
+class SeedList(_List):
+    """Training seeds, single ones and ranges such as ``0-4``."""
+
+    name = "seeds"
+    longest = 10_000
+
+    def values(self, piece: str, option: str) -> Iterable[int]:
+        """Return the seed, or every seed of the range."""
+        ends = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", piece)
+        if ends is None:
+            raise InputError(
+                f"{option}: '{piece}' is neither a whole number from 0 to 999999999 nor a range "
+                "such as 0-4"
+            )
+        first = int(ends[1])
+        last = int(ends[2] or first)
+        if not first <= last < first + self.longest:
+            raise InputError(
+                f"{option}: '{piece}' is no range from a seed to a larger one, of "
+                f"{self.longest} at most"
+            )
+        return range(first, last + 1)
+
+
+class MethodList(_List):
+    """Names of methods; whoever takes them looks them up. ``all`` stands for all, in any case."""
+
+    name = "methods"
+
+    def values(self, piece: str, option: str) -> Iterable[str]:
+        """Return the name."""
+        return [ALL if piece.lower() == ALL else piece]
+
+
+def factors_option(default: str | None, absent: str = "") -> Callable[[F], F]:
+    """Add ``--factors``.
+
+    Args:
+        default: what is taken without it; None where everything is.
+        absent: what the help says is taken then.
+    """
+    return click.option(
+        "--factors",
+        type=FactorList(),
+        default=default,
+        show_default=default is not None,
+        metavar="LIST",
+        help=f"Comma-separated imbalance factors; 'full' is the unmodified set{absent}.",
+    )
 
 
 def dataset_options(function: F) -> F:
@@ -124,7 +223,10 @@ def write_files(files: Mapping[str, str], folder: Path) -> None:
     """
     for name, text in files.items():
         _write(encoded(text), folder / name)
-    click.echo(f"wrote {len(files)} files into {folder}; start at index.html or index.md", err=True)
+    click.echo(
+        f"wrote {count(len(files), 'file')} into {folder}; start at index.html or index.md",
+        err=True,
+    )
 
 
 def text_format_option(function: F) -> F:

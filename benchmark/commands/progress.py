@@ -15,6 +15,7 @@ from rich.text import Text
 from benchmark.data.imbalance import factor_label
 from benchmark.metrics import mean_accuracy, overall_accuracy
 from benchmark.record import Cell, Epoch, Record
+from benchmark.words import count
 from methods.base import Progress
 
 _PLAIN_INTERVAL = 30.0  # seconds between two plain lines within an epoch
@@ -83,8 +84,8 @@ class PlainListener:
     def waiting(self, cells: int) -> None:
         """Say that other processes train what is left."""
         if self._alone:
-            what = "cell is" if cells == 1 else "cells are"
-            self.say(f"  {cells} {what} being trained by other processes; waiting")
+            are = count(cells, "cell is", "cells are")
+            self.say(f"  {are} being trained by other processes; waiting")
 
     def say(self, line: str) -> None:
         """Print a line that stays.

@@ -10,6 +10,7 @@ import click
 
 from benchmark.commands.options import results_option, select_option, write_files, write_out
 from benchmark.errors import InputError
+from benchmark.words import count
 
 if TYPE_CHECKING:
     from benchmark.record import Record
@@ -120,7 +121,8 @@ def command(
             raise InputError(_nothing(number, evidence, results))
         write_out(render_tables(tables, format_name), out)
     if evidence.left_out:
-        click.echo(f"{evidence.left_out} cells have no validation split and are left out", err=True)
+        cells = count(evidence.left_out, "cell has", "cells have")
+        click.echo(f"left out: {cells} no validation split", err=True)
 
 
 def _check(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from benchmark.commands.options import results_option
+from benchmark.words import count
 
 
 @click.group("results", short_help="Check a store; export and import finished cells.")
@@ -29,7 +30,8 @@ def check(results: Path, move_aside: bool) -> None:
         click.echo(f"damaged: {entry.folder}: {entry.reason}")
         if move_aside:
             click.echo(f"  moved to {store.set_aside(entry)}")
-    click.echo(f"{len(records)} cells are whole, {len(damaged)} damaged")
+    whole = count(len(records), "cell is", "cells are")
+    click.echo(f"{whole} whole, {len(damaged)} damaged")
     if damaged and not move_aside:
         click.echo("--move-aside moves them away; the next run trains them anew", err=True)
         sys.exit(1)
@@ -53,7 +55,7 @@ def export(file: Path, only: tuple[str, ...], results: Path) -> None:
     chosen = {cell.slug for cell in matching([record.cell for record in records], only)}
     kept = [record for record in records if record.cell.slug in chosen]
     export_cells(store, kept, file)
-    click.echo(f"{len(kept)} cells written to {file}")
+    click.echo(f"{count(len(kept), 'cell')} written to {file}")
 
 
 @command.command("import")
@@ -68,5 +70,6 @@ def import_(file: Path, results: Path) -> None:
     store.prepare()
     arrival = import_cells(store, file)
     click.echo(
-        f"{len(arrival.added)} cells added to {results}, {len(arrival.kept)} were there already"
+        f"{count(len(arrival.added), 'cell')} added to {results}, "
+        f"{count(len(arrival.kept), 'was', 'were')} there already"
     )

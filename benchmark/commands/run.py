@@ -17,6 +17,7 @@ from benchmark.commands.sweep import SweepChoice, matching, sweep_options
 from benchmark.environment import CELLS_OPTION
 from benchmark.errors import InputError
 from benchmark.interrupt import heed_all
+from benchmark.words import count
 
 if TYPE_CHECKING:
     from benchmark.executors.jobs import Job
@@ -163,7 +164,7 @@ def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Seq
     from benchmark.executors.jobs import run_jobs
 
     threads = jobs[0].threads
-    click.echo(f"{len(jobs)} jobs side by side, {threads} CPU thread{'s'[: threads > 1]} each")
+    click.echo(f"{count(len(jobs), 'job')} side by side, {count(threads, 'CPU thread')} each")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.json"
         file.write_text(json.dumps([cell.slug for cell in cells]), encoding="utf-8")
@@ -227,7 +228,7 @@ def _summary(
     first = sweep.cells[0]
     limited = f" ({len(todo)} now)" if len(todo) < len(missing) else ""
     return (
-        f"{len(cells)} cells on {first.dataset} (protocol {first.protocol['name']}): "
+        f"{count(len(cells), 'cell')} on {first.dataset} (protocol {first.protocol['name']}): "
         f"{len(cells) - len(missing)} finished, {len(missing)} to train{limited}; results in "
         f"{results}"
     )
@@ -252,7 +253,7 @@ def _show_plan(cells: Sequence[Cell], todo: Sequence[Cell], store: Store) -> Non
             unknown += seconds is None
         click.echo(f"  {cell.slug}: {state}")
     if now and unknown < len(now):
-        more = f" and {unknown} cells of unknown length" if unknown else ""
+        more = f" and {count(unknown, 'cell')} of unknown length" if unknown else ""
         click.echo(f"About {clock(total)}{more} for one job after the other, from past records.")
     elif now:
         click.echo("No record of such a cell tells how long they take.")

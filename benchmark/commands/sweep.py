@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import SYNTHETIC, F, choose_dataset, dataset_options
+from benchmark.commands.options import (
+    ALL,
+    SYNTHETIC,
+    F,
+    MethodList,
+    SeedList,
+    choose_dataset,
+    dataset_options,
+    factors_option,
+)
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,18 +68,20 @@ def sweep_options(function: F) -> F:
         ),
         dataset_options,
         click.option(
-            "--seeds", default="0", show_default=True, help="Comma-separated training seeds."
-        ),
-        click.option(
-            "--factors",
-            default="50,100,150",
+            "--seeds",
+            type=SeedList(),
+            default="0",
             show_default=True,
-            help="Comma-separated imbalance factors; 'full' is the unmodified set.",
+            metavar="LIST",
+            help="Comma-separated training seeds and ranges of them, such as 0-4.",
         ),
+        factors_option("50,100,150"),
         click.option(
             "--methods",
-            default="all",
+            type=MethodList(),
+            default=ALL,
             show_default=True,
+            metavar="LIST",
             help="Comma-separated methods, 'all', or package.module:Class.",
         ),
     ):
@@ -82,9 +93,9 @@ def sweep_options(function: F) -> F:
 class SweepChoice:
     """What the user asked for, as the options give it."""
 
-    methods: str
-    factors: str
-    seeds: str
+    methods: tuple[str, ...]
+    factors: tuple[float | None, ...]
+    seeds: tuple[int, ...]
     dataset: str | None
     classes: int | None
     data_root: Path | None
@@ -105,9 +116,9 @@ class SweepChoice:
             dataset: that the choice came to.
         """
         values = {
-            "--methods": self.methods,
-            "--factors": self.factors,
-            "--seeds": self.seeds,
+            "--methods": ",".join(self.methods),
+            "--factors": ",".join("full" if f is None else repr(f) for f in self.factors),
+            "--seeds": ",".join(map(str, self.seeds)),
             "--dataset": dataset,
             "--data-root": self.data_root,
             "--resize": self.resize,
@@ -128,23 +139,20 @@ class SweepChoice:
         Raises:
             InputError: anything that was asked for does not exist or does not fit.
         """
-        from benchmark.data.imbalance import parse_factor
         from benchmark.data.load import load_dataset
         from benchmark.models.build import parse_weights, weights_identity
         from benchmark.spec import plan
 
         dataset = choose_dataset(self.dataset, self.data_root, self.classes)
         chosen = _methods(self.methods)
-        factors = dict.fromkeys(parse_factor(text) for text in _split(self.factors, "--factors"))
-        seeds = dict.fromkeys(_seed(text) for text in _split(self.seeds, "--seeds"))
         protocol = self._protocol(dataset)
         weights = parse_weights(self.weights)
         identity = weights_identity(protocol.backbone.name, weights)
         sweep = plan(
             load_dataset(dataset, self.data_root, cache_dir=self.cache_dir, resize=self.resize),
             chosen,
-            list(factors),
-            list(seeds),
+            self.factors,
+            self.seeds,
             protocol,
             weights=identity,
             precision=_precision(protocol, self.device),
@@ -176,25 +184,12 @@ def matching(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
     return [cell for cell in cells if not patterns or fits(cell, patterns)]
 
 
-def _split(text: str, option: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise InputError(f"{option} is empty; give at least one value")
-    return parts
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise InputError(f"--seeds: '{text}' is not a whole number from 0 to 999999999")
-    return int(text)
-
-
-def _methods(text: str) -> dict[str, type[Method]]:
+def _methods(names: Sequence[str]) -> dict[str, type[Method]]:
     from methods import registry
 
     wanted: list[type[Method]] = []
-    for name in _split(text, "--methods"):
-        if name.lower() == "all":
+    for name in names:
+        if name == ALL:
             methods, complaints = registry.every()
             wanted += methods.values()
             for line in complaints:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmark.data.dataset import Part
 from benchmark.data.known import KNOWN
 from benchmark.data.source import Block, Index, Pixels, Problem
+from benchmark.words import count
 
 LINES = ((Part.TRAIN, Part.TEST), (Part.TRAIN, Part.VALIDATION), (Part.VALIDATION, Part.TEST))
 """The pairs of parts that should share no image."""
@@ -170,8 +171,10 @@ def _line_summary(
     subject = f"{one.name.lower()}/{other.name.lower()}"
     differ = sum(contradict(index, group) for group in across)
     held = sum(int((index.parts[group] == other).sum()) for group in across)
-    text = f"{len(across)} pictures stand on both sides, with other labels for {differ} of them"
-    text = f"{text}; {held} {other.name.lower()} images" if across else "no picture on both sides"
+    pictures = count(len(across), "picture stands", "pictures stand")
+    text = f"{pictures} on both sides, with other labels for {differ} of them"
+    images = count(held, f"{other.name.lower()} image")
+    text = f"{text}; {images}" if across else "no picture on both sides"
     strange = _strange(name, len(across), differ)
     severity = Severity.ERROR if strange else Severity.INFO  # each such picture is a warning
     return Finding(severity, "duplicate", subject, text + strange)
@@ -181,8 +184,9 @@ def _part_summary(name: str, index: Index, groups: Sequence[list[int]], part: Pa
     inside = [g for g in (within(index, g, part) for g in groups) if len(g) > 1]
     surplus = sum(len(group) - 1 for group in inside)
     differ = sum(contradict(index, group) for group in inside)
+    pictures = count(len(inside), "picture stands", "pictures stand")
     text = (
-        f"{len(inside)} pictures stand more than once ({surplus} images too many), with "
+        f"{pictures} more than once ({count(surplus, 'image')} too many), with "
         f"contradicting labels for {differ} of them"
     )
     strange = _strange(name, len(inside), differ)

@@ -222,8 +222,12 @@ def draw_split(
     return Split(factor=factor, seed=seed, indices=indices, counts=counts, hash=digest)
 
 
-def parse_factor(text: str) -> float | None:
-    """Read a factor from the command line: a number, or ``full`` for the unmodified set (None)."""
+def parse_factor(text: str, option: str = "--factors") -> float | None:
+    """Read a factor from the command line: a number, or ``full`` for the unmodified set (None).
+
+    Raises:
+        InputError: it is neither; the message begins with the option.
+    """
     if text.strip().lower() == "full":
         return None
     try:
@@ -231,7 +235,7 @@ def parse_factor(text: str) -> float | None:
     except ValueError:
         factor = math.nan
     if not (math.isfinite(factor) and factor >= 1):
-        raise InputError(f"--factors: '{text}' is neither a number of at least 1 nor 'full'")
+        raise InputError(f"{option}: '{text}' is neither a number of at least 1 nor 'full'")
     return factor
 
 

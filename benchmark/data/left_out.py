@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 from benchmark.errors import escaped
+from benchmark.words import count
 
 MOST_COUNTED = 10_000
 """Entries looked at in folders that are left out: a root may stand above anything."""
@@ -43,7 +44,7 @@ def folders_note(root: Path, paths: Sequence[str], reason: str) -> str:
     names = ", ".join(escaped(path) for path in paths[:_MOST_NAMED])
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
     files = _count_files([root / path for path in paths])
-    held = f"more than {MOST_COUNTED} entries" if files is None else _counted(files, "file")
+    held = f"more than {MOST_COUNTED} entries" if files is None else count(files, "file")
     return count_note(len(paths), "folder", f"{reason} ({names}{more}: {held})")
 
 
@@ -67,14 +68,9 @@ def _count_files(folders: list[Path]) -> int | None:
     return files
 
 
-def _counted(number: int, noun: str) -> str:
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-    return f"{number} {noun if number == 1 else plural}"
-
-
-def count_note(number: int, noun: str, reason: str) -> str:
+def count_note(number: int, noun: str, reason: str, plural: str = "") -> str:
     """Return a note of so many things of one kind; empty for none."""
-    return f"{_counted(number, noun)}{_LEFT_OUT}{reason}" if number else ""
+    return f"{count(number, noun, plural)}{_LEFT_OUT}{reason}" if number else ""
 
 
 def endings_note(endings: Counter[str], reason: str) -> str:

@@ -23,6 +23,7 @@ from benchmark.data.evidence import (
 from benchmark.data.known import KNOWN
 from benchmark.data.load import find_source
 from benchmark.data.source import Index, Problem
+from benchmark.words import count
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,16 @@ def count_findings(
         title = part.name.lower()
         counts = dict(zip(classes, found, strict=True))
         if expected is None:
-            findings.append(_info(title, f"{sum(found)} images"))
+            findings.append(_info(title, count(sum(found), "image")))
         elif counts == expected:
-            findings.append(_info(title, f"{sum(found)} images, each class as published"))
+            findings.append(_info(title, f"{count(sum(found), 'image')}, each class as published"))
         else:
             findings += [
                 Finding(
                     Severity.ERROR,
                     "count",
                     f"{title} {emotion}",
-                    f"{counts[emotion]} images, published are {number}",
+                    f"{count(counts[emotion], 'image')}, published are {number}",
                 )
                 for emotion, number in expected.items()
                 if counts[emotion] != number

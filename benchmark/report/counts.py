@@ -10,6 +10,7 @@ from benchmark.record import Record
 from benchmark.report import published
 from benchmark.report.part import DATASET_TITLES
 from benchmark.report.sheet import Number, Row, Table
+from benchmark.words import count
 
 Counts = tuple[int, ...]
 
@@ -42,7 +43,7 @@ def counts_table(records: Sequence[Record], number: int) -> Table:
             values, total = printed[factor]
             rows.append(_row(factor, "published", values, total))
         for values, cells in sorted(stored.get(factor, {}).items()):
-            rows.append(_row(factor, f"stored ({cells} {_cells(cells)})", values, sum(values)))
+            rows.append(_row(factor, f"stored ({count(cells, 'cell')})", values, sum(values)))
         blocks.append(tuple(rows))
     return Table(
         title=f"{DATASET_TITLES[dataset]} (Table {number} of the paper): training images of each "
@@ -111,7 +112,3 @@ def _notes(
     if missing:
         notes.append(f"No stored cell at: {', '.join(missing)}.")
     return notes
-
-
-def _cells(count: int) -> str:
-    return "cell" if count == 1 else "cells"

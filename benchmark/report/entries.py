@@ -13,6 +13,7 @@ import pandas as pd
 from benchmark.data.imbalance import factor_label
 from benchmark.report import published
 from benchmark.report.frame import GROUP, RECALL_PREFIX
+from benchmark.words import count
 from methods.registry import BUILT_IN
 
 Run = tuple[int, int, int]
@@ -165,7 +166,7 @@ def _variants(
         own = [value for value in hyper.split() if value not in shared]
         apart = [" ".join(own)] if own else []
         # The same factor can be reached in two ways, and their sets are not the same.
-        apart += [f"{size} training images"] if len(images) > len(groups) else []
+        apart += [count(size, "training image")] if len(images) > len(groups) else []
         title = f"{rows[0]['title']} ({'; '.join(apart)})" if apart else str(rows[0]["title"])
         result.append(Entry(method, title, str(rows[0]["venue"]), factor, group, _runs(rows)))
     return result

@@ -9,6 +9,7 @@ import pandas as pd
 from benchmark.report.entries import Entry, factor_name
 from benchmark.report.frame import GROUP
 from benchmark.report.marks import LEVEL, Marks
+from benchmark.words import count
 
 RULE_NOTES = {
     "last": "last epoch",
@@ -24,7 +25,7 @@ def group_line(group: pd.DataFrame) -> str:
     line = (
         f"Protocol {head['protocol']} v{head['version']} ({head['values']}), {head['recipe']} "
         "recipe: "
-        f"{head['backbone']} ({start}), {head['precision']}, {_span(group['epochs'])} epochs"
+        f"{head['backbone']} ({start}), {head['precision']}, {_epochs(group['epochs'])}"
     )
     return f"{line}, changed: {head['overrides']}" if head["overrides"] else line
 
@@ -65,8 +66,9 @@ def group_letter(index: int) -> str:
 def reported_note(frame: pd.DataFrame, rule: str) -> str:
     """Return which epoch is reported and on how many images of which split."""
     split = "test" if "test_images" in frame else "validation"
-    images = " or ".join(str(n) for n in sorted({int(n) for n in frame[f"{split}_images"]}))
-    return f"Reported: {RULE_NOTES[rule]}. {images} {split} images."
+    sizes = sorted({int(n) for n in frame[f"{split}_images"]})
+    images = " or ".join([*map(str, sizes[:-1]), count(sizes[-1], f"{split} image")])
+    return f"Reported: {RULE_NOTES[rule]}. {images}."
 
 
 def _origin_notes(frame: pd.DataFrame) -> list[str]:
@@ -139,6 +141,6 @@ def untested_note() -> str:
     )
 
 
-def _span(column: pd.Series[int]) -> str:
+def _epochs(column: pd.Series[int]) -> str:
     low, high = int(column.min()), int(column.max())
-    return str(low) if low == high else f"{low} to {high}"
+    return count(low, "epoch") if low == high else f"{low} to {high} epochs"

@@ -10,6 +10,7 @@ from benchmark.checked import LEVEL, Checked, Drop, Row, Verdict
 from benchmark.data.imbalance import factor_label
 from benchmark.report.compare_text import show_p
 from benchmark.report.escape import plain_text
+from benchmark.words import count
 
 HEADER = (
     "Dataset", "Protocol", "Factor", "Method", "Metric",
@@ -36,12 +37,11 @@ def headline(checked: Checked) -> str:
         Verdict.NO_REFERENCE,
     )
     counts = [(verdict, len(checked.of(verdict))) for verdict in order]
-    found = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
-    results = "1 result" if len(checked.rows) == 1 else f"{len(checked.rows)} results"
+    found = ", ".join(f"{number} {verdict}" for verdict, number in counts if number)
     nothing = "" if any(row.drops for row in checked.rows) else " Nothing could be compared."
-    count = sum(len(row.seeds) for row in checked.missing)
-    missing = f" Missing: {count} stored cell{'s'[: count > 1]}." if count else ""
-    return f"{results} checked: {found}.{nothing}{missing}"
+    lacking = sum(len(row.seeds) for row in checked.missing)
+    missing = f" Missing: {count(lacking, 'stored cell')}." if lacking else ""
+    return f"{count(len(checked.rows), 'result')} checked: {found}.{nothing}{missing}"
 
 
 def table_rows(checked: Checked) -> list[tuple[str, ...]]:

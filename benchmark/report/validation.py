@@ -22,6 +22,7 @@ from benchmark.report.part import (
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, mean_number
+from benchmark.words import count
 
 SCORE = "score"
 SPLIT_NOTE = (
@@ -155,8 +156,7 @@ def _images_notes(part: Part, evidence: Evidence) -> list[str]:
 
 
 def _left_out_notes(evidence: Evidence) -> list[str]:
-    count = evidence.left_out
-    if not count:
+    if not evidence.left_out:
         return []
-    cells = "1 finished cell has" if count == 1 else f"{count} finished cells have"
+    cells = count(evidence.left_out, "finished cell has", "finished cells have")
     return [f"Left out: {cells} no validation split."]

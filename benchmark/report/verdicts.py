@@ -12,6 +12,7 @@ from benchmark.report.margins import Margin, Missing, Source
 from benchmark.report.part import DATASET_TITLES
 from benchmark.report.published import RESULT_TABLES
 from benchmark.stats import holm
+from benchmark.words import count
 
 LEVEL = 0.05
 VERDICTS = HOLDS, FAILS, UNDECIDED = ("holds", "does not hold", "undecided")
@@ -184,8 +185,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
         counted.append(f"{n} {one if n == 1 else several}")
     if wanting := sum(verdict.open for verdict in verdicts):
         counted[-1] += f" ({wanting} for want of numbers)"
-    cells = "1 cell" if len(verdicts) == 1 else f"{len(verdicts)} cells"
-    return f"{cells}: {', '.join(counted)}."
+    return f"{count(len(verdicts), 'cell')}: {', '.join(counted)}."
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from benchmark.report import published
 from benchmark.report.figures import note, page
 from benchmark.report.figures.group import sorted_factors
 from benchmark.report.figures.style import look, plain
+from benchmark.words import count
 
 _HEIGHT = 2.3  # inches
 _SIZE = 7  # points
@@ -143,7 +144,12 @@ def _stored(name: str, records: Sequence[Record]) -> Sets | None:
                 "on different training sets; keep them in stores of their own and name one with "
                 "--results"
             )
-    return Sets(name, classes, counts, f"As {len(records)} stored cells were trained.")
+    return Sets(
+        name,
+        classes,
+        counts,
+        f"As {count(len(records), 'stored cell was', 'stored cells were')} trained.",
+    )
 
 
 def _joined(printed: Sets | None, stored: Sets | None) -> Sets:

@@ -7,6 +7,7 @@ from benchmark.report.figures.group import Group
 from benchmark.report.figures.style import plain
 from benchmark.report.notes import RULE_NOTES
 from benchmark.report.part import DATASET_TITLES
+from benchmark.words import count
 
 _LONG = 400
 SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothing of real ones."
@@ -29,10 +30,10 @@ def context(group: Group) -> list[str]:
         f"Protocol {plain(str(head['protocol']))} v{head['version']} ({head['values']}), "
         f"{head['recipe']} recipe: "
         f"{plain(str(head['backbone']))} ({start}), {head['precision']}, "
-        f"{' or '.join(map(str, epochs))} epochs.",
+        f"{' or '.join(map(str, epochs))} epoch{'s'[: epochs != [1]]}.",
         f"{_seeds(seeds)}.",
         f"Reported: {RULE_NOTES[group.rule]}.",
-        f"{int(head['test_images'])} test images.",
+        f"{count(int(head['test_images']), 'test image')}.",
     ]
     if head["overrides"]:
         notes.append(f"Changed from the protocol: {plain(str(head['overrides']), _LONG)}.")

@@ -1,0 +1,14 @@
+"""Numbers and their nouns in messages."""
+
+from __future__ import annotations
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 cell``, ``2 cells``.
+
+    Args:
+        number: of things.
+        noun: what one of them is called.
+        plural: what several are called, where it is not the noun with an s.
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
