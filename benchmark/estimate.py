@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median_low
+from typing import Any
 
 from benchmark.record import Cell, Record
 
+_MACHINE = ("device", "gpu", "cpu")
 
-def seconds_for(cell: Cell, records: Sequence[Record]) -> float | None:
+
+def seconds_for(
+    cell: Cell, records: Sequence[Record], here: Mapping[str, Any] | None = None
+) -> float | None:
     """Return the seconds that a cell should take, None where no record tells.
 
-    From the newest record of its method, dataset, backbone and image size (else of any method on
-    these), scaled by epochs and training images.
+    The median over records of its dataset, backbone, image size, batch size and precision, each
+    scaled by epochs and training images; of two the quicker. One record of a busy machine moves it
+    little. Records of this machine, of the cell's method and of as many threads come before others.
 
     Args:
         cell: the one to be trained.
         records: finished ones.
+        here: this machine, as provenance describes it; nothing where it does not matter.
     """
-    alike = [record for record in records if _setting(record.cell) == _setting(cell)]
-    chosen = [record for record in alike if record.cell.method == cell.method] or alike
+    chosen = [record for record in records if _setting(record.cell) == _setting(cell)]
+    chosen = _rather(chosen, lambda record: _facts(record.provenance) == _facts(here or {}))
+    chosen = _rather(chosen, lambda record: record.cell.method == cell.method)
+    threads = (here or {}).get("threads")
+    chosen = _rather(chosen, lambda record: record.provenance.get("threads") == threads)
     if not chosen:
         return None
-    newest = max(chosen, key=lambda record: str(record.provenance.get("finished", "")))
-    return sum(newest.seconds.values()) * _work(cell) / _work(newest.cell)
+    return median_low(sum(r.seconds.values()) / _work(r.cell) for r in chosen) * _work(cell)
+
+
+def _rather(records: list[Record], wanted: Callable[[Record], bool]) -> list[Record]:
+    """Return the wanted ones; all of them where none is wanted."""
+    return [record for record in records if wanted(record)] or records
+
+
+def _facts(machine: Mapping[str, Any]) -> list[object]:
+    return [machine.get(key) for key in _MACHINE]
 
 
 def peak_bytes(cells: Sequence[Cell], records: Sequence[Record], key: str) -> int | None:

@@ -119,7 +119,7 @@ def test_formats_and_file(folders: Path, cache: Path, tmp_path: Path) -> None:
     assert "1000: " in markdown
 
 
-@pytest.mark.parametrize("factors", ["x", "0", "", "50,,100", "nan"])
+@pytest.mark.parametrize("factors", ["x", "0", "", ",", "nan"])
 def test_bad_factors_are_refused(factors: str) -> None:
     assert isinstance(run("counts", "--factors", factors).exception, InputError)
 
@@ -129,7 +129,7 @@ def test_verify_passes_with_warnings(folders: Path) -> None:
     result = run("verify", "folder", "--data-root", folders)
     assert result.exit_code == 0
     assert "train/sad/0.png (sad) and test/sad/0.png (sad) are the same image" in result.stdout
-    assert "folder: 8 images, 0 errors, 1 warnings" in result.stdout
+    assert "folder: 8 images, 0 errors, 1 warning" in result.stdout
 
 
 def test_verify_fails_on_errors(tmp_path: Path) -> None:

@@ -223,6 +223,15 @@ def test_the_time_left_follows_records_of_the_same_method() -> None:
     wanted = made_cell("mek", seed=5)
     assert seconds_for(wanted, [quick, slow]) == pytest.approx(400.0)
     assert seconds_for(made_cell("cb"), [quick]) == pytest.approx(180.0), "any method, if none"
+    busy = slow.model_copy(update={"seconds": {"train": 2000.0}})
+    for several in ([slow, busy], [busy, slow], [slow, busy, slow]):
+        assert seconds_for(wanted, several) == pytest.approx(400.0), "one slow record is no rule"
+    fast = slow.model_copy(
+        update={"seconds": {"train": 20.0}, "provenance": {"device": "cuda", "gpu": "H"}}
+    )
+    here = {"device": "cuda", "gpu": "H", "threads": 1}
+    assert seconds_for(wanted, [slow, fast, slow], here) == pytest.approx(20.0)
+    assert seconds_for(wanted, [slow], here) == pytest.approx(400.0), "any machine, if none"
     longer = made_cell("mek", overrides=["training.epochs=12"])
     assert seconds_for(longer, [slow]) == pytest.approx(800.0)
     assert seconds_for(made_cell("mek", overrides=["image.size=64"]), [slow]) is None

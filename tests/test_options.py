@@ -61,8 +61,21 @@ def test_a_sweep_is_handed_on_as_it_is(factors: list[float | None], seeds: list[
         found.append(SweepChoice(**options))  # type: ignore[arg-type]
 
     choice = SweepChoice(
-        ("cb", "mek"), tuple(factors), tuple(seeds), "folder", Path("x"), None, None, "shared",
-        None, ("a=1",), "cpu", None, True,
-    )  # fmt: skip
+        methods=("cb", "mek"),
+        factors=tuple(factors),
+        seeds=tuple(seeds),
+        dataset="folder",
+        classes=None,
+        data_root=Path("x"),
+        resize=32,
+        cache_dir=None,
+        protocol_name=None,
+        recipe="shared",
+        weights=None,
+        overrides=("a=1",),
+        device="cpu",
+        precision=None,
+        cut_head=True,
+    )
     command.main(choice.arguments("folder"), standalone_mode=False)
     assert found == [choice]

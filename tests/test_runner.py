@@ -48,6 +48,9 @@ def test_a_dry_run_tells_and_trains_nothing(tmp_path: Path) -> None:
     code, text = fer_bench(tmp_path, *run, "--only", "base*", "--limit", "1", "--results", "runs")
     assert code == 0
     assert "2 cells on synthetic" in text
+    before = text[: text.index("[1/1]")]
+    assert "  method: baseline\n  factor: 50\n  seed: 0\n" in before
+    assert "No record of such a cell tells how long they take." in before
     assert "1 trained, 0 failed" in text
     code, text = fer_bench(tmp_path, *run, "--dry-run", "--results", "runs")
     lines = [line for line in text.splitlines() if line.startswith("  ")]
@@ -98,7 +101,7 @@ def test_cells_travel_as_one_file(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_stops_nothing_half_way(tmp_path: Path) -> None:
     run = "run --methods baseline,cb --factors 50 --jobs 2 --results runs " + " ".join(QUICK)
-    command = f"{sys.executable} -m benchmark {run} | head -3"
+    command = f"{sys.executable} -m benchmark {run} | head -7"
     done = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,8 @@ def command(
     cells among them.
     """
     heed_all()
+    from benchmark.environment import usable_cores
+    from benchmark.executors.jobs import Job
     from benchmark.store import Store
 
     choice = SweepChoice(**options)
@@ -99,13 +101,14 @@ def command(
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
         _refuse_early(choice, sweep, todo, results)
-        _show_plan(cells, todo, store)
+        _show_plan(cells, todo, store, Job(choice.device, threads or usable_cores()))
         return
     if not todo:
         return
     for note in _check(todo, sweep):
         click.echo(f"Weights: {note}.")
     shared = _jobs(todo, store, choice, wanted_jobs, wanted_per_gpu, threads)
+    _announce(todo, store, shared)
     if len(shared) == 1:
         _train(todo, sweep, store, how, alone=True)
     else:
@@ -234,29 +237,59 @@ def _summary(
     )
 
 
-def _show_plan(cells: Sequence[Cell], todo: Sequence[Cell], store: Store) -> None:
-    from benchmark.commands.progress import clock
+def _announce(todo: Sequence[Cell], store: Store, jobs: Sequence[Job]) -> None:
+    """Say what is going to be trained and about how long, before anything is."""
+    from benchmark.data.imbalance import factor_label
+
+    for name, values in (
+        ("method", [cell.method for cell in todo]),
+        ("factor", [factor_label(cell.factor) for cell in todo]),
+        ("seed", [str(cell.seed) for cell in todo]),
+    ):
+        several = list(dict.fromkeys(values))
+        click.echo(f"  {name}{'s'[: len(several) > 1]}: {', '.join(several)}")
+    click.echo(_how_long(_expected(todo, store, jobs[0]).values(), len(jobs)))
+
+
+def _expected(todo: Sequence[Cell], store: Store, job: Job) -> dict[str, float | None]:
+    """Return the seconds that each cell should take by past records, None where none tells."""
+    from benchmark.engine.device import describe_device, resolve_device
+    from benchmark.environment import describe
     from benchmark.estimate import seconds_for
 
     records = store.records() if store.root.is_dir() else []
+    here = {**describe(), **describe_device(resolve_device(job.device)), "threads": job.threads}
+    return {cell.slug: seconds_for(cell, records, here) for cell in todo}
+
+
+def _how_long(expected: Collection[float | None], jobs: int = 1) -> str:
+    """Return in a sentence how long cells take, as far as past records tell."""
+    from benchmark.commands.progress import clock
+
+    known = [seconds for seconds in expected if seconds is not None]
+    if not known:
+        return "No record of such a cell tells how long they take."
+    unknown = len(expected) - len(known)
+    more = f" and {count(unknown, 'cell')} of unknown length" if unknown else ""
+    how = "for one job after the other" if jobs == 1 else f"for {jobs} jobs side by side"
+    return f"About {clock(sum(known) / jobs)}{more} {how}, from past records."
+
+
+def _show_plan(cells: Sequence[Cell], todo: Sequence[Cell], store: Store, job: Job) -> None:
+    from benchmark.commands.progress import clock
+
     running = store.unfinished()
-    now = {cell.slug for cell in todo}
-    total, unknown = 0.0, 0
+    expected = _expected(todo, store, job)
     for cell in cells:
-        seconds = seconds_for(cell, records) if cell.slug in now else None
-        if cell.slug not in now:
+        if cell.slug not in expected:
             state = "finished" if store.has(cell) else "left for later"
         else:
+            seconds = expected[cell.slug]
             begun = "begun" if cell.slug in running else "to train"
             state = begun if seconds is None else f"{begun}, about {clock(seconds)}"
-            total += seconds or 0.0
-            unknown += seconds is None
         click.echo(f"  {cell.slug}: {state}")
-    if now and unknown < len(now):
-        more = f" and {count(unknown, 'cell')} of unknown length" if unknown else ""
-        click.echo(f"About {clock(total)}{more} for one job after the other, from past records.")
-    elif now:
-        click.echo("No record of such a cell tells how long they take.")
+    if expected:
+        click.echo(_how_long(expected.values()))
 
 
 def _close(asked: Sequence[Cell], store: Store) -> None:
