@@ -9,6 +9,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
     Args:
         number: of things.
         noun: what one of them is called.
-        plural: what several are called, where it is not the noun with an s.
+        plural: what several are called, where it is not the noun with an s, or -ies for -y.
     """
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    plural = plural or (noun[:-1] + "ies" if noun.endswith("y") else noun + "s")
+    return f"{number} {noun if number == 1 else plural}"

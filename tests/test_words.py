@@ -38,6 +38,7 @@ def test_count(number: int, text: str) -> None:
 def test_count_takes_another_plural() -> None:
     assert count(1, "cell is", "cells are") == "1 cell is"
     assert count(3, "cell is", "cells are") == "3 cells are"
+    assert count(2, "entry") == "2 entries"
 
 
 def test_no_message_counts_by_itself() -> None:

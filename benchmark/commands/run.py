@@ -271,7 +271,7 @@ def _how_long(expected: Collection[float | None], jobs: int = 1) -> str:
         return "No record of such a cell tells how long they take."
     unknown = len(expected) - len(known)
     more = f" and {count(unknown, 'cell')} of unknown length" if unknown else ""
-    how = "for one job after the other" if jobs == 1 else f"for {jobs} jobs side by side"
+    how = "for one job after the other" if jobs == 1 else f"for {count(jobs, 'job')} side by side"
     return f"About {clock(sum(known) / jobs)}{more} {how}, from past records."
 
 

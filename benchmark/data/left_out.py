@@ -68,9 +68,9 @@ def _count_files(folders: list[Path]) -> int | None:
     return files
 
 
-def count_note(number: int, noun: str, reason: str, plural: str = "") -> str:
+def count_note(number: int, noun: str, reason: str) -> str:
     """Return a note of so many things of one kind; empty for none."""
-    return f"{count(number, noun, plural)}{_LEFT_OUT}{reason}" if number else ""
+    return f"{count(number, noun)}{_LEFT_OUT}{reason}" if number else ""
 
 
 def endings_note(endings: Counter[str], reason: str) -> str:

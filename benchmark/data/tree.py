@@ -210,10 +210,8 @@ class Tree:
                 folders_note(self.root, nested, "below the folders whose images are read"),
                 count_note(loose, "file", "images outside the folders of the classes"),
                 endings_note(endings, "not an image by the ending"),
-                count_note(
-                    special, "entry", "links that lead nowhere, or no regular files", "entries"
-                ),
-                count_note(system, "entry", "hidden, or of the system", "entries"),
+                count_note(special, "entry", "links that lead nowhere, or no regular files"),
+                count_note(system, "entry", "hidden, or of the system"),
             )
             if note
         )
