@@ -187,7 +187,7 @@ def test_methods(cli: Cli) -> None:
         (["report", "--results", "nothing"], "no results in nothing"),
         (["status", "--results", "nothing"], "no results in nothing"),
         (["results", "check", "--results", "nothing"], "no results in nothing"),
-        (["run", "--dry-run", "--results", "/etc/passwd"], "--results /etc/passwd: not a folder"),
+        (["run", "--dry-run", "--results", "/etc/passwd"], "/etc/passwd is not a folder"),
         (["run", "--dry-run", "--device", "cuda:7"], "--device cuda:7"),
         (["run", "--dry-run", "--protocol", "paper", "--weights", "/etc/passwd"], "/etc/passwd"),
         (["report", "--format", "word"], "'word' is not one of"),
@@ -264,3 +264,46 @@ def test_an_interruption_keeps_finished_cells(
     assert "Traceback" not in errors
     kept = Store(tmp_path / "runs").records()
     assert 1 <= len(kept) < 12
+
+
+LONG = "a" * 5000
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [
+        ("RESULTS", ["status"]),
+        ("RESULTS", ["check"]),
+        ("RESULTS", ["run", "--dry-run"]),
+        ("DATA_ROOT", ["run", "--dry-run"]),
+        ("CACHE", ["run", "--dry-run"]),
+        ("CACHE", ["data", "counts"]),
+    ],
+)
+def test_a_path_that_no_system_takes_is_a_wrong_value(
+    variable: str, arguments: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=300,
+        env={**environment, f"FER_BENCH_{variable}": LONG},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "File name too long" in done.stderr
+    assert len(done.stderr) < 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "backbone.name=../../etc/passwd"], "unknown backbone '../../etc/passwd'"),
+        (["--set", "backbone.name=vit_tiny_patch16_224", "--methods", "bbn"], "bbn: "),
+        (["--set", "backbone.name=dlib-face", "--set", "image.size=16"], "16"),
+        (["--results", "/etc/passwd/runs"], "/etc/passwd is not a folder"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would(cli: Cli, arguments: list[str], message: str) -> None:
+    for dry in ([], ["--dry-run"]):
+        done = cli("run", "--factors", "50", *arguments, *dry)
+        assert done.returncode == 2, done.stdout
+        assert "Traceback" not in done.stderr
+    assert message in done.stderr

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from benchmark.commands.options import results_option, write_text
+from benchmark.commands.options import FilePath, results_option, write_text
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command("check", short_help="Hold new results against stored ones: the gate of CI.")
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="The stored results (default: all that this project holds in results/).",
 )
 @click.option(
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--junit",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Also write JUnit XML to this file.",
 )
 @click.option(
     "--summary",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Also write a Markdown summary to this file.",
 )
 @click.option(

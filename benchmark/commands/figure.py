@@ -10,6 +10,7 @@ import click
 from benchmark.commands.options import (
     ALL,
     DATASETS,
+    FilePath,
     MethodList,
     factors_option,
     results_option,
@@ -54,7 +55,7 @@ FORMATS = ("pdf", "svg", "png")
 @results_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Write to this file (default: NAME-DATASET-PROTOCOL.FORMAT in the working directory).",
 )
 def command(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -122,12 +124,28 @@ def factors_option(default: str | None, absent: str = "") -> Callable[[F], F]:
     )
 
 
+class FilePath(click.Path):
+    """A path as :class:`pathlib.Path`; one that no system takes is a wrong value, not a failure."""
+
+    def __init__(self, **what: bool) -> None:
+        super().__init__(path_type=Path, **what)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        try:
+            os.lstat(value)
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+                self.fail(f"'{str(value)[:60]}...': {error.strerror}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def dataset_options(function: F) -> F:
     """Add ``--dataset``, ``--classes``, ``--data-root``, ``--resize`` and ``--cache-dir``."""
     for option in (
         click.option(
             "--cache-dir",
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             envvar="FER_BENCH_CACHE",
             help="Where decoded datasets are kept (default: this user's cache folder).",
         ),
@@ -140,7 +158,7 @@ def dataset_options(function: F) -> F:
         ),
         click.option(
             "--data-root",
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             envvar="FER_BENCH_DATA_ROOT",
             help="The folder that holds the dataset's files.",
         ),
@@ -186,7 +204,7 @@ def results_option(function: F) -> F:
     """Add ``--results``, the store."""
     return click.option(
         "--results",
-        type=click.Path(path_type=Path),
+        type=FilePath(),
         default=Path("results/runs"),
         envvar="FER_BENCH_RESULTS",
         show_default=True,
@@ -198,7 +216,7 @@ def out_option(function: F) -> F:
     """Add ``--out``."""
     return click.option(
         "--out",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=FilePath(dir_okay=False),
         help="Write to this file instead of the terminal.",
     )(function)
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import results_option, select_option, write_files, write_out
+from benchmark.commands.options import (
+    FilePath,
+    results_option,
+    select_option,
+    write_files,
+    write_out,
+)
 from benchmark.errors import InputError
 from benchmark.words import count
 
@@ -64,7 +70,7 @@ FORMATS = ("markdown", "latex", "html", "csv", "json", "terminal", "macros")
 @results_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Write to this file instead of the terminal; with --all, a folder.",
 )
 def command(

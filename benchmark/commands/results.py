@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import results_option
+from benchmark.commands.options import FilePath, results_option
 from benchmark.words import count
 
 
@@ -38,7 +38,7 @@ def check(results: Path, move_aside: bool) -> None:
 
 
 @command.command("export")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=FilePath(dir_okay=False))
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells such as 'mek-*-150-*'.")
 @results_option
 def export(file: Path, only: tuple[str, ...], results: Path) -> None:
@@ -59,7 +59,7 @@ def export(file: Path, only: tuple[str, ...], results: Path) -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FilePath(exists=True, dir_okay=False))
 @results_option
 def import_(file: Path, results: Path) -> None:
     """Put the cells of a FILE that 'export' wrote into a store, each checked first."""

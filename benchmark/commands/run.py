@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Collection, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import results_option
+from benchmark.commands.options import FilePath, results_option
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
 from benchmark.environment import CELLS_OPTION
 from benchmark.errors import InputError
@@ -57,7 +58,7 @@ class _How:
 @click.option(
     "--deterministic", is_flag=True, help="On a GPU, only kernels that repeat bit for bit."
 )
-@click.option(CELLS_OPTION, "cells_file", type=click.Path(path_type=Path), hidden=True)
+@click.option(CELLS_OPTION, "cells_file", type=FilePath(), hidden=True)
 @results_option
 def command(
     only: tuple[str, ...],
@@ -123,11 +124,23 @@ def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], resul
     from benchmark.engine.device import resolve_device
 
     resolve_device(choice.device)
-    if results.exists() and not results.is_dir():
-        raise InputError(f"--results {results}: not a folder; name another")
-    if choice.weights is not None:
+    place = next(path for path in (results, *results.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise InputError(f"--results {results}: {place} is not a folder; name another")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"--results {results}: {place} cannot be written to; name another")
+    if not _as_shipped(choice, sweep):
         for note in _check(todo, sweep):
             click.echo(f"Weights: {note}.")
+
+
+def _as_shipped(choice: SweepChoice, sweep: Sweep) -> bool:
+    """Whether nothing was chosen but what comes with the package, which is known to work."""
+    from benchmark.protocols import shipped
+    from methods.registry import BUILT_IN
+
+    plain = choice.weights is None and not choice.overrides and set(sweep.methods) <= set(BUILT_IN)
+    return plain and choice.protocol_name in (None, *shipped())
 
 
 def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import choose_dataset, dataset_options, write_out
+from benchmark.commands.options import FilePath, choose_dataset, dataset_options, write_out
 from benchmark.speed import PARTS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FilePath(dir_okay=False),
     help="Keep the record (JSON) in this file too.",
 )
 def command(

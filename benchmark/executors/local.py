@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.trainer import Trainer
 from benchmark.errors import InputError, StorageError, describe
 from benchmark.lease import Lease, LeaseLostError
+from benchmark.models.backbone import Backbone
 from benchmark.models.build import build_backbone
 from benchmark.record import Cell, Epoch, Record
 from benchmark.spec import Sweep, make_hyper
@@ -246,13 +248,15 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
         InputError: a method does not work with the backbone.
     """
     first_of = {cell.method: cell for cell in reversed(cells)}
-    notes: dict[str, None] = {}
+    built: dict[tuple[str, int], Backbone] = {}
     for name, cell in first_of.items():
         protocol = cell.protocol_spec()
         method = sweep.methods[name]
+        wanted = protocol.backbone.name, protocol.image.size
         with torch.random.fork_rng(devices=[]):
-            backbone = build_backbone(protocol.backbone.name, protocol.image.size, sweep.weights)
-            notes[backbone.weights_note] = None
+            if wanted not in built:  # which takes longer than all methods on it
+                built[wanted] = build_backbone(*wanted, sweep.weights)
+            backbone = copy.deepcopy(built[wanted])  # a method may change its own
             try:
                 assemble(
                     method,
@@ -268,4 +272,4 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
                 raise InputError(f"{name}: {error}") from error
             except BaseException as error:  # a fault in a new method
                 raise InputError(f"{name}: {describe(error)}") from error
-    return [note for note in notes if note]
+    return list(dict.fromkeys(b.weights_note for b in built.values() if b.weights_note))
