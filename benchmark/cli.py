@@ -33,6 +33,7 @@ COMMANDS = {
     "figure": "Draw the stored records as figures for a paper.",
     "speed": "Measure this machine: training, methods, memory, a sweep.",
     "data": "Count, check and describe datasets.",
+    "weights": "Say what a file of weights holds and which backbone it fits.",
     "methods": "List the methods and their hyper-parameters.",
 }
 

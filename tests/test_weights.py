@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
+import csv
 import dataclasses
+import io
+import json
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import timm
@@ -76,6 +82,11 @@ def numbered(state: Mapping[str, Tensor]) -> State:
     return whole
 
 
+def other(state: Mapping[str, Tensor]) -> State:
+    """What the averages are averages of, which would give other features."""
+    return {name: tensor + 1 for name, tensor in state.items()}
+
+
 FORMS: dict[str, Callable[[State], Any]] = {
     "torchvision": lambda state: state,
     "no classifier": without_classifier,
@@ -92,6 +103,22 @@ FORMS: dict[str, Callable[[State], Any]] = {
     "state_dict_backbone": lambda state: {"state_dict_backbone": without_classifier(state)},
     "nested twice": lambda state: {"model": {"state_dict": state}},
     "ordered": lambda state: OrderedDict(state),
+    "model.": lambda state: renamed(state, "model."),
+    "lightning": lambda state: {
+        "state_dict": renamed(state, "model.backbone."),
+        "hyper_parameters": {"lr": 0.1, "args": argparse.Namespace(path=Path("x"))},
+        "callbacks": {"EarlyStopping": {"best_score": torch.tensor(0.5)}},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.zeros(3)}}}],
+        "pytorch-lightning_version": "2.0",
+    },
+    "best accuracy": lambda state: {"state_dict": state, "best_acc": np.float64(0.9)},
+    "averaged only": lambda state: {"ema": renamed(state, "module.")},
+    "averages in a checkpoint": lambda state: {"state_dict_ema": state, "state_dict": other(state)},
+    "model and averages": lambda state: {"model_ema": state, "model": other(state)},
+    "averages in a network": lambda state: {
+        **renamed(other(state), "net."),
+        **renamed(state, "ema_model.module."),
+    },
     "no counters": lambda state: {k: v for k, v in state.items() if "num_batches" not in k},
 }
 
@@ -136,6 +163,97 @@ def test_deeper_resnets_from_safetensors(depth: int, tmp_path: Path) -> None:
         torch.testing.assert_close(
             backbone.maps(images), maps_of(network, images), atol=1e-5, rtol=1e-5
         )
+
+
+def test_averages_are_said_to_be_taken(resnet18: nn.Module, tmp_path: Path) -> None:
+    state = resnet18.state_dict()
+    path = small_form(tmp_path, {"state_dict": other(state), "state_dict_ema": state})
+    note = build_backbone("resnet18", 64, path).weights_note
+    assert "averaged weights behind 'state_dict_ema.' and not those behind 'state_dict.'" in note
+    for two in ({"a_ema": state, "b_ema": state}, {"a": state, "b": state, "c_ema": state}):
+        assert "two whole backbones" in refusal(small_form(tmp_path, two))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions(dtype: torch.dtype, resnet18: nn.Module, tmp_path: Path) -> None:
+    state = {
+        k: v.to(dtype) if v.is_floating_point() else v for k, v in resnet18.state_dict().items()
+    }
+    for file in (small_form(tmp_path, state), tmp_path / "w.safetensors"):
+        if file.suffix == ".safetensors":
+            safetensors.torch.save_file(state, file)
+        loaded = build_backbone("resnet18", 64, file).network.conv1.weight
+        assert loaded.dtype == torch.float32
+        assert torch.equal(loaded, state["conv1.weight"].float())
+
+
+def test_arrays_of_another_classifier(tmp_path: Path) -> None:
+    """As the pickles of VGGFace2's ResNet-50: 8631 faces, arrays by torchvision's names."""
+    network = torchvision_resnet(50)
+    network.fc = nn.Linear(2048, 8631)
+    state = {k: v.numpy() for k, v in network.state_dict().items() if "num_batches" not in k}
+    path = tmp_path / "resnet50.pkl"
+    path.write_bytes(pickle.dumps(state, protocol=2))
+    backbone = build_backbone("resnet50", 64, path).eval()
+    assert backbone.weights_note.endswith("2 classifier tensors left out")
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            backbone.maps(images), maps_of(network, images), atol=1e-5, rtol=1e-5
+        )
+
+
+def inspected(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, ["weights", "inspect", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
+
+
+def test_inspect_says_what_a_file_is_and_fits(
+    resnet18: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "benchmark.models.weights_report.report_on.__defaults__", (("resnet34", "resnet18"),)
+    )
+    whole = {"state_dict": renamed(resnet18.state_dict(), "module."), "a": argparse.Namespace(b=1)}
+    path = small_form(tmp_path, whole)
+    text = " ".join(inspected(str(path)).split())
+    for words in (
+        f"SHA-256 {weights_identity('resnet18', path)}",
+        "format torch archive",
+        "tensors 122 of 11699132 numbers",
+        "dtypes float32 (102), int64 (20)",
+        "prefixes state_dict.module.",
+        "classifier state_dict.module.fc.weight 1000 x 512",
+        "left out argparse.Namespace (1)",
+        "resnet18 yes 100 of 100",
+        "1 other backbones do not fit",
+    ):
+        assert words in text
+    first, second = json.loads(inspected(str(path), "--format", "json"))
+    assert (first["backbone"], first["fits"]) == ("resnet18", True)
+    assert (second["backbone"], second["fits"], second["matched"]) == ("resnet34", False, 100)
+    assert len(second["missing"]) == 80
+    rows = list(csv.DictReader(io.StringIO(inspected(str(path), "--format", "csv"))))
+    assert [row["backbone"] for row in rows] == ["resnet18", "resnet34"]
+    assert inspected(str(path), "--format", "markdown").startswith("| what | value |")
+
+
+def test_inspect_says_why_nothing_fits(
+    resnet18: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "benchmark.models.weights_report.report_on.__defaults__", (("resnet34", "resnet18"),)
+    )
+    state = {**resnet18.state_dict(), "bn1.bias": torch.zeros(3), "layer1.0.more": torch.zeros(1)}
+    del state["conv1.weight"]
+    text = inspected(str(small_form(tmp_path, state)))
+    assert "1 missing: conv1.weight; 1 unexpected: layer1.0.more" in text
+    assert "1 of another shape: bn1.bias is 3 instead of 64" in text
+    torch.save(resnet18, tmp_path / "whole.pt")
+    done = CliRunner().invoke(cli, ["weights", "inspect", str(tmp_path / "whole.pt")])
+    assert isinstance(done.exception, InputError)
+    assert "holds a whole torchvision.models.resnet.ResNet" in one_line(done.exception)
 
 
 def test_the_summary_names_what_is_not_used(resnet18: nn.Module, tmp_path: Path) -> None:

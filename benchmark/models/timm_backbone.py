@@ -59,9 +59,7 @@ class TimmBackbone(Backbone):
             InputError: see :func:`benchmark.models.weights_names.match_names`.
         """
         own = self.network.state_dict()
-        classifier = self.network.default_cfg.get("classifier") or ()
-        layers = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-        matching = match_names(state, own, layers)
+        matching = match_names(state, own, _classifier(self.network))
         self.network.load_state_dict({**own, **matching.tensors})
         return matching
 
@@ -84,6 +82,23 @@ class TimmBackbone(Backbone):
         self.train(training)
         if len(shape) != 4 or shape[1] != self.channels:
             raise InputError(f"backbone '{self.name}' gives {tuple(shape)}, not (B, C, H, W)")
+
+
+def tensors_of(name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return a network's tensors, shapes and dtypes alone, and the names of its classifier layers.
+
+    Raises:
+        InputError: timm does not know the name.
+    """
+    _check_name(name)
+    with torch.device("meta"):
+        network = _create(name, pretrained=False, num_classes=0)
+    return network.state_dict(), _classifier(network)
+
+
+def _classifier(network: Any) -> tuple[str, ...]:
+    layers = network.default_cfg.get("classifier") or ()
+    return (layers,) if isinstance(layers, str) else tuple(layers)
 
 
 def pretrained_sha256(name: str) -> str:

@@ -1,24 +1,23 @@
 """A file of weights: its hash, and its tensors by name, without running any code from it.
 
-Taken are what `torch.save` writes (zip archives, and the plain pickles of before torch 1.6) and
-safetensors. Which it is, its first bytes say, not its name.
+Taken are what `torch.save` writes (zip archives, and the files of before torch 1.6), pickles of
+numpy arrays, and safetensors. Which it is, its first bytes say, not its name. What stands beside
+the weights in a pickle (options, paths, a best accuracy) is named and left out; nothing is built.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
 import re
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import InputError
+from benchmark.models.inert_pickle import Inert
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +29,8 @@ MAX_ENTRIES = 200_000
 """Entries of all dicts together; a large network with its optimiser's state has about 10 000."""
 
 _AGAIN = "fetch it again"
-_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_PICKLES = (b"PK\x03\x04", b"\x80")
+_EMPTY_DICTS = ("collections.OrderedDict", "collections.defaultdict")
 _EXPORT = (
     "where you trust the file, load it in Python and save only its tensors with "
     "torch.save(network.state_dict(), ...) or as safetensors"
@@ -44,10 +44,14 @@ class WeightsFile:
     Attributes:
         sha256: of the file's bytes, 64 hex digits.
         tensors: by dotted name; the keys of nested dicts are joined by dots.
+        form: what kind of file it is, in words.
+        beside: how many objects of each other class stand beside the weights; none was built.
     """
 
     sha256: str
     tensors: Mapping[str, Tensor]
+    form: str
+    beside: Mapping[str, int]
 
 
 def weights_file_sha256(path: Path) -> str:
@@ -75,46 +79,71 @@ def read_weights_file(path: Path) -> WeightsFile:
     except OSError as error:
         raise _unreadable(path, error) from error
     try:
-        tensors = flatten(_loaded(data))
+        form, tensors, beside = _loaded(data)
     except InputError as error:
         raise InputError(f"weights {path}: {error}") from error
-    return WeightsFile(hashlib.sha256(data).hexdigest(), tensors)
+    return WeightsFile(hashlib.sha256(data).hexdigest(), tensors, form, beside)
 
 
-def flatten(loaded: object) -> dict[str, Tensor]:
+def flatten(
+    loaded: object, make: Callable[[Inert], Tensor | None] = lambda _: None
+) -> dict[str, Tensor]:
     """Return all tensors of nested dicts; what is neither a tensor nor a dict is left out.
 
     Args:
         loaded: a state dict, or a dict that holds one at any depth up to :data:`MAX_DEPTH`.
+        make: makes the tensor that an inert object describes, or None where it is none.
 
     Raises:
         InputError: it is no dict, holds no tensor or too much, or two tensors have one name.
     """
     import torch
 
-    if not isinstance(loaded, Mapping):
-        raise InputError(f"holds a {type(loaded).__name__} and no state dict; {_EXPORT}")
+    if _entries(loaded) is None:
+        raise InputError(f"holds {_kind(loaded)} and no state dict; {_EXPORT}")
     tensors: dict[str, Tensor] = {}
     for number, (name, value) in enumerate(_leaves(loaded, "", MAX_DEPTH)):
         if number >= MAX_ENTRIES:
             raise InputError(f"has more than {MAX_ENTRIES} entries; {_EXPORT}")
-        if isinstance(value, torch.Tensor):
+        tensor = make(value) if isinstance(value, Inert) else value
+        if isinstance(tensor, torch.Tensor):
             if name in tensors:
                 raise InputError(f"has two tensors called {name[:80]!r}; {_EXPORT}")
-            tensors[name] = value
+            tensors[name] = tensor
     if not tensors:
-        raise InputError("holds no tensors; give a file with a state dict")
+        raise InputError(_no_tensors(loaded))
     return tensors
 
 
-def _leaves(table: Mapping[Any, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+def _entries(value: object) -> Mapping[Any, Any] | None:
+    """Return what a dict holds, or an object that was to be filled like one."""
+    if isinstance(value, Mapping):
+        return value
+    filled = isinstance(value, Inert) and (value.items or value.name in _EMPTY_DICTS)
+    return dict(value.items) if isinstance(value, Inert) and filled else None
+
+
+def _no_tensors(loaded: object) -> str:
+    for name, value in _leaves(loaded, "", 2):
+        if isinstance(value, Inert) and isinstance(value.state, Mapping):
+            return f"holds {_kind(value)} behind {name[:80]!r} and no state dict; {_EXPORT}"
+    return "holds no tensors; give a file with a state dict"
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, Inert):
+        return f"a whole {value.name[:80]}, which only its own code can build,"
+    return f"a {type(value).__name__}"
+
+
+def _leaves(table: object, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
     """Yield each entry, dicts included, so that empty ones count towards the limit too."""
-    for key, value in table.items():
+    for key, value in (_entries(table) or {}).items():
         if not isinstance(key, (str, int)):
             continue
         name = f"{prefix}{key}"
         yield name, value
-        if isinstance(value, Mapping) and depth > 1:
+        if depth > 1:
             yield from _leaves(value, f"{name}.", depth - 1)
 
 
@@ -133,57 +162,35 @@ def _unreadable(path: Path, error: OSError) -> InputError:
     )
 
 
-def _loaded(data: bytes) -> object:
+def _loaded(data: bytes) -> tuple[str, dict[str, Tensor], dict[str, int]]:
+    """Return the file's form, its tensors, and the classes of what stands beside them."""
     if not data:
         raise InputError(f"is empty; {_AGAIN}")
-    # After eight bytes, a count that may look like anything; neither of torch's forms has it there.
+    # After eight bytes, a count that may look like anything; no pickle of weights has it there.
     if data[8:9] == b"{":
-        return _safetensors(data)
-    if data.startswith(_ZIP):
-        _check_archive(data)
-        return _torch(data)
-    if data.startswith(_PICKLE):
-        return _torch(data)
+        return "safetensors", flatten(_safetensors(data)), {}
+    if data.startswith(_PICKLES):
+        return _pickled(data)
     raise InputError(
         f"is neither a torch checkpoint nor safetensors (it begins with {data[:8]!r}); give a file "
         "that torch.save or safetensors wrote"
     )
 
 
-def _check_archive(data: bytes) -> None:
-    try:
-        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
-    except Exception as error:  # a damaged directory fails in many ways
-        raise InputError(f"is a damaged or truncated archive ({_line(error)}); {_AGAIN}") from error
-    if any(name.endswith("/constants.pkl") for name in names):
-        raise InputError(
-            "is a TorchScript archive, which is a program and not only weights; save the network's "
-            "tensors with torch.save(network.state_dict(), ...)"
-        )
-    if not any(name.endswith("/data.pkl") for name in names):
-        raise InputError("is a zip archive but no torch checkpoint; give the checkpoint itself")
-
-
-def _torch(data: bytes) -> object:
-    import torch
+def _pickled(data: bytes) -> tuple[str, dict[str, Tensor], dict[str, int]]:
+    from benchmark.models.stored_tensors import KNOWN
+    from benchmark.models.torch_file import PickledFile
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that are refused a line later
-            loaded: object = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch says what the pickle wanted to import; the rest of its text advises to load it all.
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"{wanted[1][:80]!r}" if wanted else "an instruction that no tensor needs"
-        raise InputError(
-            f"is a pickle that wants to run code ({what}) and is refused, because loading it could "
-            f"do anything on this machine; {_EXPORT}"
-        ) from error
+        file = PickledFile(data)
+        tensors = flatten(file.loaded, file.tensors.make)
+    except InputError:
+        raise
     except Exception as error:  # the file decides what fails where
         raise InputError(
             f"cannot be read as a torch checkpoint ({_line(error)}); {_AGAIN}"
         ) from error
-    return loaded
+    return file.form, tensors, dict(Counter(name for name in file.made if name not in KNOWN))
 
 
 def _safetensors(data: bytes) -> object:

@@ -8,6 +8,7 @@ whatever stands before the backbone's own names, so no list of prefixes is neede
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class Matching:
         prefix: what stood before the names in the file.
         classifier: the file's names of the classifier's tensors, left out.
         unused: names of everything else that was left out.
+        averaged_beside: where running averages were taken, the prefix of the plain weights.
     """
 
     tensors: Mapping[str, Tensor]
@@ -55,12 +57,18 @@ class Matching:
     prefix: str
     classifier: Sequence[str]
     unused: Sequence[str]
+    averaged_beside: str | None = None
 
     def summary(self) -> str:
         """Return one line: what was taken over and what was left out."""
         words = [f"matched {len(self.tensors)} of {self.total} backbone tensors"]
         if absent := self.total - len(self.tensors):
             words.append(f"{absent} batch counters are not in the file and are not needed")
+        if self.averaged_beside is not None:
+            words.append(
+                f"the averaged weights behind '{self.prefix[:80]}' and not those behind "
+                f"'{self.averaged_beside[:80]}'"
+            )
         if self.classifier:
             words.append(f"{_tensors(len(self.classifier), 'classifier ')} left out")
         if self.unused:
@@ -77,8 +85,9 @@ def match_names(
     """Find every tensor of a backbone in a file's.
 
     All must stand behind one prefix, so that two names never lead to the same tensor: where a whole
-    backbone stands behind one prefix, part of it behind others is not used; where whole ones stand
-    behind two (a student and its teacher), the file is refused.
+    backbone stands behind one prefix, part of it behind others is not used. Of whole ones behind
+    two, running averages (``ema``) are taken rather than what they are averages of, as their
+    authors evaluate them; any other two (a student and its teacher) are refused.
 
     Args:
         state: the file's tensors by dotted name.
@@ -94,25 +103,96 @@ def match_names(
     whole = [place for place, names in found.items() if required <= names.keys()]
     if not whole:
         raise InputError(_incomplete(state, found, required))
-    if len(whole) > 1:
-        prefixes = " and ".join(f"'{prefix[:80]}'" for prefix, _ in sorted(whole)[:2])
-        raise InputError(
-            f"holds two whole backbones, behind {prefixes}; save the one that is meant to a file "
-            "of its own"
-        )
-    names = found[whole[0]]
-    prefix = whole[0][0]
+    place = _chosen(whole)
+    names = found[place]
+    prefix = place[0]
     left = sorted(state.keys() - set(names.values()))
     heads = [key for key in left if _is_classifier(key, prefix, target, tuple(classifier))]
     unused = sorted(set(left) - set(heads))
     _check_shapes({name: (state[key], target[name]) for name, key in names.items()})
-    _check_surplus(unused, whole[0], target)
+    _check_surplus(unused, place, target)
     tensors = {name: _fitted(name, state[names[name]], target[name]) for name in sorted(names)}
-    return Matching(tensors, len(target), prefix, heads, unused)
+    plain = [other[0] for other in whole if other != place]
+    return Matching(tensors, len(target), prefix, heads, unused, *plain[:1])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a file's tensors fit a backbone.
+
+    Attributes:
+        reason: why it cannot be loaded, or nothing where it can.
+        prefixes: what stands before the backbone's names, where at least half of them stand.
+        needed: tensors that the backbone needs.
+        matched: those of them that are in the file, in the right shape.
+        missing: names of those that are not in the file.
+        reshaped: names and shapes of those that are of another shape.
+        unexpected: names of the file's that the backbone, where it stands, does not have.
+        classifier: names and shapes of the classifier's matrices, which are never loaded.
+    """
+
+    reason: str
+    prefixes: Sequence[str]
+    needed: int
+    matched: int
+    missing: Sequence[str]
+    reshaped: Sequence[str]
+    unexpected: Sequence[str]
+    classifier: Sequence[str]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the backbone can start from the file."""
+        return not self.reason
+
+
+def fit(
+    state: Mapping[str, Tensor], target: Mapping[str, Tensor], classifier: Iterable[str] = ()
+) -> Fit:
+    """Say how a file fits a backbone, and why not; takes what :func:`match_names` does."""
+    layers = tuple(classifier)
+    required = {name for name in target if not _is_counter(name)}
+    found = _candidates(state, target)
+    share = {place: len(required & names.keys()) for place, names in found.items()}
+    whole = [place for place, count in share.items() if count == len(required)]
+    try:
+        match_names(state, target, layers)
+        reason = ""
+        place = _chosen(whole)
+    except InputError as error:
+        reason = str(error)
+        place = max(share, key=lambda place: share[place], default=("", False))
+    names = found.get(place, {})
+    pairs = {name: (state[key], target[name]) for name, key in names.items()}
+    reshaped = _reshaped(pairs)
+    left = sorted(state.keys() - set(names.values()))
+    heads = [key for key in left if _is_classifier(key, place[0], target, layers)]
+    return Fit(
+        reason=reason,
+        prefixes=sorted(prefix for (prefix, _), n in share.items() if 2 * n >= len(required)),
+        needed=len(required),
+        matched=sum(pairs[n][0].shape == pairs[n][1].shape for n in required & pairs.keys()),
+        missing=sorted(required - names.keys()),
+        reshaped=reshaped,
+        unexpected=_surplus([key for key in left if key not in heads], place, target),
+        classifier=[f"{key} {_shape(state[key])}" for key in heads if state[key].ndim == 2],
+    )
 
 
 _Place = tuple[str, bool]
 """A prefix, and whether the children behind it are numbered."""
+
+
+def _chosen(whole: Sequence[_Place]) -> _Place:
+    """Return the one whole backbone, or of two the one of running averages."""
+    averaged = [place for place in whole if "ema" in re.split(r"[._]", place[0].lower())]
+    if len(whole) == 1 or (len(whole) == 2 and len(averaged) == 1):
+        return (averaged or whole)[0]
+    prefixes = " and ".join(f"'{prefix[:80]}'" for prefix, _ in sorted(whole)[:2])
+    raise InputError(
+        f"holds two whole backbones, behind {prefixes}; save the one that is meant to a file "
+        "of its own"
+    )
 
 
 def _candidates(
@@ -163,6 +243,15 @@ def _children(target: Mapping[str, Tensor]) -> set[str]:
 
 def _check_surplus(unused: Sequence[str], place: _Place, target: Mapping[str, Tensor]) -> None:
     """Refuse a larger network, whose names hold all of a smaller one's (ResNet-34 and -18)."""
+    more = _surplus(unused, place, target)
+    if more:
+        raise InputError(
+            f"holds a larger network than this backbone: {_shown(more)} would not be used; choose "
+            "the backbone that the file belongs to"
+        )
+
+
+def _surplus(unused: Sequence[str], place: _Place, target: Mapping[str, Tensor]) -> list[str]:
     prefix, numbered = place
     children = _children(target)
     more = []
@@ -171,24 +260,23 @@ def _check_surplus(unused: Sequence[str], place: _Place, target: Mapping[str, Te
         name = _unnumbered(name) if numbered else name
         if key.startswith(prefix) and name.partition(".")[0] in children and not _is_derived(name):
             more.append(key)
-    if more:
-        raise InputError(
-            f"holds a larger network than this backbone: {_shown(more)} would not be used; choose "
-            "the backbone that the file belongs to"
-        )
+    return more
 
 
 def _check_shapes(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
-    wrong = [
-        f"{name} is {_shape(given)} instead of {_shape(wanted)}"
-        for name, (given, wanted) in pairs.items()
-        if given.shape != wanted.shape
-    ]
-    if wrong:
+    if wrong := _reshaped(pairs):
         raise InputError(
             f"belongs to another network, {_tensors(len(wrong))} of other shapes: "
             f"{_some(wrong)}; choose the backbone that the file belongs to"
         )
+
+
+def _reshaped(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
+    return [
+        f"{name} is {_shape(given)} instead of {_shape(wanted)}"
+        for name, (given, wanted) in pairs.items()
+        if given.shape != wanted.shape
+    ]
 
 
 def _fitted(name: str, given: Tensor, wanted: Tensor) -> Tensor:

@@ -1,0 +1,123 @@
+"""``fer-bench weights``: what a file of weights holds, before anything is trained from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.commands.options import out_option, text_format_option, write_out
+
+if TYPE_CHECKING:
+    from benchmark.commands.tables import Table
+    from benchmark.models.weights_report import WeightsReport
+
+_NEAREST = 3  # backbones that do not fit, on a terminal
+_SHOWN = 3  # names of each kind
+_SAME_NAMES = (
+    "Networks of the same tensors may differ in padding or norms: choose the one that the file was "
+    "trained as."
+)
+
+
+@click.group("weights", short_help="Say what a file of weights holds and which backbone it fits.")
+def command() -> None:
+    """Say what a file of weights holds and which backbone it fits."""
+
+
+@command.command("inspect")
+@click.argument("file", type=click.Path(path_type=Path))
+@text_format_option
+@out_option
+def inspect(file: Path, format_name: str, out: Path | None) -> None:
+    """Show a file's format, tensors and hash, and which backbone can start from it, or why not.
+
+    Nothing in the file is run. A backbone that fits is used with 'fer-bench run --weights FILE
+    --set backbone.name=NAME'.
+    """
+    from benchmark.commands.tables import FORMATS, flat_as
+    from benchmark.models.weights_report import report_on
+
+    report = report_on(file)
+    if format_name in ("csv", "json"):
+        write_out(flat_as(format_name, _rows(file, report)), out)
+        return
+    form = FORMATS[format_name]
+    write_out(f"{form(_facts(file, report))}\n{form(_backbones(report))}", out)
+
+
+def _facts(path: Path, report: WeightsReport) -> Table:
+    from benchmark.commands.tables import Table
+
+    file = report.file
+    beside = [f"{name} ({count})" for name, count in sorted(file.beside.items())]
+    rows = {
+        "file": str(path),
+        "SHA-256": file.sha256,
+        "format": file.form,
+        "tensors": f"{len(file.tensors)} of {report.numbers} numbers",
+        "dtypes": ", ".join(f"{name} ({count})" for name, count in sorted(report.dtypes.items())),
+        "prefixes": _some([prefix or "none" for prefix in report.prefixes]) or "none known",
+        "classifier": _some(report.classifier) or "none",
+        "left out": _some(beside) or "nothing",
+    }
+    return Table(("what", "value"), list(rows.items()))
+
+
+def _backbones(report: WeightsReport) -> Table:
+    from benchmark.commands.tables import Table
+
+    fitting = [(name, fit) for name, fit in report.fits.items() if fit.fits]
+    others = [(name, fit) for name, fit in report.fits.items() if not fit.fits]
+    rows = [
+        (name, "yes" if fit.fits else "no", f"{fit.matched} of {fit.needed}", _why_not(fit))
+        for name, fit in [*fitting, *others[: 0 if fitting else _NEAREST]]
+    ]
+    hidden = len(report.fits) - len(rows)
+    remarks = [f"{hidden} other backbones do not fit; --format csv or json has all of them."]
+    if len(fitting) > 1:
+        remarks.append(_SAME_NAMES)
+    return Table(("backbone", "fits", "tensors", "why not"), rows, remarks)
+
+
+def _why_not(fit: Any) -> str:
+    if fit.fits:
+        return ""
+    kinds = {"missing": fit.missing, "unexpected": fit.unexpected, "of another shape": fit.reshaped}
+    told = [f"{len(found)} {what}: {_some(found)}" for what, found in kinds.items() if found]
+    return "; ".join(told) or fit.reason
+
+
+def _rows(path: Path, report: WeightsReport) -> list[dict[str, Any]]:
+    file = report.file
+    facts = {
+        "file": str(path),
+        "sha256": file.sha256,
+        "format": file.form,
+        "tensors": len(file.tensors),
+        "numbers": report.numbers,
+        "dtypes": [f"{name}:{count}" for name, count in sorted(report.dtypes.items())],
+        "left_out": [f"{name}:{count}" for name, count in sorted(file.beside.items())],
+    }
+    return [
+        {
+            **facts,
+            "backbone": name,
+            "fits": fit.fits,
+            "matched": fit.matched,
+            "needed": fit.needed,
+            "prefixes": list(fit.prefixes),
+            "classifier": list(fit.classifier),
+            "missing": list(fit.missing),
+            "unexpected": list(fit.unexpected),
+            "reshaped": list(fit.reshaped),
+            "reason": fit.reason,
+        }
+        for name, fit in report.fits.items()
+    ]
+
+
+def _some(texts: Any) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(text[:100] for text in texts[:_SHOWN]) + more
