@@ -6,23 +6,22 @@ checked as in a store, and nothing is ever unpacked by the names that stand in i
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
+from benchmark.logits_file import LARGEST_FILE, LOGITS
 from benchmark.record import Record
-from benchmark.record_file import RECORD, parse_record, to_json
-from benchmark.store import LOGITS, Store
+from benchmark.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
+from benchmark.store import Store
+from benchmark.whole import check_whole
 from benchmark.write import put_file
 
-_MAX_MEMBER = 1 << 30  # bytes; no cell is near it, and a bomb stops here
+_FILES = (RECORD, LOGITS)
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,29 @@ def export_cells(store: Store, records: Sequence[Record], path: Path) -> None:
 
 
 def import_cells(store: Store, path: Path) -> Arrival:
-    """Put the cells of a file into a store, all of them checked before the first is added.
+    """Put the cells of a file into a store, both checked as a whole before the first is added.
 
     A cell that the store holds already stays as it is.
 
     Raises:
-        InputError: the file is none of ours, or a cell in it is damaged.
+        InputError: the file is none of ours, or a cell in it or in the store is damaged.
         StorageError: the store cannot be written to.
     """
+    if store.root.is_dir():
+        store.records()
     try:
         with zipfile.ZipFile(path) as archive:
-            found = [_read(archive, name, path) for name in _record_names(archive, path)]
+            names = _record_names(archive, path)
+            for name in names:  # and again below: not all of them need fit into memory at once
+                _read(archive, name, path)
+            return _add(store, (_read(archive, name, path) for name in names))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: not a file of 'fer-bench results export' ({error})") from error
+
+
+def _add(store: Store, found: Iterable[tuple[Record, bytes]]) -> Arrival:
     arrival = Arrival([], [])
     for record, content in found:
         there = store.has(record.cell)
@@ -87,7 +94,9 @@ def _member(name: str) -> zipfile.ZipInfo:
 def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     names = sorted(set(archive.namelist()))
     records = [name for name in names if name.endswith(f"/{RECORD}")]
-    strange = [n for n in names if n.rpartition("/")[2] not in (RECORD, LOGITS)]
+    folders = {name.removesuffix(RECORD) for name in records}
+    known = {folder + file for folder in folders for file in _FILES}
+    strange = [name for name in names if name not in known]
     if strange or not records:
         what = f"it holds {strange[0]!r}" if strange else "it holds no record"
         raise InputError(f"{path}: not a file of 'fer-bench results export' ({what})")
@@ -97,15 +106,11 @@ def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
 def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, bytes]:
     folder = name.removesuffix(f"/{RECORD}")
     try:
-        record = parse_record(_content(archive, name))
-        content = _content(archive, f"{folder}/{LOGITS}")
+        record = parse_record(_content(archive, name, LARGEST_RECORD))
         if folder != record.cell.slug:
             raise ValueError("its name is not its cell's")
-        if record.logits_sha256 not in (None, hashlib.sha256(content).hexdigest()):
-            raise ValueError(f"{LOGITS} is not the file of the record")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            if "label" not in arrays.files or not set(record.logits) <= set(arrays.files):
-                raise ValueError(f"{LOGITS} lacks arrays that the record names")
+        content = _content(archive, f"{folder}/{LOGITS}", LARGEST_FILE)
+        check_whole(record, content)
     except KeyError as error:
         raise InputError(f"{path}: {folder} has no {LOGITS}; nothing was imported") from error
     except ARCHIVE_ERRORS as error:
@@ -113,7 +118,8 @@ def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, byte
     return record, content
 
 
-def _content(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > _MAX_MEMBER:
-        raise ValueError(f"{name} is too large")
-    return archive.read(name)
+def _content(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > largest:
+        raise ValueError(f"{name.rpartition('/')[2]} is larger than {largest >> 20} MiB")
+    return archive.read(info)

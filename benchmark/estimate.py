@@ -55,20 +55,19 @@ def peak_bytes(cells: Sequence[Cell], records: Sequence[Record], key: str) -> in
     settings = {_setting(cell) for cell in cells}
     alike = [record for record in records if _setting(record.cell) in settings]
     peaks = [record.provenance.get(key) for record in alike]
-    return max((peak for peak in peaks if isinstance(peak, int)), default=None)
+    return max((peak for peak in peaks if isinstance(peak, int) and peak > 0), default=None)
 
 
 def _setting(cell: Cell) -> tuple[object, ...]:
-    protocol = cell.protocol
-    training = protocol["training"]
+    protocol = cell.protocol_spec()
     return (
         cell.dataset,
-        protocol["backbone"]["name"],
-        protocol["image"]["size"],
-        training["batch_size"],
+        protocol.backbone.name,
+        protocol.image.size,
+        protocol.training.batch_size,
         cell.precision,
     )
 
 
 def _work(cell: Cell) -> float:
-    return float(cell.protocol["training"]["epochs"] * sum(cell.class_counts))
+    return float(cell.protocol_spec().training.epochs * sum(cell.class_counts))

@@ -49,4 +49,12 @@ def _from_1(raw: Raw) -> Raw:
     }
 
 
-_STEPS: dict[int, Callable[[Raw], Raw]] = {1: _from_1}
+def _from_2(raw: Raw) -> Raw:
+    """Schema 3 has a hash of the record itself and places that schema 2 leaves empty."""
+    return {**raw, "schema_version": 3}
+
+
+UNCHANGED = (2,)
+"""Schemas whose records need no more than the present number."""
+
+_STEPS: dict[int, Callable[[Raw], Raw]] = {1: _from_1, 2: _from_2}

@@ -19,6 +19,27 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+LATER = "later"
+"""Marks a value that cells did not have from the beginning: ``Annotated[int, LATER] = 0``.
+
+It counts in a cell's id only where it departs from its default, which is what cells that were
+trained before meant: so their ids stay. Hyper-parameters are marked by
+:func:`methods.base.sourced`.
+"""
+
+
+def counted(model: BaseModel) -> dict[str, Any]:
+    """Return what a model dumps as JSON, without later values that stand at their default."""
+    values = model.model_dump(mode="json")
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if LATER in field.metadata and value == field.get_default(call_default_factory=True):
+            del values[name]
+        elif isinstance(value, BaseModel):
+            values[name] = counted(value)
+    return values
+
+
 class BackboneSpec(Strict):
     """The network that features come from."""
 
@@ -141,7 +162,8 @@ class Protocol(Strict):
 
         The methods' hyper-parameters are left out, as each cell names those of its own method.
         """
-        return self.model_dump(mode="json", exclude={"summary", "methods", "sources", "changes"})
+        apart = {"summary", "methods", "sources", "changes"}
+        return {key: value for key, value in counted(self).items() if key not in apart}
 
     def values_hash(self) -> str:
         """Return eight digits that tell protocols apart whatever they are called.

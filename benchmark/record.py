@@ -4,22 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from benchmark.data.imbalance import factor_label
-from benchmark.protocol import Protocol, Strict
+from benchmark.protocol import LATER, Protocol, Strict, counted
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 """Of the records that are written; older ones are read through `benchmark.migrate`."""
 
-Confusion = list[list[int]]
+MOST_IMAGES = 10**9
+"""What no count of images reaches; larger ones are damage, and no sum of them overflows."""
+
+LONGEST = 1e10
+"""Seconds that no cell takes: three centuries."""
+
+Count = Annotated[int, Field(ge=0, le=MOST_IMAGES)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Confusion = list[list[Count]]
 
 Split = Literal["test", "validation"]
 """What an epoch is evaluated on."""
+
+
+def _finite(value: Any) -> Any:
+    """Refuse what JSON cannot carry, at any depth of values that no model describes."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number that is not finite")
+    for inner in value.values() if isinstance(value, dict) else ():
+        _finite(inner)
+    for inner in value if isinstance(value, list | tuple) else ():
+        _finite(inner)
+    return value
+
+
+Facts = Annotated[dict[str, Any], AfterValidator(_finite)]
+"""What is told but never computed with: any JSON object."""
 
 
 def show_value(value: Any) -> str:
@@ -36,6 +63,9 @@ def show_value(value: Any) -> str:
 class Cell(Strict):
     """One square of the table, named by what its result depends on and nothing else.
 
+    A field that is added once cells are stored is marked with :data:`benchmark.protocol.LATER`, so
+    that their ids stay.
+
     Attributes:
         dataset: the dataset's name.
         fingerprint: SHA-256 of its content.
@@ -43,7 +73,7 @@ class Cell(Strict):
         split_seed: the seed that the training set was drawn by.
         split_hash: SHA-256 of its indices.
         class_counts: training images of each class.
-        protocol: the protocol's values.
+        protocol: the protocol's values as they were stored; :meth:`protocol_spec` reads them.
         weights: SHA-256 of the backbone's initial weights, or ``scratch``.
         method: the method's name.
         hyper: its hyper-parameters.
@@ -54,29 +84,34 @@ class Cell(Strict):
 
     dataset: str
     fingerprint: str
-    factor: float | None
-    split_seed: int
+    factor: Annotated[float, Field(gt=0)] | None
+    split_seed: Seed
     split_hash: str
-    class_counts: tuple[int, ...]
+    class_counts: tuple[Count, ...]
     protocol: dict[str, Any]
     weights: str
     method: str
-    hyper: dict[str, Any]
-    seed: int
+    hyper: Facts
+    seed: Seed
     precision: str
-    method_version: int = 1
+    method_version: Annotated[int, Field(ge=0, lt=2**63), LATER] = 1
+
+    @field_validator("class_counts")
+    @classmethod
+    def _trained_on_something(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
+        if not any(counts):
+            raise ValueError("no training images")
+        return counts
+
+    @model_validator(mode="after")
+    def _known_protocol(self) -> Cell:
+        self.protocol_spec()
+        return self
 
     @cached_property
     def id(self) -> str:
-        """SHA-256 (hex, 64 digits) of the cell's values, whatever their order.
-
-        A value that cells of schema 1 did not have counts only where it departs from what they
-        meant, so that their ids stay.
-        """
-        values = self.model_dump(mode="json")
-        if self.method_version == 1:
-            del values["method_version"]
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+        """SHA-256 (hex, 64 digits) of the cell's values, whatever their order."""
+        text = json.dumps(counted(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @cached_property
@@ -92,7 +127,11 @@ class Cell(Strict):
         return f"{self.name}-{self.id[:12]}"
 
     def protocol_spec(self) -> Protocol:
-        """Return the protocol as an object."""
+        """Return the protocol as an object, the same at every call."""
+        return self._spec
+
+    @cached_property
+    def _spec(self) -> Protocol:
         return Protocol.model_validate(self.protocol)
 
 
@@ -107,15 +146,18 @@ class Epoch(Strict):
         images: training images seen.
         test: confusion matrix on the test set.
         validation: confusion matrix on the validation set, where there is one.
+        clean_validation: the same without images whose pixels stand in another split, where those
+            are known.
     """
 
-    epoch: int
+    epoch: Annotated[int, Field(ge=1)]
     loss: dict[str, float]
     lr: float
-    seconds: float
-    images: int
+    seconds: Seconds
+    images: Annotated[int, Field(ge=0, lt=2**63)]
     test: Confusion
     validation: Confusion | None = None
+    clean_validation: Confusion | None = None
 
     def confusion(self, split: Split) -> Confusion | None:
         """Return the confusion matrix on a split, None where there is no such split."""
@@ -124,6 +166,9 @@ class Epoch(Strict):
 
 class Record(Strict):
     """What one finished cell left; its logits stand beside it in ``logits.npz``.
+
+    What it says must agree with itself here; that it agrees with its logits is
+    `benchmark.whole`'s to say.
 
     Attributes:
         schema_version: of this form.
@@ -138,37 +183,83 @@ class Record(Strict):
         seconds: wall time by phase.
         provenance: machine, versions, command at its end: what does not belong to the identity.
         sessions: the same facts for each process that trained a part of it, and from which epoch.
-        state_sha256: of the method's final weights and buffers, which are not kept themselves.
+        state_sha256: of the method's final weights and buffers.
         logits_sha256: of the file ``logits.npz``; None in records that came from schema 1.
+        validation: which epoch each array of ``validation.npz`` belongs to, where there is one.
+        validation_sha256: of that file.
+        marks_sha256: of the marks of the dataset's images that ``clean_validation`` follows.
+        weights_sha256: of the file of the final weights, where they were kept.
     """
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     id: str
     cell: Cell
     method_title: str
     method_venue: str
-    classes: tuple[str, ...]
+    classes: Annotated[tuple[Annotated[str, Field(pattern=r"\S")], ...], Field(min_length=2)]
     notes: tuple[str, ...]
     history: Annotated[list[Epoch], Field(min_length=1)]
     logits: dict[str, int]
-    seconds: dict[str, float]
-    provenance: dict[str, Any]
-    sessions: list[dict[str, Any]] = Field(default_factory=list)
+    seconds: dict[str, Seconds]
+    provenance: Facts
+    sessions: list[Facts] = Field(default_factory=list)
     state_sha256: str | None = None
     logits_sha256: str | None = None
+    validation: dict[str, int] = Field(default_factory=dict)
+    validation_sha256: Sha256 | None = None
+    marks_sha256: Sha256 | None = None
+    weights_sha256: Sha256 | None = None
+
+    def logits_name(self, index: int) -> str | None:
+        """Return the array of ``logits.npz`` that belongs to an epoch (from 0), None if none."""
+        return next((name for name, epoch in self.logits.items() if epoch == index), None)
 
     @model_validator(mode="after")
-    def _square(self) -> Record:
-        for entry in self.history:
-            for matrix in (entry.test, entry.validation):
-                if matrix is not None:
-                    _check_confusion(matrix, len(self.classes))
+    def _agrees_with_itself(self) -> Record:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes: a name stands twice")
+        if len(self.cell.class_counts) != len(self.classes):
+            raise ValueError(f"cell.class_counts: not {len(self.classes)} of them")
+        _check_epochs(self.history, self.cell.protocol_spec().training.epochs)
+        for name, matrices in (
+            ("test", [entry.test for entry in self.history]),
+            ("validation", [entry.validation for entry in self.history]),
+            ("clean_validation", [entry.clean_validation for entry in self.history]),
+        ):
+            _check_matrices(name, matrices, len(self.classes))
+        _check_kept("logits", self.logits, len(self.history))
+        _check_kept("validation", self.validation, len(self.history))
+        if self.logits.get("last") != len(self.history) - 1:
+            raise ValueError("logits: none of the last epoch")
         return self
 
 
-def _check_confusion(matrix: Confusion, num_classes: int) -> None:
-    """Refuse what would end in wrong numbers: rows of other lengths, negative counts."""
-    if len(matrix) != num_classes or any(len(row) != num_classes for row in matrix):
-        raise ValueError(f"history: a confusion matrix is not {num_classes} x {num_classes}")
-    if min(map(min, matrix)) < 0:
-        raise ValueError("history: a confusion matrix has a negative count")
+def _check_epochs(history: Sequence[Epoch], expected: int) -> None:
+    if [entry.epoch for entry in history] != list(range(1, len(history) + 1)):
+        raise ValueError("history: the epochs are not numbered 1, 2, ...")
+    if len(history) != expected:
+        raise ValueError(f"history: {len(history)} epochs, the protocol has {expected}")
+
+
+def _check_matrices(name: str, matrices: Sequence[Confusion | None], classes: int) -> None:
+    """Refuse what would end in wrong numbers: other shapes, other images from epoch to epoch."""
+    known = [matrix for matrix in matrices if matrix is not None]
+    if not known:
+        return
+    if len(known) < len(matrices):
+        raise ValueError(f"history: {name} is not there in every epoch")
+    if any(len(m) != classes or any(len(row) != classes for row in m) for m in known):
+        raise ValueError(f"history: a confusion matrix is not {classes} x {classes}")
+    images = [list(map(sum, matrix)) for matrix in known]
+    if not any(images[0]):
+        raise ValueError(f"history: {name} has no images")
+    if any(of_class != images[0] for of_class in images):
+        raise ValueError(f"history: {name} has not the same images in every epoch")
+
+
+def _check_kept(name: str, kept: dict[str, int], epochs: int) -> None:
+    for array, index in kept.items():
+        if not 0 <= index < epochs:
+            raise ValueError(f"{name}: {array} is of an epoch that the history has not")
+        if array == "label":
+            raise ValueError(f"{name}: label is no name for logits")

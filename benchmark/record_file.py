@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
+import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from benchmark.migrate import to_present
+from benchmark.migrate import UNCHANGED, to_present
 from benchmark.record import SCHEMA_VERSION, Record
 
 RECORD = "record.json"
-_PRESENT = f'"schema_version": {SCHEMA_VERSION},'.encode()
+LARGEST_RECORD = 64 << 20
+"""Bytes; a record of a thousand epochs takes a tenth of it."""
+
+_HASH = "body_sha256"
+_HEAD = re.compile(
+    rb'\{\n "schema_version": %d,\n "%s": "([0-9a-f]{64})",\n' % (SCHEMA_VERSION, _HASH.encode())
+)
+
+
+_UNCHANGED_HEADS = tuple(b'{\n "schema_version": %d,\n' % version for version in UNCHANGED)
+_PRESENT_HEAD = b'{\n "schema_version": %d,\n' % SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -27,40 +42,62 @@ class Damaged:
 
 
 def to_json(record: Record) -> str:
-    """Return the record as JSON that a person can read and a diff can show."""
-    text = json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False)
-    return text + "\n"
+    """Return the record as JSON that a person can read and a diff can show.
+
+    ``body_sha256``, its second entry, is the SHA-256 of the same text without that entry.
+
+    Raises:
+        ValueError: the record holds what JSON cannot carry.
+    """
+    return sealed(unsealed(record))
 
 
-def read_record(folder: Path) -> Record | Damaged:
-    """Read a finished cell's record, of any schema that this version knows."""
-    try:
-        content = (folder / RECORD).read_bytes()
-        record = parse_record(content)
-    except OSError as error:
-        return Damaged(folder, f"{RECORD}: {error.strerror or error}")
-    except ValueError as error:
-        return Damaged(folder, str(error))
-    if folder.name != record.cell.slug:
-        return Damaged(folder, f"the folder's name is not its cell's, {record.cell.slug}")
-    return record
+def unsealed(record: Record) -> str:
+    """Return the record's JSON without its hash."""
+    return _canonical(record.model_dump(mode="json"))
+
+
+def sealed(body: str) -> str:
+    """Return a record's JSON with the hash of its text put in.
+
+    Args:
+        body: as :func:`to_json` sets it out, but without a hash.
+    """
+    head = _PRESENT_HEAD.decode()
+    return f'{head} "{_HASH}": "{_digest(body.encode())}",\n{body.removeprefix(head)}'
+
+
+def read_file(path: Path, largest: int) -> bytes:
+    """Return what a file holds.
+
+    Args:
+        path: of the file.
+        largest: bytes that it may have.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger, or no file: a pipe would never end.
+    """
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError(f"{path.name}: not a regular file")
+        if found.st_size > largest:
+            raise ValueError(f"{path.name}: larger than {largest >> 20} MiB")
+        return file.read(largest)
 
 
 def parse_record(content: bytes) -> Record:
     """Read a record from JSON, of any schema that this version knows.
 
     Raises:
-        ValueError: it is none, or its id does not fit what it says.
+        ValueError: it is none, it disagrees with itself, or a hash does not fit what it says.
     """
+    if len(content) > LARGEST_RECORD:
+        raise ValueError(f"larger than {LARGEST_RECORD >> 20} MiB")
     try:
-        if _PRESENT in content[:64]:  # the usual case, in one go
-            record = Record.model_validate_json(content)
-        else:
-            raw = json.loads(content)
-            if not isinstance(raw, dict):
-                raise ValueError("not a JSON object")
-            record = Record.model_validate_json(json.dumps(to_present(raw)))
-        record.cell.protocol_spec()
+        record = Record.model_validate_json(_body(content))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -70,6 +107,40 @@ def parse_record(content: bytes) -> Record:
     if record.cell.id != record.id:
         raise ValueError("its id does not fit its content")
     return record
+
+
+def _body(content: bytes) -> bytes:
+    """Return a record's JSON in the present schema without its hash, which is checked."""
+    # As records are written, nothing has to be read for this.
+    head = _HEAD.match(content)
+    if head is not None:
+        body = _PRESENT_HEAD + content[head.end() :]
+        if _digest(body) == head[1].decode():
+            return body
+    for old in _UNCHANGED_HEADS:
+        if content.startswith(old):
+            return _PRESENT_HEAD + content[len(old) :]
+    raw = json.loads(content, parse_constant=_refuse)
+    if not isinstance(raw, dict):
+        raise ValueError("not a JSON object")
+    if raw.get("schema_version") == SCHEMA_VERSION:
+        expected = raw.pop(_HASH, None)
+        # Set out anew, since what only looks otherwise is no damage.
+        if expected != _digest(_canonical(raw).encode()):
+            raise ValueError(f"its {_HASH} does not fit its content")
+    return json.dumps(to_present(raw)).encode()
+
+
+def _canonical(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from functools import cached_property
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmark.answers import Answers
 from benchmark.checked import Checked, Drop, Row, Verdict
 from benchmark.crossed import accuracy_weights
 from benchmark.difference import differences
@@ -26,9 +26,6 @@ from benchmark.record import Cell, Confusion, Record, show_value
 from benchmark.spread import drop_p_value, image_variance, spread_of
 from benchmark.stats import Metric, holm
 from benchmark.words import count
-
-Answers = Callable[[Sequence[Record]], tuple[NDArray[np.int64], NDArray[np.bool_]]]
-"""Gives labels (n,) and, a row a record, which test images it got right (S, n)."""
 
 METRICS: dict[Metric, Callable[[Confusion], float]] = {
     "overall": overall_accuracy,
@@ -119,7 +116,7 @@ def _cell(group: Seeds) -> Cell:
 def _start(group: Seeds) -> Row:
     cell = _cell(group)
     title = next(iter(group.values())).method_title
-    return Row(cell.dataset, str(cell.protocol["name"]), cell.factor, cell.method, title)
+    return Row(cell.dataset, cell.protocol_spec().name, cell.factor, cell.method, title)
 
 
 def _hyper(group: Seeds) -> str:
@@ -162,8 +159,8 @@ def _compared(
     before, after = stored[0], new[0]
     paired = set(after) <= set(before)
     chosen = [before[seed] for seed in (after if paired else before)]
-    labels, right = stored[1](chosen)
-    new_labels, new_right = new[1](list(after.values()))
+    labels, right = stored[1].of(chosen)
+    new_labels, new_right = new[1].of(list(after.values()))
     if not np.array_equal(labels, new_labels):
         raise InputError(
             f"{row.name}: the stored logits and the new ones belong to different test images "

@@ -1,6 +1,7 @@
 """Which epoch is reported: named rules over stored histories, applied when reporting.
 
-Switching the rule trains nothing again.
+Switching the rule trains nothing again. The rules also say which epochs' logits training keeps: a
+rule that is added chooses epochs of older records whose logits may not be there.
 """
 
 from __future__ import annotations

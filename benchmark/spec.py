@@ -86,7 +86,7 @@ def plan(
             protocol=recipes[name][0].identity(),
             weights=weights,
             method=name,
-            hyper=dataclasses.asdict(recipes[name][1]),
+            hyper=hyper_identity(recipes[name][1]),
             seed=seed,
             precision=precision,
             method_version=methods[name].info.version,
@@ -120,6 +120,16 @@ def recipe(protocol: Protocol, method: type[Method]) -> tuple[Protocol, Hyper]:
     changes = {k: v for k, v in protocol.changes.items() if not k.startswith("methods.")}
     protocol = with_values(protocol, own, where=f"{name}: authors' recipe", mark=False)
     return with_values(protocol, changes, where="--set"), make_hyper(method, hyper)
+
+
+def hyper_identity(hyper: Hyper) -> dict[str, Any]:
+    """Return what a cell's identity takes from hyper-parameters.
+
+    That is all but those that were added later and stand at their default, as in cells before them.
+    """
+    later = {f.name: f.default for f in dataclasses.fields(hyper) if f.metadata.get("later")}
+    values = dataclasses.asdict(hyper)
+    return {k: v for k, v in values.items() if k not in later or v != later[k]}
 
 
 def make_hyper(method: type[Method], values: Mapping[str, Any]) -> Hyper:

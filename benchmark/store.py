@@ -10,33 +10,46 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from benchmark import lease
 from benchmark.errors import InputError, StorageError
+from benchmark.logits_file import LARGEST_FILE, LOGITS, pack, read_arrays
+from benchmark.passed import Passed
 from benchmark.record import Cell, Record
-from benchmark.record_file import RECORD, Damaged, no_collection, read_record, to_json
+from benchmark.record_file import (
+    LARGEST_RECORD,
+    RECORD,
+    Damaged,
+    no_collection,
+    parse_record,
+    read_file,
+    to_json,
+)
+from benchmark.whole import check_whole
 from benchmark.write import put_file, sync_folder, write_file
 
-LOGITS = "logits.npz"
 _ATTEMPT = "attempt"
 
 
 class Store:
-    """Reads and writes the records below one folder."""
+    """Reads and writes the records below one folder.
+
+    Whatever it gives out is whole: a record whose numbers its logits do not give is named as
+    damaged by every method that reads.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._passed = Passed()
 
     @property
     def cells(self) -> Path:
@@ -88,7 +101,7 @@ class Store:
         folder = self.cells / cell.slug
         if not folder.exists():
             return False
-        record = read_record(folder)
+        record = self._read(folder)
         if isinstance(record, Damaged):
             raise InputError(_complaint([record]))
         return record.id == cell.id
@@ -99,7 +112,9 @@ class Store:
         Raises:
             InputError: a record is damaged.
         """
-        return [cell for cell in cells if not self.has(cell)]
+        found = [cell for cell in cells if not self.has(cell)]
+        self._passed.keep()
+        return found
 
     def take(self, cell: Cell) -> lease.Lease | None:
         """Take the lease of a cell, or None while another process trains it.
@@ -116,17 +131,15 @@ class Store:
         Logits are kept in float16, half the room, where that changes no answer.
 
         Raises:
-            StorageError: the store cannot be written to.
+            StorageError: the store cannot be written to, or what was written is not whole.
         """
-        packed = io.BytesIO()
-        arrays = {name: _halved(array) for name, array in logits.items()}
-        np.savez_compressed(packed, allow_pickle=False, **arrays)
-        content = packed.getvalue()
-        digest = hashlib.sha256(content).hexdigest()
-        return self.put(record.model_copy(update={"logits_sha256": digest}), content)
+        return self.put(record.model_copy(update={"logits_sha256": None}), pack(logits))
 
     def put(self, record: Record, content: bytes) -> Path:
         """Put a record and the bytes of its ``logits.npz`` in place, as :meth:`add` does."""
+        if record.logits_sha256 is None:
+            digest = hashlib.sha256(content).hexdigest()
+            record = record.model_copy(update={"logits_sha256": digest})
         target = self.cells / record.cell.slug
         running = self.running(record.cell)
         with self.writing():
@@ -135,8 +148,7 @@ class Store:
             draft = running / f".draft-{uuid.uuid4().hex}"
             draft.mkdir()
             try:
-                write_file(draft / LOGITS, content)
-                write_file(draft / RECORD, to_json(record).encode())
+                self._write(draft, record, content)
                 try:
                     draft.rename(target)
                 except OSError:
@@ -148,10 +160,42 @@ class Store:
             self.clear(record.cell)
         return target
 
+    def _write(self, draft: Path, record: Record, content: bytes) -> None:
+        """Write both files and read them back: a cell that no one can read must not take its place.
+
+        Raises:
+            StorageError: they are not whole.
+        """
+        try:
+            write_file(draft / LOGITS, content)
+            write_file(draft / RECORD, to_json(record).encode())
+            if _read_whole(draft) != record:
+                raise ValueError("it reads as another record")
+        except ValueError as error:
+            raise StorageError(
+                f"the record of {record.cell.slug} cannot be kept: {error}; nothing was put into "
+                f"{self.cells}, and the cell's checkpoint stays"
+            ) from error
+
     def clear(self, cell: Cell) -> None:
         """Remove what a finished cell needs no more."""
         shutil.rmtree(self.running(cell), ignore_errors=True)
         shutil.rmtree(self.failed(cell), ignore_errors=True)
+
+    def settle(self, finished: Iterable[Cell]) -> None:
+        """Clear what is left of finished cells, as a kill between storing and clearing leaves it.
+
+        What a process holds is its own to clear.
+
+        Args:
+            finished: cells of which this store has whole records.
+        """
+        begun = {
+            path.name for kind in ("running", "failed") for path in self.root.glob(f"{kind}/*")
+        }
+        for cell in finished if begun else ():
+            if cell.slug in begun and lease.holder(self.running(cell)) is None:
+                self.clear(cell)
 
     def fail(self, cell: Cell, text: str) -> Path:
         """Keep a failed cell's traceback; the next run tries the cell again.
@@ -179,7 +223,10 @@ class Store:
         return sorted((self.root / "failed").glob("*/error.txt"))
 
     def unfinished(self) -> dict[str, bool]:
-        """Return the slugs of cells that were begun, and whether a process trains them now."""
+        """Return the slugs of cells that were begun, and whether a process trains them now.
+
+        A cell that is finished counts, too, until :meth:`settle` saw it.
+        """
         folders = sorted(path for path in (self.root / "running").glob("*") if path.is_dir())
         begun = [f for f in folders if (f / "checkpoint.pt").exists() or lease.holder(f)]
         return {folder.name: lease.holder(folder) is not None for folder in begun}
@@ -196,23 +243,17 @@ class Store:
             raise InputError(_complaint(damaged))
         return records
 
-    def survey(self, *, logits: bool = False) -> tuple[list[Record], list[Damaged]]:
-        """Return the records that can be read, and the cells that are damaged.
+    def survey(self, *, afresh: bool = False) -> tuple[list[Record], list[Damaged]]:
+        """Return the records that are whole, and the cells that are damaged.
 
         Args:
-            logits: look whether each record's logits are its own, too.
+            afresh: check everything, also what was checked before and has not changed since.
         """
         with no_collection():
-            read = list(self._all())
+            read = list(self._all(afresh=afresh))
+        self._passed.keep()
         records = [entry for entry in read if isinstance(entry, Record)]
-        damaged = [entry for entry in read if isinstance(entry, Damaged)]
-        for record in records if logits else ():
-            try:
-                self.logits(record)
-            except InputError as error:
-                damaged.append(Damaged(self.cells / record.cell.slug, str(error)))
-        gone = {entry.folder.name for entry in damaged}
-        return [record for record in records if record.cell.slug not in gone], damaged
+        return records, [entry for entry in read if isinstance(entry, Damaged)]
 
     def set_aside(self, damaged: Damaged) -> Path:
         """Move a damaged cell out of the way, so that the next run trains it anew.
@@ -227,18 +268,20 @@ class Store:
             damaged.folder.rename(target / damaged.folder.name)
         return target
 
-    def logits(self, record: Record) -> dict[str, NDArray[Any]]:
-        """Return a record's arrays: ``label`` (n,) and logits (n, K) by selection rule.
+    def logits(self, record: Record, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return a record's arrays: ``label`` (n,) and logits (n, K) by name.
+
+        Args:
+            record: of this store.
+            names: only these; None for all.
 
         Raises:
             InputError: they cannot be read, or are not those that the record was stored with.
         """
-        content = self.packed_logits(record)
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except Exception as error:  # numpy and zipfile raise almost anything on other bytes
-            raise self.damaged_logits(record, "holds no arrays") from error
+            return read_arrays(self.packed_logits(record), names)
+        except ValueError as error:
+            raise self.damaged_logits(record, str(error)) from error
 
     def packed_logits(self, record: Record) -> bytes:
         """Return the bytes of a record's ``logits.npz``.
@@ -247,9 +290,11 @@ class Store:
             InputError: they cannot be read, or are not those that the record was stored with.
         """
         try:
-            content = (self.cells / record.cell.slug / LOGITS).read_bytes()
+            content = read_file(self.cells / record.cell.slug / LOGITS, LARGEST_FILE)
         except OSError as error:
             raise self.damaged_logits(record, str(error.strerror)) from error
+        except ValueError as error:
+            raise self.damaged_logits(record, str(error)) from error
         expected = record.logits_sha256
         if expected is not None and hashlib.sha256(content).hexdigest() != expected:
             raise self.damaged_logits(record, "not the file of its record")
@@ -276,7 +321,7 @@ class Store:
                 "are kept: make room or mend it, and give the same command again"
             ) from error
 
-    def _all(self) -> Iterator[Record | Damaged]:
+    def _all(self, *, afresh: bool) -> Iterator[Record | Damaged]:
         if not self.cells.is_dir():
             return
         try:
@@ -285,7 +330,37 @@ class Store:
             raise InputError(f"{self.cells}: cannot be read ({error.strerror})") from error
         for folder in folders:
             if folder.is_dir() and not folder.name.startswith("."):
-                yield read_record(folder)
+                yield self._read(folder, afresh=afresh)
+
+    def _read(self, folder: Path, *, afresh: bool = False) -> Record | Damaged:
+        """Read a finished cell if it is whole."""
+        try:
+            record = _read_whole(folder, None if afresh else self._passed)
+        except OSError as error:
+            where = Path(error.filename).name if error.filename else folder.name
+            return Damaged(folder, f"{where}: {error.strerror or error}")
+        except ValueError as error:
+            return Damaged(folder, str(error))
+        if folder.name != record.cell.slug:
+            return Damaged(folder, f"the folder's name is not its cell's, {record.cell.slug}")
+        return record
+
+
+def _read_whole(folder: Path, passed: Passed | None = None) -> Record:
+    """Read a cell's record, its logits held against it unless the same bytes passed before.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: the cell is damaged.
+    """
+    content = read_file(folder / RECORD, LARGEST_RECORD)
+    record = parse_record(content)
+    packed = read_file(folder / LOGITS, LARGEST_FILE)
+    if passed is None:
+        check_whole(record, packed)
+    else:
+        passed.once(content, packed, lambda: check_whole(record, packed))
+    return record
 
 
 _ADVICE = "'fer-bench results check --move-aside' moves it away, and the next run makes it anew"
@@ -293,18 +368,8 @@ _ADVICE = "'fer-bench results check --move-aside' moves it away, and the next ru
 
 def _complaint(damaged: Sequence[Damaged]) -> str:
     first = damaged[0]
+    what = f"record {first.folder / RECORD}: {first.reason}"
+    if first.reason.startswith(f"{LOGITS}: "):
+        what = f"cell: {first.folder}/{first.reason}"
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
-    return f"damaged record {first.folder / RECORD}: {first.reason}{more}; {_ADVICE}"
-
-
-def _halved(array: NDArray[Any]) -> NDArray[Any]:
-    """Return logits (n, K) in float16, or as they are where an answer would change.
-
-    What is stored must count as the record's confusion matrix counted it.
-    """
-    if array.dtype != np.float32 or array.ndim != 2:
-        return array
-    with np.errstate(over="ignore"):
-        half = array.astype(np.float16)
-    same = np.isfinite(half).all() and np.array_equal(half.argmax(axis=1), array.argmax(axis=1))
-    return half if same else array
+    return f"damaged {what}{more}; {_ADVICE}"

@@ -48,10 +48,21 @@ class MethodInfo:
 
 
 def sourced(
-    default: Any, source: str, *, low: float | None = None, high: float | None = None
+    default: Any,
+    source: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    later: bool = False,
 ) -> Any:
-    """Declare a hyper-parameter: its default, where that comes from, and the bounds it keeps."""
-    return field(default=default, metadata={"source": source, "bounds": (low, high)})
+    """Declare a hyper-parameter: its default, where that comes from, and the bounds it keeps.
+
+    One that is added when cells of the method are stored already is ``later``: it counts in a
+    cell's id only where it departs from its default, which must be what they were trained with.
+    """
+    return field(
+        default=default, metadata={"source": source, "bounds": (low, high), "later": later}
+    )
 
 
 @dataclass(frozen=True)

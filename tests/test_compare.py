@@ -180,7 +180,7 @@ def test_other_test_images_are_refused(tmp_path: Path) -> None:
     made = Store(tmp_path / "runs")
     fill(made, ["cb"], [150.0], 1)
     record, arrays = made_record("mek", 150.0, 0)
-    made.add(record, {**arrays, "label": arrays["label"][::-1].copy()})
+    made.add(record, {name: array[::-1].copy() for name, array in arrays.items()})
     assert "belong to different test images" in error(made, "mek", "cb")
 
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_records import made_record
+from made_records import forged, made_record
 from sweeps import run, small_sweep
 
 from benchmark.errors import InputError, StorageError
+from benchmark.metrics import confusion_matrix
 from benchmark.record import Cell, Epoch, Record
-from benchmark.record_file import to_json
+from benchmark.record_file import parse_record, to_json, unsealed
+from benchmark.speed.made import answering
 from benchmark.store import Store
 
 
@@ -49,26 +51,27 @@ def small_sweep_cell() -> Cell:
     return _CELLS[0]
 
 
-def logits() -> dict[str, np.ndarray]:
-    return {"label": np.arange(7), "last": np.eye(7, dtype=np.float32)}
+def logits(record: Record) -> dict[str, np.ndarray]:
+    """Labels and logits that the record answers for."""
+    return answering(record.history[-1].test)
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     store, record = Store(tmp_path), make_record()
-    store.add(record, logits())
+    store.add(record, logits(record))
     assert store.has(record.cell)
     (stored,) = store.records()
     assert stored.logits_sha256
     assert stored.model_copy(update={"logits_sha256": None}) == record
-    assert np.array_equal(store.logits(stored)["last"], np.eye(7))
-    assert Record.model_validate_json(to_json(record)) == record
+    assert store.logits(stored).keys() == {"label", "last"}
+    assert parse_record(to_json(record).encode()) == record
 
 
 def test_adding_twice_keeps_the_first(tmp_path: Path) -> None:
     store, record = Store(tmp_path), make_record()
-    store.add(record, logits())
+    store.add(record, logits(record))
     later = record.model_copy(update={"seconds": {"train": 99.0}})
-    store.add(later, logits())
+    store.add(later, logits(record))
     assert [kept.seconds for kept in store.records()] == [record.seconds]
     assert len(list(store.cells.iterdir())) == 1, "no draft is left"
 
@@ -83,11 +86,11 @@ def test_a_crash_while_writing_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StorageError, match="No space left on device; all finished cells are kept"):
-        store.add(record, logits())
+        store.add(record, logits(record))
     monkeypatch.undo()
     assert store.records() == []
     assert not store.has(record.cell)
-    store.add(record, logits())
+    store.add(record, logits(record))
     assert [kept.id for kept in store.records()] == [record.id]
 
 
@@ -97,8 +100,8 @@ def test_a_crash_while_writing_leaves_nothing(
 )
 def test_a_damaged_record_is_named(tmp_path: Path, damage: str) -> None:
     store, record = Store(tmp_path), make_record()
-    store.add(record, logits())
-    store.add(make_record(seed=1), logits())
+    store.add(record, logits(record))
+    store.add(make_record(seed=1), logits(make_record(seed=1)))
     path = store.cells / record.cell.slug / "record.json"
     path.write_text(damage)
     for use in (store.records, lambda: store.has(record.cell)):
@@ -108,12 +111,12 @@ def test_a_damaged_record_is_named(tmp_path: Path, damage: str) -> None:
 
 def test_a_record_whose_content_was_changed_is_named(tmp_path: Path) -> None:
     store, record = Store(tmp_path), make_record()
-    store.add(record, logits())
+    store.add(record, logits(record))
     path = store.cells / record.cell.slug / "record.json"
     content = json.loads(path.read_text())
     content["cell"]["seed"] = 5
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="its id does not fit its content"):
+    with pytest.raises(InputError, match="its body_sha256 does not fit its content"):
         store.records()
 
 
@@ -124,7 +127,7 @@ def test_no_damage_ends_in_a_traceback(
 ) -> None:
     root = tmp_path_factory.mktemp("store")
     store, record = Store(root), make_record()
-    store.add(record, logits())
+    store.add(record, logits(record))
     path = store.cells / record.cell.slug / "record.json"
     text = path.read_text()
     path.write_text(text[:at] + junk + text[at + len(junk) :], encoding="utf-8")
@@ -154,10 +157,13 @@ def test_a_store_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_protocol_of_another_version_is_named(tmp_path: Path) -> None:
-    """Its id fits, so the record is as it was written; this version just cannot read it."""
-    store = Store(tmp_path)
-    record = make_record(protocol=make_record().cell.protocol | {"later": 1})
-    store.add(record, logits())
+    """Its id and its hash fit, so it is as it was written; this version just cannot read it."""
+    store, record = Store(tmp_path), make_record()
+    store.add(record, logits(record))
+    body = json.loads(unsealed(record))
+    body["cell"]["protocol"]["later"] = 1
+    path = store.cells / record.cell.slug / "record.json"
+    path.write_text(forged(body))
     with pytest.raises(InputError, match=r"damaged record .*later: Extra inputs"):
         store.records()
     assert [entry.folder.name for entry in store.survey()[1]] == [record.cell.slug]
@@ -165,7 +171,7 @@ def test_a_protocol_of_another_version_is_named(tmp_path: Path) -> None:
 
 def test_names_never_lead_outside(tmp_path: Path) -> None:
     record = make_record(method="../../x: y")
-    Store(tmp_path).add(record, logits())
+    Store(tmp_path).add(record, logits(record))
     (folder,) = Store(tmp_path).cells.iterdir()
     assert folder.parent == tmp_path / "cells"
     assert "/" not in folder.name
@@ -175,7 +181,7 @@ def test_failures_are_kept_until_the_cell_succeeds(tmp_path: Path) -> None:
     store, record = Store(tmp_path), make_record()
     store.fail(record.cell, "Traceback\nValueError: no")
     assert [p.read_text() for p in store.failures()] == ["Traceback\nValueError: no"]
-    store.add(record, logits())
+    store.add(record, logits(record))
     assert store.failures() == []
 
 
@@ -196,10 +202,17 @@ def test_a_run_writes_what_the_store_reads(tmp_path: Path) -> None:
 def test_logits_take_half_the_room_where_no_answer_changes(
     tmp_path: Path, logits: list[list[float]], kept: type
 ) -> None:
-    record, _ = made_record("cb")
+    array = np.full((len(logits), 7), -9, dtype=np.float32)
+    array[:, :3] = logits
+    labels = np.zeros(len(array), np.int64)
+    record, _ = made_record("cb", epochs=1, validation=False)
+    matrix = confusion_matrix(labels, array.argmax(axis=1), 7).tolist()
+    history = [record.history[0].model_copy(update={"test": matrix})]
     store = Store(tmp_path)
-    array = np.asarray(logits, dtype=np.float32)
-    store.add(record, {"label": np.zeros(len(array), np.int64), "last": array})
+    store.add(
+        record.model_copy(update={"history": history, "logits": {"last": 0}}),
+        {"label": labels, "last": array},
+    )
     (stored,) = store.records()
     back = store.logits(stored)["last"]
     assert back.dtype == kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import methods
 from benchmark.metrics import confusion_matrix
 from benchmark.protocols import load_protocol
 from benchmark.record import Record
-from benchmark.spec import recipe
+from benchmark.spec import hyper_identity, recipe
 from benchmark.store import Store
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -37,7 +37,18 @@ def test_every_number_can_be_recomputed(root: Path) -> None:
                 arrays["label"], arrays[rule].argmax(axis=1), len(record.classes)
             )
             assert found.tolist() == record.history[index].test, (record.cell.slug, rule)
-        assert len(record.history) == record.cell.protocol["training"]["epochs"]
+        assert len(record.history) == record.cell.protocol_spec().training.epochs
+
+
+def test_every_cell_keeps_its_id() -> None:
+    """Ids name results in papers and notebooks: no later version of the program may change one."""
+    pinned = json.loads((Path(__file__).parent / "stored_ids.json").read_text())
+    found = {
+        f"{name(root)}/{record.cell.slug}": record.cell.id
+        for root in STORES
+        for record in Store(root).records()
+    }
+    assert {slug: found.get(slug) for slug in pinned} == pinned
 
 
 @pytest.mark.parametrize("root", STUDIES, ids=name)
@@ -50,11 +61,11 @@ def test_no_record_is_stale(root: Path) -> None:
 def stale(record: Record) -> list[str]:
     cell = record.cell
     method = methods.get(cell.method)
-    protocol = load_protocol(str(cell.protocol["name"]))
+    protocol = load_protocol(cell.protocol_spec().name)
     wanted, hyper = recipe(protocol, method)
     found = {
         "protocol": (cell.protocol, wanted.identity()),
-        "hyper-parameters": (cell.hyper, dataclasses.asdict(hyper)),
+        "hyper-parameters": (cell.hyper, hyper_identity(hyper)),
         "method's version": (cell.method_version, method.info.version),
     }
     return [what for what, (stored, present) in found.items() if stored != present]

@@ -57,10 +57,10 @@ PLAIN = [
     ["EAC (consistency=5)", "150", *printed(GOOD)],
 ]
 MIXED = [
-    ["Baseline", "150", "a", "training.epochs=6", *printed(FAIR)],
+    ["Baseline", "150", "a", "training.epochs=2", *printed(FAIR)],
     ["Baseline", "150", "b", "training.epochs=9", *printed(POOR)],
-    ["EAC (consistency=1)", "150", "a", "training.epochs=6", *printed(FAIR)],
-    ["EAC (consistency=5)", "150", "a", "training.epochs=6", *printed(GOOD)],
+    ["EAC (consistency=1)", "150", "a", "training.epochs=2", *printed(FAIR)],
+    ["EAC (consistency=5)", "150", "a", "training.epochs=2", *printed(GOOD)],
 ]
 
 
@@ -173,7 +173,7 @@ def test_whatever_tells_groups_apart_is_named() -> None:
             {"weights": "scratch"},
             {"precision": "fp32"},
             {"fingerprint": "f" * 64},
-            {"protocol": load_protocol("paper", ["training.epochs=6"]).identity()},
+            {"protocol": load_protocol("paper", ["training.epochs=2"]).identity()},
             {"protocol": cell.protocol | {"recipe": "authors"}},
         )
     ]

@@ -206,18 +206,18 @@ def _first_losses(method: type[Method]) -> Curve:
 
 
 def _check(store: Store, against: Path | None, margin: float, allow: Sequence[str]) -> Checked:
+    from benchmark.answers import Answers
     from benchmark.regress import check
-    from benchmark.report.answers import Answers
 
     records = store.records()
     if not records:
         raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
-    return check(records, Answers(store, "last").of, _references(store, against), margin, allow)
+    return check(records, Answers(store, "last"), _references(store, against), margin, allow)
 
 
 def _references(store: Store, against: Path | None) -> list[Reference]:
+    from benchmark.answers import Answers
     from benchmark.regress import Reference
-    from benchmark.report.answers import Answers
     from benchmark.resources import asset
     from benchmark.store import Store
 
@@ -230,7 +230,7 @@ def _references(store: Store, against: Path | None) -> list[Reference]:
     references = []
     for folder in folders:
         stored = Store(folder)
-        references.append(Reference(folder.name, stored.records(), Answers(stored, "last").of))
+        references.append(Reference(folder.name, stored.records(), Answers(stored, "last")))
     if not any(reference.records for reference in references):
         where = against or asset("results")
         raise InputError(f"no stored results in {where}; name a store with --against")

@@ -82,7 +82,8 @@ def command(
 
 
 def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) -> list[Source]:
-    from benchmark.report.answers import Answers, stored_groups
+    from benchmark.answers import Answers
+    from benchmark.report.answers import stored_groups
     from benchmark.report.margins import Measured, Published
     from benchmark.report.verdicts import UNSPOKEN
     from benchmark.store import Store

@@ -25,7 +25,7 @@ def check(results: Path, move_aside: bool) -> None:
 
     store = Store(results)
     store.require()
-    records, damaged = store.survey(logits=True)
+    records, damaged = store.survey(afresh=True)
     for entry in damaged:
         click.echo(f"damaged: {entry.folder}: {entry.reason}")
         if move_aside:

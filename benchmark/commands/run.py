@@ -96,6 +96,9 @@ def command(
         store.prepare()
     cells = matching(sweep.cells, only)
     missing = store.missing(cells)
+    if not dry_run:
+        lacking = {cell.id for cell in missing}
+        store.settle(cell for cell in cells if cell.id not in lacking)
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
     for note in sweep.dataset.notes:
@@ -244,7 +247,8 @@ def _summary(
     first = sweep.cells[0]
     limited = f" ({len(todo)} now)" if len(todo) < len(missing) else ""
     return (
-        f"{count(len(cells), 'cell')} on {first.dataset} (protocol {first.protocol['name']}): "
+        f"{count(len(cells), 'cell')} on {first.dataset} "
+        f"(protocol {first.protocol_spec().name}): "
         f"{len(cells) - len(missing)} finished, {len(missing)} to train{limited}; results in "
         f"{results}"
     )

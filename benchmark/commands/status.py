@@ -40,6 +40,7 @@ def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
             "'fer-bench run'"
         )
     records, damaged = store.survey()
+    store.settle(record.cell for record in records)
     if given:
         _show_sweep(SweepChoice(**options).plan().cells, records, store)
     else:
@@ -63,7 +64,7 @@ def _show_store(records: Sequence[Record], store: Store) -> None:
     rows = [
         (
             record.cell.dataset,
-            str(record.cell.protocol["name"]),
+            record.cell.protocol_spec().name,
             record.cell.method,
             factor_label(record.cell.factor),
             str(record.cell.seed),
@@ -72,7 +73,7 @@ def _show_store(records: Sequence[Record], store: Store) -> None:
             f"{100 * mean_accuracy(record.history[-1].test):.2f}",
             f"{sum(record.seconds.values()):.0f}",
             record.id[:12],
-            " ".join(record.cell.protocol["overrides"]) or "-",
+            " ".join(record.cell.protocol_spec().overrides) or "-",
         )
         for record in records
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import out_option, text_format_option, write_out
+from benchmark.commands.options import FilePath, out_option, text_format_option, write_out
 
 if TYPE_CHECKING:
     from benchmark.commands.tables import Table
@@ -27,7 +27,7 @@ def command() -> None:
 
 
 @command.command("inspect")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @text_format_option
 @out_option
 def inspect(file: Path, format_name: str, out: Path | None) -> None:

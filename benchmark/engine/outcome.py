@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics import overall_accuracy
 from benchmark.record import Epoch
+from benchmark.selection import RULES
 from methods.base import Progress
 
 
@@ -37,7 +37,7 @@ class Outcome:
 
     Attributes:
         history: an entry an epoch.
-        logits: test logits, float32 (n, K), of the last epoch and of the best ones.
+        logits: test logits, float32 (n, K), by selection rule: of the epoch that it chooses.
         epochs: which epoch (from 0) each of them belongs to.
         seconds: wall time by phase.
         sessions: what is known of each process that trained a part: when it began, after how many
@@ -57,20 +57,10 @@ class Outcome:
         self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - since
 
     def add(self, entry: Epoch, logits: NDArray[np.float32]) -> None:
-        """Append an epoch, and keep its test logits where a selection rule can ask for them."""
-        keep = ["last"]
-        if not self.history or _best(self.history, "test") < overall_accuracy(entry.test):
-            keep.append("oracle")
-        if entry.validation is not None and (
-            not self.history
-            or _best(self.history, "validation") < overall_accuracy(entry.validation)
-        ):
-            keep.append("val")
-        for rule in keep:
-            self.logits[rule] = logits
-            self.epochs[rule] = entry.epoch - 1
+        """Append an epoch, and keep its test logits under each selection rule that chooses it."""
         self.history.append(entry)
-
-
-def _best(history: list[Epoch], part: str) -> float:
-    return max(overall_accuracy(getattr(entry, part)) for entry in history)
+        index = len(self.history) - 1
+        for name, rule in RULES.items():
+            if rule(self.history) == index:
+                self.logits[name] = logits
+                self.epochs[name] = index

@@ -1,4 +1,4 @@
-"""Stored records as rows that can be compared, and which test images each got right."""
+"""Stored records as rows that can be compared."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.report.frame import GROUP, tidy
 from benchmark.report.part import DATASET_TITLES
 from benchmark.store import Store
-
-Labels = NDArray[np.int64]
-Right = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -159,42 +153,3 @@ def _title(record: Record) -> str:
         *protocol.overrides,
     ]
     return ", ".join(words)
-
-
-class Answers:
-    """Which test images a record's chosen epoch got right, read once from the store."""
-
-    def __init__(self, store: Store, rule: str) -> None:
-        self._store = store
-        self._rule = rule
-        self._read: dict[str, tuple[Labels, Right]] = {}
-
-    def of(self, records: Sequence[Record]) -> tuple[Labels, Right]:
-        """Return labels (n,) and answers (S, n), a row a record.
-
-        Raises:
-            InputError: logits are missing or damaged, or belong to different test images.
-        """
-        pairs = [self._of(record) for record in records]
-        labels = pairs[0][0]
-        for (other, _), record in zip(pairs, records, strict=True):
-            if not np.array_equal(labels, other):
-                raise InputError(
-                    f"the logits of {records[0].id[:12]} and {record.id[:12]} belong to different "
-                    "test images though their datasets are the same; run one of them again"
-                )
-        return labels, np.stack([right for _, right in pairs])
-
-    def _of(self, record: Record) -> tuple[Labels, Right]:
-        if record.id not in self._read:
-            arrays = self._store.logits(record)
-            if self._rule not in arrays:
-                raise InputError(
-                    f"record {record.id[:12]} holds no logits of --select {self._rule}; use last"
-                )
-            if "label" not in arrays or arrays[self._rule].ndim != 2:
-                raise InputError(f"damaged cell: {record.cell.slug}: its logits have no labels")
-            labels = arrays["label"].astype(np.int64)
-            right = np.asarray(arrays[self._rule].argmax(axis=1) == labels)
-            self._read[record.id] = labels, right
-        return self._read[record.id]

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.answers import Answers, Labels, Right
 from benchmark.crossed import accuracy_weights
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
-from benchmark.report.answers import Answers, Group, Labels, Right, Variant
+from benchmark.report.answers import Group, Variant
 from benchmark.stats import Metric, PairedDifference, holm, paired_difference
 from methods.registry import ALIASES, BUILT_IN
 

@@ -14,7 +14,7 @@ from benchmark.report.beside import limits_of
 from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
-from benchmark.report.notes import seed_notes
+from benchmark.report.notes import backing_notes, seed_notes
 from benchmark.report.part import (
     Part,
     context_notes,
@@ -172,7 +172,12 @@ def _table(
         columns=tuple(map(_header, keys)),
         keys=tuple(keys),
         blocks=tuple(block for block in blocks if block),
-        notes=(*context_notes(part, evidence.rule), *seed_notes(part.blocks), *notes),
+        notes=(
+            *context_notes(part, evidence.rule),
+            *seed_notes(part.blocks),
+            *backing_notes(part.blocks),
+            *notes,
+        ),
         dagger=evidence.rule == "oracle",
         name=f"{name_of_table(part)} {what.split(' (')[0]}",
         facts=facts_of(part, evidence.rule),

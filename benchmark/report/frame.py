@@ -44,10 +44,10 @@ def tidy(
     Returns:
         Columns: those of :data:`GROUP`; ``factor`` (nan for the unmodified set), ``method``,
         ``title``, ``venue``, ``seed``, ``split_seed``, ``hyper``, ``rule``, ``epoch`` (from 1),
-        ``epochs``, ``overall``, ``mean``, ``recall_<class>`` in the order of the classes,
-        ``train_images``, ``test_images`` (with the other split ``validation_images``),
-        ``seconds_per_epoch``, ``code``, ``machine``, ``id``, ``left_out`` (of the dataset's files,
-        empty if nothing was).
+        ``epochs``, ``backed`` (whether stored logits give the numbers), ``overall``, ``mean``,
+        ``recall_<class>`` in the order of the classes, ``train_images``, ``test_images`` (with the
+        other split ``validation_images``), ``seconds_per_epoch``, ``code``, ``machine``, ``id``,
+        ``left_out`` (of the dataset's files, empty if nothing was).
     """
     rows = [
         row
@@ -89,6 +89,7 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "rule": rule,
         "epoch": chosen.epoch,
         "epochs": len(record.history),
+        "backed": split == "test" and record.logits_name(index) is not None,
         "overall": 100 * overall_accuracy(confusion),
         "mean": 100 * mean_accuracy(confusion),
         **{f"{RECALL_PREFIX}{name}": 100 * float(value) for name, value in named},

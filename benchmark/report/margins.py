@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.answers import Answers
 from benchmark.contrast import contrast
 from benchmark.crossed import accuracy_weights
 from benchmark.data.imbalance import factor_label
-from benchmark.report.answers import Answers, Group, Variant
+from benchmark.report.answers import Group, Variant
 from benchmark.report.audit import audit
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.published import COUNT_TABLES, RESULT_TABLES, counts, results

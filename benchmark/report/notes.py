@@ -112,6 +112,17 @@ def seed_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
     return notes
 
 
+def backing_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
+    """Return which rows rest on epochs whose logits were not kept: nothing vouches for them."""
+    rows = [
+        f"{entry.title} at {factor_name(entry.factor)} ({unbacked} of {len(entry.runs)})"
+        for block in blocks
+        for entry in block
+        if (unbacked := sum(not run["backed"] for run in entry.runs.values()))
+    ]
+    return [f"Not backed by stored logits (runs): {'; '.join(rows)}."] if rows else []
+
+
 def marks_note(marks: Marks) -> str:
     """Return what bold and underlining mean and how they were decided."""
     accuracies, recalls = marks.tested

@@ -10,7 +10,7 @@ from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.marks import Mark, Marks, plain_marks, tested_marks
-from benchmark.report.notes import marks_note, seed_notes, untested_note
+from benchmark.report.notes import backing_notes, marks_note, seed_notes, untested_note
 from benchmark.report.part import (
     Part,
     context_notes,
@@ -63,7 +63,8 @@ def _table(part: Part, evidence: Evidence, against: bool) -> Table:
     )
     if against:
         blocks = beside(blocks, part, evidence)
-    notes = [*context_notes(part, evidence.rule), *seed_notes(part.blocks), *note]
+    notes = [*context_notes(part, evidence.rule), *seed_notes(part.blocks)]
+    notes += [*backing_notes(part.blocks), *note]
     return Table(
         title=title_of(part, "recall of each class, overall and mean accuracy (%)"),
         labels=labels_of(part),

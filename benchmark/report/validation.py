@@ -25,6 +25,7 @@ from benchmark.report.sheet import Number, Row, Table, mean_number
 from benchmark.words import count
 
 SCORE = "score"
+BACKING_NOTE = "Not backed by stored logits: none of the validation split are kept."
 SPLIT_NOTE = (
     "All numbers are of the VALIDATION split: values are chosen by them, and no test image was "
     "looked at. Score: the plain average of overall and mean accuracy."
@@ -76,6 +77,7 @@ def _table(part: Part, evidence: Evidence) -> Table:
             *([DIFFERENCE_NOTE] if several else []),
             *([PICKED_NOTE] if evidence.rule == "val" else []),
             *seed_notes(part.blocks),
+            BACKING_NOTE,
         ),
         name=f"{name_of_table(part)} validation",
         facts={**facts_of(part, evidence.rule), "split": evidence.split},
@@ -123,7 +125,7 @@ def _values(record: Record, changed: Sequence[str]) -> dict[str, str]:
         "weights": cell.weights[:12],
         "precision": cell.precision,
     }
-    return named | {key: shown_value(cell.protocol, key) for key in changed}
+    return named | {key: shown_value(protocol.identity(), key) for key in changed}
 
 
 def _of(entry: Entry, changes: Mapping[str, str]) -> str:

@@ -75,8 +75,19 @@ def curves_figure(group: Group) -> Figure:
             note.spread(group, "Bands"),
             "Losses of different methods have different terms: compare their course, not their "
             "height.",
+            _backing(group),
             *note.gaps(group),
         ],
+    )
+
+
+def _backing(group: Group) -> str:
+    """Return how many of the drawn test accuracies stored logits give."""
+    records = group.records.values()
+    backed = sum(len(set(record.logits.values())) for record in records)
+    return (
+        f"Stored logits back {backed} of {sum(len(record.history) for record in records)} epochs "
+        "on the test set."
     )
 
 

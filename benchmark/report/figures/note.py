@@ -48,7 +48,7 @@ def factor_title(factor: float | None) -> str:
 
 
 def gaps(group: Group) -> list[str]:
-    """Return sentences on the cells that are missing or have fewer seeds than the rest."""
+    """Return sentences on cells that are missing, have fewer seeds or logits for the epoch."""
     counts = {
         f"{series.label} at {factor_label(factor)}": len(group.rows(series, factor))
         for series in group.series
@@ -62,6 +62,10 @@ def gaps(group: Group) -> list[str]:
         notes.append(f"Not stored: {'; '.join(missing)}.")
     if fewer:
         notes.append(f"Fewer seeds: {'; '.join(fewer)}.")
+    unbacked = int((~group.frame["backed"]).sum())
+    if unbacked:
+        runs = len(group.frame)
+        notes.append(f"Not backed by stored logits: {unbacked} of {runs} reported runs.")
     return notes
 
 
