@@ -17,7 +17,7 @@ from figure_reading import (
     only,
     svg_texts,
 )
-from made_records import FERPLUS, TEST_COUNTS, fill, made_record
+from made_records import FERPLUS, TEST_COUNTS, fill, made_cell, made_record
 
 from benchmark.commands.figure import FORMATS, NAMES
 from benchmark.errors import InputError
@@ -63,7 +63,8 @@ def test_what_a_recall_figure_says(store: Path, here: Path) -> None:
         assert f"{count}" in texts
     note = " ".join(texts)
     assert "FERPlus, imbalance factors 50, 150 and full set." in note
-    assert "Protocol compact v2 (1cfc45ed), shared recipe: dlib-face" in note
+    values = made_cell().protocol_spec().values_hash()
+    assert f"Protocol compact v2 ({values}), shared recipe: dlib-face" in note
     assert "Seeds 0, 1." in note
     assert "Reported: last epoch." in note
     assert "Bars: sample standard deviation over seeds." in note

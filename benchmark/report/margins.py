@@ -242,8 +242,8 @@ class Measured:
         else:
             found = contrast(labels, a, b, *weights)
         values = [
-            100 * float((weight / np.maximum(sizes, 1))[labels] @ part.mean(axis=0))
-            for weight, part in zip(weights, (a, b), strict=True)
+            100 * float(weight / np.maximum(sizes, 1) @ np.bincount(labels, part, len(sizes)))
+            for weight, part in zip(weights, (a.mean(axis=0), b.mean(axis=0)), strict=True)
         ]
         return Margin(
             first=values[0],
