@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from benchmark.data.imbalance import factor_label
 from benchmark.protocol import LATER, Protocol, Strict, counted
+from benchmark.words import count
 
 SCHEMA_VERSION: Literal[3] = 3
 """Of the records that are written; older ones are read through `benchmark.migrate`."""
@@ -238,7 +239,7 @@ def _check_epochs(history: Sequence[Epoch], expected: int) -> None:
     if [entry.epoch for entry in history] != list(range(1, len(history) + 1)):
         raise ValueError("history: the epochs are not numbered 1, 2, ...")
     if len(history) != expected:
-        raise ValueError(f"history: {len(history)} epochs, the protocol has {expected}")
+        raise ValueError(f"history: {count(len(history), 'epoch')}, the protocol has {expected}")
 
 
 def _check_matrices(name: str, matrices: Sequence[Confusion | None], classes: int) -> None:

@@ -127,7 +127,7 @@ def read_entry(entry: Path, key: str | None = None) -> FaceDataset | None:
         arrays = (entry / ARRAYS).read_bytes()
         if meta["format"] != FORMAT or key not in (None, meta["key"]):
             return None
-        if not entry.name.endswith(meta["key"][:_KEY_DIGITS]):
+        if key is None and not entry.name.endswith(meta["key"][:_KEY_DIGITS]):
             return None
         if meta["check"] != _check(meta, arrays):
             return None

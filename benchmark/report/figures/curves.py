@@ -16,6 +16,7 @@ from benchmark.record import Epoch, Record
 from benchmark.report.figures import note, page
 from benchmark.report.figures.group import Group, Series
 from benchmark.report.figures.style import look
+from benchmark.words import count
 
 _HEIGHT = 2.0  # inches
 _LABELS = 0.35
@@ -85,10 +86,8 @@ def _backing(group: Group) -> str:
     """Return how many of the drawn test accuracies stored logits give."""
     records = group.records.values()
     backed = sum(len(set(record.logits.values())) for record in records)
-    return (
-        f"Stored logits back {backed} of {sum(len(record.history) for record in records)} epochs "
-        "on the test set."
-    )
+    drawn = count(sum(len(record.history) for record in records), "epoch")
+    return f"Stored logits back {backed} of {drawn} on the test set."
 
 
 def by_epoch(runs: list[Record], value: Value) -> NDArray[np.float64]:
