@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_records import made_cell
 
 import methods
 from benchmark.errors import InputError
+from benchmark.protocol import LATER, Protocol, TrainingSpec
 from benchmark.protocols import load_protocol, parse_override, parse_protocol, shipped, with_values
 from benchmark.record import Cell
-from benchmark.spec import make_hyper, recipe
+from benchmark.spec import hyper_identity, make_hyper, recipe
+from methods.base import sourced
 
 
 @pytest.mark.parametrize("name", ["paper", "compact", "smoke"])
@@ -199,3 +205,57 @@ def test_a_cell_brings_its_protocol_back() -> None:
     assert again.id == cell.id
     assert again.protocol_spec().identity() == protocol.identity()
     assert tomllib.loads(f"x = {again.protocol_spec().training.lr}")["x"] == protocol.training.lr
+
+
+# Values that are added once cells are stored.
+
+
+def test_a_later_field_of_a_cell_counts_only_where_it_departs() -> None:
+    class LaterCell(Cell):
+        adjust: Annotated[float, LATER] = 0.0
+
+    cell = made_cell("cb")
+    values = cell.model_dump()
+    assert LaterCell.model_validate(values).id == cell.id
+    assert LaterCell.model_validate({**values, "adjust": 0.0}).id == cell.id
+    assert LaterCell.model_validate({**values, "adjust": 1.0}).id != cell.id
+    stored = LaterCell.model_validate_json(LaterCell.model_validate(values).model_dump_json())
+    assert stored.id == cell.id
+
+
+def test_a_later_value_of_a_protocol_counts_only_where_it_departs() -> None:
+    class LaterTraining(TrainingSpec):
+        averaging: Annotated[float, LATER] = 0.0
+
+    class LaterProtocol(Protocol):
+        training: LaterTraining
+        images: Annotated[str, LATER] = "all"
+
+    before = load_protocol("compact")
+    values = before.model_dump()
+    plain = LaterProtocol.model_validate(values)
+    assert plain.identity() == before.identity()
+    assert plain.values_hash() == before.values_hash()
+    training = {**values["training"], "averaging": 0.99}
+    for change in ({"images": "clean"}, {"training": training}):
+        changed = LaterProtocol.model_validate({**values, **change})
+        assert changed.identity() != before.identity()
+        assert changed.values_hash() != before.values_hash()
+        again = LaterProtocol.model_validate(changed.identity())
+        assert again.identity() == changed.identity()
+
+
+def test_a_later_hyper_parameter_counts_only_where_it_departs() -> None:
+    before = methods.get("cb").Hyper
+
+    @dataclass(frozen=True)
+    class LaterHyper(before):  # type: ignore[misc, valid-type]
+        warm: int = sourced(0, "none: the paper has no warm-up", later=True)
+
+    assert hyper_identity(LaterHyper()) == dataclasses.asdict(before())
+    assert hyper_identity(LaterHyper(warm=3)) == {**dataclasses.asdict(before()), "warm": 3}
+
+
+def test_a_version_that_has_risen_counts() -> None:
+    cell = made_cell("cb")
+    assert cell.model_copy(update={"method_version": 2}).id != cell.id

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import forged, made_record
 from sweeps import run, small_sweep
 
+from benchmark.cli import cli
 from benchmark.errors import InputError, StorageError
 from benchmark.metrics import confusion_matrix
 from benchmark.record import Cell, Epoch, Record
@@ -218,3 +221,79 @@ def test_logits_take_half_the_room_where_no_answer_changes(
     assert back.dtype == kept
     assert np.array_equal(back.argmax(axis=1), array.argmax(axis=1))
     np.testing.assert_allclose(back, array, rtol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [("\udcff", *"abcdef"), ("a", "a", *"bcdef")])
+def test_what_cannot_be_read_back_takes_no_place(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    """JSON carries any text, but not every text comes back from it."""
+    store, record = Store(tmp_path), make_record()
+    checkpoint = store.running(record.cell) / "checkpoint.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"weights")
+    with pytest.raises(StorageError, match=r"cannot be kept: .*; nothing was put") as caught:
+        store.add(record.model_copy(update={"classes": classes}), logits(record))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert list(store.cells.iterdir()) == []
+    assert list(checkpoint.parent.iterdir()) == [checkpoint], "no draft is left"
+    store.add(record, logits(record))
+    assert not checkpoint.exists()
+    assert store.has(record.cell)
+
+
+def test_logits_that_give_other_numbers_take_no_place(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    wrong = logits(record)
+    wrong["last"] = -wrong["last"]
+    with pytest.raises(StorageError, match="another confusion matrix"):
+        store.add(record, wrong)
+    assert store.records() == []
+
+
+def test_what_a_kill_left_of_a_finished_cell_is_settled(tmp_path: Path) -> None:
+    """A kill after the rename and before the clean-up leaves checkpoint and dead lease."""
+    store, record, other = Store(tmp_path), make_record(), make_record(seed=1)
+    store.add(record, logits(record))
+    for cell in (record.cell, other.cell):
+        store.running(cell).mkdir(parents=True)
+        (store.running(cell) / "checkpoint.pt").write_bytes(b"weights")
+    store.fail(record.cell, "an older failure")
+    arguments = ["status", "--results", str(tmp_path)]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0
+    assert "1 finished, 0 running, 1 begun, 0 failed" in done.output
+    assert not store.running(record.cell).exists()
+    assert store.running(other.cell).exists(), "it is not finished"
+
+
+def test_what_a_process_holds_is_left_to_it(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    store.add(record, logits(record))
+    lease = store.take(record.cell)
+    assert lease is not None
+    with lease:
+        store.settle([record.cell])
+        lease.check()
+    store.settle([record.cell])
+    assert not store.running(record.cell).exists()
+
+
+def test_a_pipe_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    for name in ("record.json", "logits.npz"):
+        folder = store.add(record, logits(record))
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        with pytest.raises(InputError, match=rf"{name}: not a regular file"):
+            store.records()
+        (folder / name).unlink()
+        shutil.rmtree(folder)
+
+
+def test_a_record_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
+    store, record = Store(tmp_path), make_record()
+    path = store.add(record, logits(record)) / "record.json"
+    with path.open("r+b") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(InputError, match=r"record.json: larger than 64 MiB"):
+        store.records()
