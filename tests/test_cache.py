@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image
 
 from benchmark.data import cache as cache_module
 from benchmark.data import content
-from benchmark.data.content import content_key
+from benchmark.data.content import content_key, stamp
 from benchmark.data.dataset import FaceDataset, fingerprint
 from benchmark.data.load import find_source, load_dataset
 from benchmark.data.pictures import PictureFiles
@@ -76,88 +77,6 @@ def test_decoded_once_and_memory_mapped(root: Path, cache: Path, decodings: list
     }
     made = fingerprint(second.images, second.labels, second.parts, second.classes)
     assert made == second.fingerprint
-
-
-AN_OLD_TIME = (1577836800, 1577836800)
-
-
-def plain_pictures(root: Path, seed: int) -> Path:
-    """Pictures that differ in nothing but their pixels: same names, lengths and times."""
-    make_folders(root)
-    for number, path in enumerate(sorted(root.rglob("*.png"))):
-        Image.fromarray(grey(seed + number, 12)).save(path.with_suffix(".bmp"))
-        path.unlink()
-        os.utime(path.with_suffix(".bmp"), AN_OLD_TIME)
-    return root
-
-
-def settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files count as settled at once, as they do after some seconds."""
-    monkeypatch.setattr(content, "_SETTLED_AFTER", 0)
-
-
-def pixels(root: Path) -> list[list[int]]:
-    """Read the images one by one, in the order of a loaded dataset."""
-    paths = [root / name for name in find_source("folder", root).read_index().sources]
-    return [np.asarray(Image.open(path)).ravel().tolist() for path in paths]
-
-
-@pytest.mark.parametrize("settled", [True, False])
-def test_another_root_with_the_same_names_sizes_and_times(
-    tmp_path: Path, cache: Path, settled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if settled:
-        settle(monkeypatch)
-    for name, seed in (("a", 0), ("b", 1000), ("a", 0)):
-        root = tmp_path / name
-        if not root.exists():
-            plain_pictures(root, seed)
-        found = load(root, cache)
-        assert found.images.reshape(len(found.images), -1).tolist() == pixels(root)
-
-
-@pytest.mark.parametrize("change", ["swapped", "in place", "renamed over"])
-def test_other_content_under_the_same_names_sizes_and_times(
-    tmp_path: Path, cache: Path, change: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settle(monkeypatch)
-    root = plain_pictures(tmp_path / "data", 0)
-    before = load(root, cache)
-    first, second = sorted(root.rglob("train/*/*.bmp"))[:: len(list(root.rglob("train/ant/*")))][:2]
-    assert first.parent != second.parent
-    if change == "swapped":
-        first.rename(root / "x")
-        second.rename(first)
-        (root / "x").rename(second)
-    elif change == "in place":
-        first.write_bytes(second.read_bytes())
-    else:
-        (root / "x").write_bytes(second.read_bytes())
-        (root / "x").rename(first)
-    for path in (first, second):
-        os.utime(path, AN_OLD_TIME)
-    after = load(root, cache)
-    assert after.fingerprint != before.fingerprint
-    assert after.images.reshape(len(after.images), -1).tolist() == pixels(root)
-
-
-def test_the_same_content_elsewhere_and_later_is_the_same_entry(
-    tmp_path: Path, root: Path, cache: Path, decodings: list[int]
-) -> None:
-    before = load(root, cache)
-    copy = tmp_path / "copy"
-    shutil.copytree(root, copy, copy_function=shutil.copyfile)
-    assert load(copy, cache).fingerprint == before.fingerprint
-    assert len(decodings) == 1
-
-
-def test_settled_files_are_not_read_again(
-    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settle(monkeypatch)
-    before = load(root, cache)
-    monkeypatch.setattr(cache_module, "content_key", None)
-    assert load(root, cache).fingerprint == before.fingerprint
 
 
 def test_moved_data_is_known_again(root: Path, cache: Path, decodings: list[int]) -> None:
@@ -277,7 +196,7 @@ def test_a_read_only_folder_serves_but_takes_nothing(root: Path, cache: Path) ->
     cache.chmod(0o500)
     try:
         load(root, cache)
-        os.utime(root / "train/cat/0.png", ns=(1, 1))
+        Image.fromarray(grey(99, 12)).save(root / "train/cat/0.png")
         with pytest.raises(InputError, match="--cache-dir"):
             load(root, cache)
     finally:
@@ -332,6 +251,10 @@ def test_the_key_is_of_the_loader_and_its_version(root: Path) -> None:
     source = find_source("folder", root)
     assert content_key(source, 1) != content_key(source, 2)
     assert content_key(source, 1) == content_key(find_source("folder", root), 1)
+    other = replace(source, name="another")
+    assert content_key(source, 1) != content_key(other, 1)
+    faulty = replace(source, faulty={"train/ant/gone.png": "is missing"})
+    assert content_key(source, 1) != content_key(faulty, 1)
 
 
 def test_more_images_than_one_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,3 +269,169 @@ def test_more_images_than_one_block(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert "fer-bench" in cache_module.default_cache_dir().parts
+
+
+OLD = 1_577_836_800_000_000_000
+"""A time that unpackers restore."""
+
+
+def same_from_outside(root: Path, first: int) -> Path:
+    """A dataset whose names, sizes and times are those of any other made here."""
+    for part in ("train", "test"):
+        for name in ("ant", "bee"):
+            (root / part / name).mkdir(parents=True)
+            for i in range(2):
+                first += 1
+                path = root / part / name / f"{i}.bmp"
+                Image.fromarray(grey(first, 12)).save(path)
+                os.utime(path, ns=(OLD, OLD))
+    return root
+
+
+def replace_in_place(root: Path) -> None:
+    path = root / "train/ant/0.bmp"
+    with path.open("r+b") as file:
+        file.seek(-10, os.SEEK_END)
+        file.write(b"other data")
+    os.utime(path, ns=(OLD, OLD))
+
+
+def replace_by_another(root: Path) -> None:
+    path = root / "train/ant/0.bmp"
+    data = path.read_bytes()[:-10] + b"other data"
+    path.unlink()
+    path.write_bytes(data)
+    os.utime(path, ns=(OLD, OLD))
+
+
+def swap(one: Path, other: Path) -> None:
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+CHANGES: list[Callable[[Path], object]] = [
+    replace_in_place,
+    replace_by_another,
+    lambda root: swap(root / "train/ant/0.bmp", root / "train/bee/0.bmp"),
+    lambda root: swap(root / "train/ant/0.bmp", root / "test/ant/0.bmp"),
+    lambda root: swap(root / "train/ant", root / "train/bee"),
+    lambda root: swap(root / "train", root / "test"),
+    lambda root: (shutil.rmtree(root), same_from_outside(root, 500)),
+]
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust change times at once, as if the files had lain there for a while."""
+    monkeypatch.setattr(content, "_SETTLED_AFTER", 0)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("fresh", [True, False])
+def test_other_content_is_never_served(
+    tmp_path: Path,
+    cache: Path,
+    change: Callable[[Path], object],
+    fresh: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not fresh:
+        monkeypatch.setattr(content, "_SETTLED_AFTER", 0)
+    root = same_from_outside(tmp_path / "data", 0)
+    before = load(root, cache)
+    assert load(root, cache).fingerprint == before.fingerprint
+    time.sleep(0.02)  # longer than a tick of the clock that change times are taken from
+    change(root)
+    after = load(root, cache)
+    read = load(root, tmp_path / "another cache")
+    assert after.fingerprint == read.fingerprint != before.fingerprint
+    assert (np.asarray(after.images) == np.asarray(read.images)).all()
+    assert after.labels.tolist() == read.labels.tolist()
+
+
+def test_another_root_that_looks_the_same(tmp_path: Path, cache: Path, settled: None) -> None:
+    one = load(same_from_outside(tmp_path / "a", 0), cache)
+    other = load(same_from_outside(tmp_path / "b", 500), cache)
+    assert one.fingerprint != other.fingerprint
+    assert load(tmp_path / "a", cache).fingerprint == one.fingerprint
+
+
+def test_copies_and_new_times_are_the_same_content(
+    root: Path, cache: Path, decodings: list[int]
+) -> None:
+    before = load(root, cache).fingerprint
+    os.utime(root / "train/cat/1.png", ns=(1, 1))
+    assert load(root, cache).fingerprint == before
+    shutil.copytree(root, root.with_name("copy"), copy_function=shutil.copyfile)
+    assert load(root.with_name("copy"), cache).fingerprint == before
+    assert len(decodings) == 1
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of each file that is read for its digest."""
+    seen: list[str] = []
+    digest = content._digest
+
+    def counted(source: content.Source, name: str) -> str:
+        seen.append(name)
+        return digest(source, name)
+
+    monkeypatch.setattr(content, "_digest", counted)
+    return seen
+
+
+def test_files_that_did_not_change_are_not_read_again(
+    root: Path, cache: Path, settled: None, readings: list[str]
+) -> None:
+    load(root, cache)
+    assert len(readings) == 12
+    load(root, cache)
+    assert len(readings) == 12
+    (root / "train/cat/1.png").chmod(0o600)
+    load(root, cache)
+    load(root, cache)
+    assert len(readings) == 24
+
+
+def test_files_are_read_while_a_change_time_proves_nothing(
+    root: Path, cache: Path, readings: list[str]
+) -> None:
+    for times in (1, 2):
+        load(root, cache)
+        assert len(readings) >= 12 * times
+    source = find_source("folder", root)
+    assert stamp(source, 1) is None, "they changed a moment ago"
+    name, mark = next(iter(source.files.items()))
+    old = {n: m._replace(ctime_ns=OLD + 123_456_789) for n, m in source.files.items()}
+    assert stamp(replace(source, files=old), 1) is not None
+    kept_none = {**old, name: mark._replace(mtime_ns=OLD, ctime_ns=OLD)}
+    assert stamp(replace(source, files=kept_none), 1) is None, "no change times are kept"
+
+
+def test_files_that_change_while_they_are_decoded(
+    root: Path, cache: Path, settled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = PictureFiles.blocks
+
+    def late(self: PictureFiles):
+        Image.fromarray(grey(77, 12)).save(root / "train/cat/1.png")
+        return blocks(self)
+
+    monkeypatch.setattr(PictureFiles, "blocks", late)
+    with pytest.raises(InputError, match="change while they are"):
+        load(root, cache)
+    assert list(cache.iterdir()) == []
+    monkeypatch.setattr(PictureFiles, "blocks", blocks)
+    load(root, cache)
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = find_source("folder", root)
+    (root / "train/cat/1.png").unlink()
+    with pytest.raises(InputError, match=r"train/cat/1\.png cannot be read \(No such file"):
+        cache_module.cached_dataset(source, cache)

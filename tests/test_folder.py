@@ -34,7 +34,7 @@ def test_classes_parts_and_order(tmp_path: Path, cache: Path) -> None:
     assert data.sources[:3] == ("train/ant/0.png", "train/ant/1.png", "train/bee/0.png")
 
 
-@pytest.mark.parametrize("name", ["val", "validation"])
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val", "VALID"])
 def test_a_validation_set_may_lack_a_class(tmp_path: Path, cache: Path, name: str) -> None:
     root = make_folders(tmp_path / "data", parts=("train", "test", name))
     for path in (root / name / "bee").iterdir():
@@ -73,24 +73,11 @@ def test_the_map_names_and_orders_classes(tmp_path: Path, cache: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("very happy\nsad", {"very happy": "very happy", "sad": "sad"}),
-        ("very happy = joy\nsad\tgrief", {"very happy": "joy", "sad": "grief"}),
-        ("glad very happy\nsad low", {"glad": "very happy", "sad": "low"}),
-    ],
-)
-def test_maps_of_folders_with_spaces_and_of_one_name_a_line(
-    text: str, names: dict[str, str]
-) -> None:
-    assert parse_classes(text.splitlines(), {"very happy", "sad", "glad"}) == names
-
-
-@pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a =\nb B", "line 1: folder 'a' has no class name"),
-        ("a A\x07\nb B", "line 1: class .*control"),
+        ("a = \nb", "line 1: folder 'a' has no class name"),
+        ("a = A\x1b[31m\nb", "line 1: class .* has a name with a control character"),
+        ("a\x07\nb", "line 1: .*outside"),
         ("a A\na B", "line 2: .*twice"),
         ("a A\nb A", "line 2: .*twice"),
         ("../a A\nb B", "line 1: .*outside"),
@@ -103,11 +90,40 @@ def test_bad_maps_are_refused(text: str, message: str) -> None:
         parse_classes(text.splitlines())
 
 
+def test_forms_of_the_map() -> None:
+    lines = [
+        "# order",
+        "very happy = Happy",
+        "a=b\tA = B",
+        "sad  very  sad",
+        "two words",
+        "x",
+        " y ",
+    ]
+    assert parse_classes(lines, ["two words"]) == {
+        "very happy": "Happy",
+        "a=b": "A = B",
+        "sad": "very sad",
+        "two words": "two words",
+        "x": "x",
+        "y": "y",
+    }
+
+
+def test_one_name_a_line_with_spaces(tmp_path: Path, cache: Path) -> None:
+    root = make_folders(tmp_path / "data", classes=("very happy", "very", "sad"))
+    (root / "classes.txt").write_text("very happy\nsad\nvery = Much\n")
+    data = load(root, cache)
+    assert data.classes == ("very happy", "sad", "Much")
+    assert data.sources[0] == "train/very happy/0.png"
+
+
 @given(st.lists(st.text()))
 def test_any_map_parses_or_is_refused(lines: list[str]) -> None:
     with contextlib.suppress(InputError):
         names = parse_classes(lines)
         assert len(set(names.values())) == len(names) >= 2
+        "".join((*names, *names.values())).encode()
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -139,6 +155,27 @@ def test_missing_and_surplus_folders(tmp_path: Path, cache: Path) -> None:
         load(root, cache)
 
 
+def test_part_folders_in_capitals_and_one_folder_further_down(tmp_path: Path, cache: Path) -> None:
+    plain = load(make_folders(tmp_path / "plain"), cache)
+    for below in ("", "unpacked"):
+        top = tmp_path / f"top{below}"
+        make_folders(top / below, parts=("Train", "TEST"))
+        assert load(top, cache).fingerprint == plain.fingerprint
+    (top / "classes.txt").write_text("cat\nant\nbee\n")
+    assert load(top, cache).classes == ("cat", "ant", "bee")
+    make_folders(top / "other")
+    with pytest.raises(InputError, match="a training set in other and in unpacked; point"):
+        load(top, cache)
+
+
+def test_the_refusal_says_what_would_help(tmp_path: Path, cache: Path) -> None:
+    root = make_folders(tmp_path / "a", parts=("train", "val", "dev"))
+    with pytest.raises(InputError, match=r"holds the folders dev, train, val; .*rename it to test"):
+        load(root, cache)
+    with pytest.raises(InputError, match=r"no folder 'train', here or one .*folders ant, bee, cat"):
+        load(root / "dev", cache)
+
+
 def test_grey_only_if_all_are(tmp_path: Path, cache: Path) -> None:
     root = make_folders(tmp_path / "data")
     assert load(root, cache).images.ndim == 3
@@ -161,10 +198,16 @@ def test_other_files_are_left_out_and_told(tmp_path: Path, cache: Path) -> None:
     (root / "train/cat/.hidden.png").write_text("x")
     data = load(root, cache)
     assert len(data.labels) == 12
-    assert data.notes == (
+    notes = (
         "1 file left out: not an image by the ending (.txt 1)",
         "1 entry left out: hidden, or of the system",
     )
+    assert data.notes == notes
+    assert load(root, cache).notes == notes
+    (root / "train/cat/notes.txt").unlink()
+    again = load(root, cache)
+    assert again.notes == notes[1:], "not kept in the cache"
+    assert again.fingerprint == data.fingerprint
 
 
 def test_no_readable_image_at_all(tmp_path: Path, cache: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,13 @@ def test_the_list_wins_over_the_folders(tmp_path: Path, cache: Path) -> None:
     assert "train/1 was not used" in load(tmp_path, cache).notes[0]
 
 
+def test_notes_can_be_stored_whatever_folders_are_called(tmp_path: Path, cache: Path) -> None:
+    root = make_raf(tmp_path / "data")
+    make_raf_folders(Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9")))
+    (note,) = load(root, cache).notes
+    assert r"caf\udce9/train/1 was not used" in note
+
+
 @pytest.mark.parametrize("size", [(99, 100), (200, 200)])
 def test_another_size_is_refused(tmp_path: Path, cache: Path, size: tuple[int, int]) -> None:
     root = make_raf(tmp_path)
@@ -96,8 +104,25 @@ def test_missing_images_and_folders_are_named(tmp_path: Path, cache: Path) -> No
         load(root, cache)
     folders = make_raf_folders(tmp_path / "b")
     (folders / "test/6").rename(folders / "test/8")
-    with pytest.raises(InputError, match=r"no test/6 \(anger\)"):
+    with pytest.raises(InputError, match=r"no test/6 \(anger\); .* are 1 surprise, 2 fear, "):
         load(folders, cache)
+
+
+@pytest.mark.parametrize("foreign", ["train/0", "test/8", "train/contempt"])
+def test_another_numbering_is_refused(tmp_path: Path, cache: Path, foreign: str) -> None:
+    root = make_raf_folders(tmp_path)
+    (root / foreign).mkdir()
+    (root / foreign / "x_aligned.jpg").write_bytes(picture_bytes(0))
+    with pytest.raises(InputError, match=f"{foreign} is no class of RAF-DB.*1 surprise"):
+        load(root, cache)
+
+
+def test_a_missing_image_in_a_folder_is_named(tmp_path: Path, cache: Path) -> None:
+    root = make_raf_folders(tmp_path)
+    load(root, cache)
+    (root / "train/1/gone.jpg").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"train/1/gone\.jpg is missing"):
+        load(root, cache)
 
 
 def test_the_same_image_in_two_folders_is_refused(tmp_path: Path, cache: Path) -> None:

@@ -19,7 +19,7 @@ from benchmark.data.left_out import unnamed_note
 from benchmark.data.pictures import PictureFiles
 from benchmark.data.source import Index, Mark, Source
 from benchmark.data.tree import Tree
-from benchmark.errors import InputError
+from benchmark.errors import InputError, escaped
 
 NAME = "raf-db"
 CLASSES = ("happiness", "neutral", "sadness", "surprise", "disgust", "anger", "fear")
@@ -77,7 +77,7 @@ def _find_listed(tree: Tree, labels: str, *, ignored: str | None) -> Source:
     files = tree.named_files(folder) | tree.file(labels)
     notes: list[str] = []
     if ignored is not None:
-        notes.append(f"images and labels are listed by {labels}; {ignored} was not used")
+        notes.append(f"images and labels are listed by {labels}; {escaped(ignored)} was not used")
         for part in PARTS:
             tree.passed_over(ignored.removesuffix("train/1") + part)
     for unused in UNUSED:
