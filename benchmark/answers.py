@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import InputError
-from benchmark.logits_file import LABEL
+from benchmark.logits_file import LABEL, Arrays, opened, to_array
 from benchmark.record import Record
 from benchmark.selection import RULES
 from benchmark.store import Store
@@ -27,7 +27,7 @@ class Answers:
         self._store = store
         self._rule = rule
         self._right: dict[str, tuple[Labels, Right]] = {}
-        self._labels: list[Labels] = []
+        self._marked: dict[tuple[int, int] | None, Labels] = {}
 
     def of(self, records: Sequence[Record]) -> tuple[Labels, Right]:
         """Return labels (n,) and answers (S, n), a row a record.
@@ -54,11 +54,12 @@ class Answers:
         name = kept_as(record, self._rule)
         if name is None:
             return None
-        arrays = self._store.logits(record, [LABEL, name])
+        content = self._store.packed_logits(record)
         k = len(record.classes)
         try:
-            labels = self._shared(labels_of(arrays[LABEL], k))
-            return logits_of(arrays[name], len(labels), k), labels
+            with opened(content) as arrays:
+                labels = self._labels_in(arrays, k)
+                return logits_of(to_array(arrays.raw(name)), len(labels), k), labels
         except ValueError as error:
             raise self._store.damaged_logits(record, str(error)) from error
 
@@ -73,13 +74,17 @@ class Answers:
             self._right[record.id] = labels, np.asarray(logits.argmax(axis=1) == labels)
         return self._right[record.id]
 
-    def _shared(self, labels: Labels) -> Labels:
-        """Return one array for all records of the same test images."""
-        for known in self._labels:
-            if np.array_equal(known, labels):
-                return known
-        self._labels.append(labels)
-        return labels
+    def _labels_in(self, arrays: Arrays, num_classes: int) -> Labels:
+        """Return one array for all records of the same test images.
+
+        Labels of the same length and checksum are unpacked once: thousands of records share them.
+        """
+        mark = arrays.mark(LABEL)
+        if mark not in self._marked:
+            labels = labels_of(to_array(arrays.raw(LABEL)), num_classes)
+            same = (known for known in self._marked.values() if np.array_equal(known, labels))
+            self._marked[mark] = next(same, labels)
+        return self._marked[mark]
 
 
 def kept_as(record: Record, rule: str) -> str | None:

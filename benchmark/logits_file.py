@@ -37,6 +37,14 @@ class Arrays:
         """Return what the arrays are called."""
         return [name.removesuffix(".npy") for name in self._archive.namelist()]
 
+    def mark(self, name: str) -> tuple[int, int] | None:
+        """Return checksum and length of one array, None where there is no such array."""
+        try:
+            info = self._archive.getinfo(f"{name}.npy")
+        except KeyError:
+            return None
+        return info.CRC, info.file_size
+
     def raw(self, name: str) -> bytes:
         """Return the bytes of one array, header and all.
 

@@ -31,13 +31,18 @@ trained before meant: so their ids stay. Hyper-parameters are marked by
 def counted(model: BaseModel) -> dict[str, Any]:
     """Return what a model dumps as JSON, without later values that stand at their default."""
     values = model.model_dump(mode="json")
+    _drop_later(model, values)
+    return values
+
+
+def _drop_later(model: BaseModel, values: dict[str, Any]) -> None:
+    """Drop from what a model dumped the later values that stand at their default, at any depth."""
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
-        if LATER in field.metadata and value == field.get_default(call_default_factory=True):
+        if isinstance(value, BaseModel):
+            _drop_later(value, values[name])
+        elif LATER in field.metadata and value == field.get_default(call_default_factory=True):
             del values[name]
-        elif isinstance(value, BaseModel):
-            values[name] = counted(value)
-    return values
 
 
 class BackboneSpec(Strict):

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -129,11 +129,22 @@ class Cell(Strict):
 
     def protocol_spec(self) -> Protocol:
         """Return the protocol as an object, the same at every call."""
-        return self._spec
+        return self._read_protocol[0]
+
+    def values_hash(self) -> str:
+        """Return the protocol's :meth:`~benchmark.protocol.Protocol.values_hash`."""
+        return self._read_protocol[1]
 
     @cached_property
-    def _spec(self) -> Protocol:
-        return Protocol.model_validate(self.protocol)
+    def _read_protocol(self) -> tuple[Protocol, str]:
+        return _read_protocol(json.dumps(self.protocol, sort_keys=True))
+
+
+@lru_cache(maxsize=256)
+def _read_protocol(text: str) -> tuple[Protocol, str]:
+    """Read a protocol and hash its values once: thousands of cells share one."""
+    protocol = Protocol.model_validate_json(text)
+    return protocol, protocol.values_hash()
 
 
 class Epoch(Strict):

@@ -85,7 +85,7 @@ def read_file(path: Path, largest: int) -> bytes:
             raise ValueError(f"{path.name}: not a regular file")
         if found.st_size > largest:
             raise ValueError(f"{path.name}: larger than {largest >> 20} MiB")
-        return file.read(largest)
+        return file.read(found.st_size)  # no more: a buffer of that length is made
 
 
 def parse_record(content: bytes) -> Record:

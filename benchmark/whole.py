@@ -71,7 +71,7 @@ def labels_of(array: NDArray[Any], num_classes: int) -> NDArray[np.int64]:
 
 
 def logits_of(array: NDArray[Any], images: int, num_classes: int) -> NDArray[np.floating[Any]]:
-    """Return logits (n, K) as they are.
+    """Return logits (n, K), in single precision at least: what is computed with halves is slow.
 
     Raises:
         ValueError: the array has another shape or type, or a number that is not finite.
@@ -80,6 +80,7 @@ def logits_of(array: NDArray[Any], images: int, num_classes: int) -> NDArray[np.
         raise ValueError(f"its logits are {array.shape}, not {(images, num_classes)}")
     if array.dtype.kind != "f" or array.dtype.itemsize not in _FLOATS:
         raise ValueError("its logits are not floating-point numbers")
-    if not np.isfinite(array).all():
+    logits = array.astype(np.promote_types(array.dtype, np.float32), copy=False)
+    if not np.isfinite(logits).all():
         raise ValueError("its logits are not all finite")
-    return array
+    return logits

@@ -78,7 +78,7 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "backbone": protocol.backbone.name,
         "weights": cell.weights,
         "precision": cell.precision,
-        "values": protocol.values_hash(),
+        "values": cell.values_hash(),
         "factor": math.nan if cell.factor is None else cell.factor,
         "method": cell.method,
         "title": record.method_title,
