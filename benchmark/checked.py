@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from benchmark.data.imbalance import factor_label
-from benchmark.stats import Metric
-
-LEVEL = 0.05
-"""A drop counts as separate up to this p-value, adjusted over all drops of a check."""
+from benchmark.stats import ALPHA
+from benchmark.stats.accuracy import Metric
 
 
 class Verdict(StrEnum):
@@ -48,7 +46,7 @@ class Drop:
         """Say whether it is larger than the margin, in points, and whether that is chance."""
         if self.points <= margin:
             return Verdict.HELD
-        return Verdict.REGRESSED if self.p is not None and self.p <= LEVEL else Verdict.UNDECIDED
+        return Verdict.REGRESSED if self.p is not None and self.p <= ALPHA else Verdict.UNDECIDED
 
 
 @dataclass(frozen=True)

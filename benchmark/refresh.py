@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmark import environment
 from benchmark.errors import InputError
-from benchmark.metrics import mean_accuracy, overall_accuracy
 from benchmark.record import Record
+from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
 from benchmark.store import Store
 
 LOG = "updates.jsonl"

@@ -17,14 +17,14 @@ import numpy as np
 
 from benchmark.answers import Answers
 from benchmark.checked import Checked, Drop, Row, Verdict
-from benchmark.crossed import accuracy_weights
 from benchmark.difference import differences
 from benchmark.errors import InputError
-from benchmark.metrics import mean_accuracy, overall_accuracy
 from benchmark.patterns import check_patterns, fits
 from benchmark.record import Cell, Confusion, Record, show_value
-from benchmark.spread import drop_p_value, image_variance, spread_of
-from benchmark.stats import Metric, holm
+from benchmark.stats.accuracy import Metric, accuracy_weights, mean_accuracy, overall_accuracy
+from benchmark.stats.paired import image_variance
+from benchmark.stats.significance import holm
+from benchmark.stats.spread import drop_p_value, spread_of
 from benchmark.words import count
 
 METRICS: dict[Metric, Callable[[Confusion], float]] = {

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmark.metrics import overall_accuracy
 from benchmark.record import Epoch
+from benchmark.stats.accuracy import overall_accuracy
 
 
 def last(history: Sequence[Epoch]) -> int:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.logits_file import LABEL, LOGITS, Arrays, opened, to_array
-from benchmark.metrics import confusion_matrix
 from benchmark.record import Confusion, Record
+from benchmark.stats.accuracy import confusion_matrix
 
 _FLOATS = (2, 4, 8)  # bytes of half, single and double
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.metrics import confusion_matrix
 from benchmark.protocols import load_protocol
 from benchmark.record import Cell, Epoch, Record
 from benchmark.record_file import sealed
 from benchmark.report.published import counts
+from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store import Store
 
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")

@@ -17,9 +17,10 @@ from markdown_it import MarkdownIt
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.metrics import mean_accuracy, overall_accuracy
 from benchmark.report.compare import find_method
-from benchmark.stats import holm, paired_difference
+from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+from benchmark.stats.paired import paired_difference
+from benchmark.stats.significance import holm
 from benchmark.store import Store
 
 GOOD = (0.97, 0.97, 0.95, 0.9, 0.92, 0.8, 0.9)

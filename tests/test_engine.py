@@ -17,9 +17,9 @@ from benchmark.engine.device import private_generators, resolve_device, resolve_
 from benchmark.engine.memory import is_out_of_memory
 from benchmark.errors import InputError
 from benchmark.executors.local import check_buildable
-from benchmark.metrics import confusion_matrix
 from benchmark.models.build import build_backbone, weights_identity
 from benchmark.record import Record
+from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store import Store
 
 

@@ -13,7 +13,7 @@ from test_check import USUAL, WORSE, check, of_other_cell, refused, store
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.metrics import overall_accuracy
+from benchmark.stats.accuracy import overall_accuracy
 from benchmark.store import Store
 
 

@@ -1,11 +1,10 @@
-"""Metrics, selection, frame and tables: by hand, by properties, read back by real parsers."""
+"""Selection, frame and tables: by hand, by properties, read back by real parsers."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -14,61 +13,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from markdown_it import MarkdownIt
 from test_store import make_record
 
-from benchmark.metrics import confusion_matrix, mean_accuracy, overall_accuracy, recalls
 from benchmark.record import Epoch, Record
 from benchmark.report import marks as deciding
 from benchmark.report.entries import Entry
 from benchmark.report.escape import latex_text, markdown_text, plain_text
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import tidy
-from benchmark.report.interval import intervals
 from benchmark.report.marks import Mark, plain_marks
 from benchmark.report.render import render_frame
 from benchmark.report.sheet import MISSING, Table
 from benchmark.report.table import build_tables
 from benchmark.selection import RULES
-
-pairs = st.integers(2, 8).flatmap(
-    lambda k: st.tuples(
-        st.just(k),
-        st.lists(st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)), min_size=1, max_size=60),
-    )
-)
-
-
-@given(pairs)
-def test_metrics_count_as_a_person_would(case: tuple[int, list[tuple[int, int]]]) -> None:
-    k, answers = case
-    labels, predictions = (np.array(column) for column in zip(*answers, strict=True))
-    matrix = confusion_matrix(labels, predictions, k)
-    assert matrix.sum() == len(answers)
-    for true in range(k):
-        for predicted in range(k):
-            assert matrix[true, predicted] == answers.count((true, predicted))
-    right = sum(t == p for t, p in answers)
-    assert overall_accuracy(matrix) == pytest.approx(right / len(answers))
-    of_class = [[t == p for t, p in answers if t == c] for c in range(k)]
-    for c, hits in enumerate(of_class):
-        expected = np.mean(hits) if hits else np.nan
-        np.testing.assert_allclose(recalls(matrix)[c], expected)
-    if all(of_class):
-        assert mean_accuracy(matrix) == pytest.approx(np.mean([np.mean(h) for h in of_class]))
-
-
-@given(hnp.arrays(np.int64, (7, 7), elements=st.integers(0, 50)))
-def test_accuracies_lie_within_the_recalls(matrix: np.ndarray) -> None:
-    matrix = matrix + np.eye(7, dtype=np.int64)
-    for accuracy in (overall_accuracy(matrix), mean_accuracy(matrix)):
-        assert recalls(matrix).min() - 1e-12 <= accuracy <= recalls(matrix).max() + 1e-12
-
-
-def test_confusion_refuses_what_is_no_class() -> None:
-    with pytest.raises(ValueError, match=r"0\.\.2"):
-        confusion_matrix(np.array([0, 3]), np.array([0, 0]), 3)
+from benchmark.stats.accuracy import mean_accuracy
 
 
 def history(test: list[int], validation: list[int] | None) -> list[Epoch]:
@@ -269,39 +228,6 @@ def test_a_row_of_one_seed_takes_no_part_in_the_test() -> None:
         deciding.tested_marks([[entry("a", [1]), entry("b", [2])]], ["mean"], lambda *_: 1.0)
         is None
     )
-
-
-def test_intervals_follow_wilson_and_widen_with_seeds() -> None:
-    matrix = np.array([[45, 5], [3, 15]])
-    one = intervals([matrix])
-    for index, (hits, n) in enumerate([(45, 50), (15, 18)]):
-        z = 1.959963984540054
-        middle = (hits + z * z / 2) / (n + z * z)
-        half = z * math.sqrt(hits * (n - hits) / n + z * z / 4) / (n + z * z)
-        assert one.recalls[0][index] == pytest.approx(middle - half)
-        assert one.recalls[1][index] == pytest.approx(middle + half)
-    below = np.hypot(*(np.diag(matrix) / matrix.sum(1) - one.recalls[0])) / 2
-    assert one.mean[0] == pytest.approx((0.9 + 15 / 18) / 2 - below)
-    other = np.array([[44, 6], [3, 15]])
-    both = intervals([matrix, other])
-    same = intervals([matrix, matrix])
-    assert same.mean == pytest.approx(one.mean)
-    t = 12.706204736  # of one degree of freedom
-    means = [mean_accuracy(m) for m in (matrix, other)]
-    assert both.mean[1] - np.mean(means) > t * np.std(means, ddof=1) / math.sqrt(2)
-
-
-@given(st.lists(hnp.arrays(np.int64, (3, 3), elements=st.integers(0, 20)), min_size=1, max_size=1))
-def test_intervals_hold_the_estimate(matrices: list[np.ndarray]) -> None:
-    matrix = matrices[0] + np.eye(3, dtype=np.int64)
-    found = intervals([matrix])
-    for low, value, high in (
-        (found.overall[0], overall_accuracy(matrix), found.overall[1]),
-        (found.mean[0], mean_accuracy(matrix), found.mean[1]),
-        *zip(found.recalls[0], recalls(matrix), found.recalls[1], strict=True),
-    ):
-        assert 0 <= low <= value + 1e-12
-        assert value - 1e-12 <= high <= 1
 
 
 @given(st.text(max_size=40))

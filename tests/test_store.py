@@ -17,10 +17,10 @@ from sweeps import run, small_sweep
 
 from benchmark.cli import cli
 from benchmark.errors import InputError, StorageError
-from benchmark.metrics import confusion_matrix
 from benchmark.record import Cell, Epoch, Record
 from benchmark.record_file import parse_record, to_json, unsealed
 from benchmark.speed.made import answering
+from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store import Store
 
 

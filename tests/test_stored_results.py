@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import methods
-from benchmark.metrics import confusion_matrix
 from benchmark.protocols import load_protocol
 from benchmark.record import Record
 from benchmark.spec import hyper_identity, recipe
+from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store import Store
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"

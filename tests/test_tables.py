@@ -22,7 +22,8 @@ from benchmark.report.frame import tidy
 from benchmark.report.published import results
 from benchmark.report.render import FORMATS
 from benchmark.report.sheet import MISSING
-from benchmark.stats import holm, paired_difference
+from benchmark.stats.paired import paired_difference
+from benchmark.stats.significance import holm
 from benchmark.store import Store
 
 Report = Callable[..., str]

@@ -55,7 +55,7 @@ def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
 def _show_store(records: Sequence[Record], store: Store) -> None:
     from benchmark.commands.tables import Table, as_text
     from benchmark.data.imbalance import factor_label
-    from benchmark.metrics import mean_accuracy, overall_accuracy
+    from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
 
     header = (
         "dataset", "protocol", "method", "factor", "seed",

@@ -28,11 +28,11 @@ from benchmark.engine.optim import build_optimizer, set_rate
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.schedule import rate_factor
 from benchmark.errors import TrainingError
-from benchmark.metrics import confusion_matrix
 from benchmark.models.build import Weights, build_backbone
 from benchmark.protocol import Protocol as TrainingProtocol
 from benchmark.record import Cell, Epoch
 from benchmark.seeds import derive
+from benchmark.stats.accuracy import confusion_matrix
 from methods.base import Batch, LossParts, Method, Progress
 
 LOG_INTERVAL = 10

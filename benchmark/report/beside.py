@@ -10,9 +10,9 @@ from benchmark.report import published
 from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
-from benchmark.report.interval import intervals
 from benchmark.report.part import Part
 from benchmark.report.sheet import MISSING, Number, Row, percent
+from benchmark.stats.intervals import intervals
 
 
 def beside(

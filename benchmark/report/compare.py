@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.answers import Answers, Labels, Right
-from benchmark.crossed import accuracy_weights
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.report.answers import Group, Variant
-from benchmark.stats import Metric, PairedDifference, holm, paired_difference
+from benchmark.stats import ALPHA
+from benchmark.stats.accuracy import Metric, accuracy_weights
+from benchmark.stats.paired import PairedDifference, paired_difference
+from benchmark.stats.significance import holm
 from methods.registry import ALIASES, BUILT_IN
-
-LEVEL = 0.05
-"""A difference counts as distinguishable up to this adjusted p-value."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Comparison:
     @property
     def distinguishable(self) -> bool:
         """Whether the difference is more than chance."""
-        return self.p_holm <= LEVEL
+        return self.p_holm <= ALPHA
 
     @property
     def verdict(self) -> str:

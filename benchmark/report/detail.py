@@ -8,7 +8,6 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmark.metrics import expected_calibration_error, macro_f1, rank_means, recalls
 from benchmark.record import Split
 from benchmark.report.beside import limits_of
 from benchmark.report.entries import Entry
@@ -28,6 +27,7 @@ from benchmark.report.part import (
 )
 from benchmark.report.sheet import Number, Row, Table, mean_number, percent
 from benchmark.report.validation import validation_tables
+from benchmark.stats.accuracy import expected_calibration_error, macro_f1, rank_means, recalls
 
 INTERVAL_NOTES = (
     "In brackets: 95 % intervals. Of a recall: Wilson's score interval on the test images of its "

@@ -75,7 +75,7 @@ class Evidence:
         return self._p_values[key].get(column)
 
     def _compare(self, ids_a: tuple[str, ...], ids_b: tuple[str, ...]) -> dict[str, float]:
-        from benchmark.crossed import deciding_p_values
+        from benchmark.stats.paired import deciding_p_values
 
         records = [self.records[identity] for identity in ids_a + ids_b]
         if self._answers is None or any(kept_as(one, self.rule) is None for one in records):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmark.data.left_out import is_left_out_note
-from benchmark.metrics import mean_accuracy, overall_accuracy, recalls
 from benchmark.record import Record, Split, show_value
 from benchmark.selection import RULES
+from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
 
 RECALL_PREFIX = "recall_"
 GROUP = (

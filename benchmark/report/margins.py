@@ -12,13 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.answers import Answers
-from benchmark.contrast import contrast
-from benchmark.crossed import accuracy_weights
 from benchmark.data.imbalance import factor_label
 from benchmark.report.answers import Group, Variant
 from benchmark.report.audit import audit
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.published import COUNT_TABLES, RESULT_TABLES, counts, results
+from benchmark.stats.accuracy import accuracy_weights
+from benchmark.stats.paired import contrast
 
 ACCURACIES = ("overall", "mean", "gap")
 

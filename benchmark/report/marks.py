@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from benchmark.report.entries import Entry
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.sheet import percent
+from benchmark.stats import ALPHA
 
-LEVEL = 0.05
 Judge = Callable[[Sequence[str], Sequence[str], str], float | None]
 """The two-sided p-value of a difference: ids of records a, ids of b (the same runs), a column;
 None where what the test needs was not kept."""
@@ -74,7 +74,7 @@ def tested_marks(
     from them over all of its recalls. An entry with fewer than two runs, or fewer than two that
     it shares with the largest, takes no part.
     """
-    from benchmark.stats import holm
+    from benchmark.stats.significance import holm
 
     contests = [
         contest
@@ -91,7 +91,7 @@ def tested_marks(
         adjusted = holm([c.p_values[place] for c, place in keys]) if keys else []
         for (contest, place), p in zip(keys, adjusted, strict=True):
             marks[contest.block, contest.column, place] = Mark(
-                best=bool(p >= LEVEL) or place in contest.ties
+                best=bool(p >= ALPHA) or place in contest.ties
             )
         for contest in family:
             marks[contest.block, contest.column, contest.best] = Mark(best=True)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from benchmark.report.entries import Entry, factor_name
 from benchmark.report.frame import GROUP
-from benchmark.report.marks import LEVEL, Marks
+from benchmark.report.marks import Marks
+from benchmark.stats import ALPHA
 from benchmark.words import count
 
 RULE_NOTES = {
@@ -135,7 +136,7 @@ def marks_note(marks: Marks) -> str:
         "Bold: not distinguishable from the largest of its column within a factor; underlined: the "
         "second largest. Test: two-sided t-test of the difference on the same test images, "
         "with the variance of sampling them within each class and that over seeds; "
-        f"level {LEVEL}, Holm's correction over the {accuracies} comparisons of overall and mean "
+        f"level {ALPHA}, Holm's correction over the {accuracies} comparisons of overall and mean "
         "accuracy with the largest in this table"
     )
     text += f" and, apart from them, over the {recalls} of recalls." if recalls else "."

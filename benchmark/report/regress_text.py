@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from benchmark.checked import LEVEL, Checked, Drop, Row, Verdict
+from benchmark.checked import Checked, Drop, Row, Verdict
 from benchmark.data.imbalance import factor_label
 from benchmark.report.compare_text import show_p
 from benchmark.report.escape import plain_text
+from benchmark.stats import ALPHA
 from benchmark.words import count
 
 HEADER = (
@@ -63,7 +64,7 @@ def remarks(checked: Checked) -> list[str]:
     """Return what stands below the table: the rule, what differs, what rests on what."""
     lines = [
         f"A result regresses if overall or mean accuracy falls by more than {checked.margin:.2f} "
-        f"points and p is at most {LEVEL:g}: one-sided, after Holm's correction over this table."
+        f"points and p is at most {ALPHA:g}: one-sided, after Holm's correction over this table."
     ]
     lines += [_remark(row) for row in checked.rows if _remark(row)]
     evidence: dict[str, list[str]] = {}

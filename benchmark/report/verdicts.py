@@ -11,10 +11,10 @@ from benchmark.report.compare_text import show_p
 from benchmark.report.margins import Margin, Missing, Source
 from benchmark.report.part import DATASET_TITLES
 from benchmark.report.published import RESULT_TABLES
-from benchmark.stats import holm
+from benchmark.stats import ALPHA
+from benchmark.stats.significance import holm
 from benchmark.words import count
 
-LEVEL = 0.05
 VERDICTS = HOLDS, FAILS, UNDECIDED = ("holds", "does not hold", "undecided")
 UNSPOKEN = tuple(name for name in KNOWN if name not in RESULT_TABLES.values())
 """Known sets that the paper has no results of."""
@@ -160,7 +160,7 @@ def _clear(margin: Margin, p: float | None) -> bool:
     """Whether the order of the two numbers is beyond doubt, whichever it is."""
     if p is None:  # two rounded numbers that print differently are in that order
         return round(100 * abs(margin.effect)) >= round(100 * margin.rounding)
-    return p <= LEVEL
+    return p <= ALPHA
 
 
 def _words(what: str, entries: Sequence[tuple[Pair, Margin]]) -> str:

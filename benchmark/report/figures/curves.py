@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from benchmark.metrics import overall_accuracy
 from benchmark.record import Epoch, Record
 from benchmark.report.figures import note, page
 from benchmark.report.figures.group import Group, Series
 from benchmark.report.figures.style import look
+from benchmark.stats.accuracy import overall_accuracy
 from benchmark.words import count
 
 _HEIGHT = 2.0  # inches

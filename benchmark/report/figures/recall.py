@@ -14,7 +14,7 @@ from benchmark.report.figures import note, page
 from benchmark.report.figures.group import Group, Series
 from benchmark.report.figures.style import look, plain
 from benchmark.report.frame import RECALL_PREFIX
-from benchmark.stats import wilson
+from benchmark.stats.intervals import wilson
 
 _PANEL = 2.1  # inches
 _LABELS = 0.45

@@ -49,31 +49,6 @@ def spread_of(own: ArrayLike, alike: Iterable[ArrayLike]) -> Spread | None:
     return Spread(max(common.variance, mine.variance if mine else 0.0), common.freedom)
 
 
-def image_variance(
-    labels: ArrayLike, stored: ArrayLike, new: ArrayLike, weights: ArrayLike
-) -> float:
-    """Return the variance of a drop that comes from the choice of test images.
-
-    The images are drawn class by class, and each enters by its own difference: what both sides get
-    right or wrong alike adds nothing.
-
-    Args:
-        labels: integers (n,) in 0..K-1.
-        stored: (n,) share of the stored seeds that recognised each image.
-        new: (n,) likewise of the new ones.
-        weights: (K,) what each class's recall counts for.
-    """
-    truth, counts = np.asarray(labels), np.asarray(weights, dtype=np.float64)
-    change = np.asarray(stored, dtype=np.float64) - np.asarray(new, dtype=np.float64)
-    total = 0.0
-    for label in np.unique(truth):
-        of_class = change[truth == label]
-        # A class of one image has no spread to measure: its difference stands for it.
-        variance = of_class.var(ddof=1) if len(of_class) > 1 else of_class[0] ** 2
-        total += float(counts[label] ** 2 * variance / len(of_class))
-    return total
-
-
 def drop_p_value(drop: float, images: float, seeds: float, freedom: float) -> float:
     """Return how likely a drop at least as large is where nothing has changed; one-sided.
 

@@ -1,13 +1,15 @@
-"""Accuracies as pure functions of a confusion matrix; never averaged over batches."""
+"""Accuracies as pure functions of a confusion matrix or of logits; never averaged over batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Metric = Literal["overall", "mean"]
 
 
 def confusion_matrix(
@@ -47,6 +49,19 @@ def overall_accuracy(confusion: ArrayLike) -> float:
 def mean_accuracy(confusion: ArrayLike) -> float:
     """Return the mean of the recalls, in 0..1: every class counts the same."""
     return float(recalls(confusion).mean())
+
+
+def accuracy_weights(sizes: ArrayLike, measure: str) -> NDArray[np.float64]:
+    """Return what each class's recall counts for in ``overall``, ``mean`` or their ``gap``, (K,).
+
+    Args:
+        sizes: (K,) test images of each class; one without images counts for nothing.
+        measure: ``gap`` is overall minus mean.
+    """
+    images = np.asarray(sizes, dtype=np.float64)
+    shares, equal = images / images.sum(), (images > 0) / np.count_nonzero(images)
+    chosen = {"overall": shares, "mean": equal, "gap": shares - equal}[measure]
+    return np.asarray(chosen, dtype=np.float64)
 
 
 def macro_f1(confusion: ArrayLike) -> float:
@@ -91,17 +106,6 @@ def rank_means(confusion: ArrayLike, train_counts: Sequence[int]) -> RankMeans:
     return RankMeans(float(head.mean()), float(middle.mean()), float(tail.mean()))
 
 
-def worst_class(confusion: ArrayLike) -> tuple[int, float]:
-    """Return the class with the lowest recall, the first of equals, and that recall, in 0..1.
-
-    Raises:
-        ValueError: no class has images.
-    """
-    values = recalls(confusion)
-    index = int(np.nanargmin(values))
-    return index, float(values[index])
-
-
 def expected_calibration_error(logits: NDArray[Any], labels: NDArray[Any], bins: int = 15) -> float:
     """Return how far confidence is from accuracy, in 0..1.
 
@@ -114,9 +118,10 @@ def expected_calibration_error(logits: NDArray[Any], labels: NDArray[Any], bins:
         labels: integers (n,).
         bins: their number.
     """
+    from scipy.special import softmax
+
     scores = np.asarray(logits, dtype=np.float64)
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    confidence = (powers / powers.sum(axis=1, keepdims=True)).max(axis=1)
+    confidence = softmax(scores, axis=1).max(axis=1)
     right = scores.argmax(axis=1) == np.asarray(labels)
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     gap = np.bincount(place, right - confidence, minlength=bins)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats as reference
 
-from benchmark.crossed import accuracy_weights
-from benchmark.spread import Spread, drop_p_value, image_variance, pooled, spread_of
+from benchmark.stats.spread import Spread, drop_p_value, pooled, spread_of
 
 
 def test_pooling_is_the_variance_within_groups() -> None:
@@ -47,21 +44,6 @@ def test_a_drop_without_any_chance_is_certain() -> None:
     assert drop_p_value(0.0, 0.0, 0.0, 4) == 1.0
     assert drop_p_value(-0.1, 0.0, 0.0, 4) == 1.0
     assert drop_p_value(0.02, 1e-4, 0.0, 1) == pytest.approx(reference.norm.sf(2))
-
-
-@given(st.integers(0, 2**31), st.sampled_from(["overall", "mean"]))
-@settings(deadline=None, max_examples=30)
-def test_image_variance_is_that_of_redrawn_images(seed: int, metric: str) -> None:
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(3), [40, 25, 10])
-    a, b = (rng.random((2, 75)) < rng.random()).mean(axis=0), rng.random(75) < rng.random()
-    weights = accuracy_weights(np.bincount(labels), metric)
-    parts = [
-        weights[c] ** 2 * np.var((a - b)[labels == c], ddof=1) / np.sum(labels == c)
-        for c in range(3)
-    ]
-    assert image_variance(labels, a, b, weights) == pytest.approx(sum(parts))
-    assert image_variance(labels, a, a, weights) == 0
 
 
 def test_false_alarms_are_as_rare_as_they_should_be() -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.stats import LEVEL, wilson
+from benchmark.stats import CONFIDENCE
 
 Array = NDArray[np.float64]
 
@@ -29,6 +29,37 @@ class Intervals:
     recalls: tuple[Array, Array]
     overall: tuple[float, float]
     mean: tuple[float, float]
+
+
+def wilson(successes: float, trials: float, level: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the score interval of a proportion, in 0..1.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927). Own code because scipy's
+    ``binomtest`` takes whole numbers only, and a mean over seeds may be a fraction.
+
+    Args:
+        successes: how many of the trials succeeded; a mean over seeds may be a fraction.
+        trials: their number; without any the interval is 0 to 1.
+        level: of confidence, in (0, 1).
+
+    Raises:
+        ValueError: the successes do not lie in 0..trials.
+    """
+    from scipy.special import ndtri
+
+    if not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes of {trials} trials")
+    if trials == 0:
+        return 0.0, 1.0
+    z = float(ndtri(0.5 + level / 2))
+    share, unit = successes / trials, z * z / trials
+    centre = (share + unit / 2) / (1 + unit)
+    half = z * math.sqrt(share * (1 - share) / trials + unit / (4 * trials)) / (1 + unit)
+    # At the ends the bound is 0 or 1 exactly; rounding must not leave it a hair away.
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == trials else centre + half
+    return low, high
 
 
 def intervals(confusions: Sequence[ArrayLike]) -> Intervals:
@@ -81,5 +112,5 @@ def _seed_half_width(values: Array) -> float:
         return 0.0
     from scipy.special import stdtrit
 
-    t = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2))
+    t = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
     return t * float(values.std(ddof=1)) / math.sqrt(len(values))

@@ -1,110 +1,16 @@
-"""Statistics against scipy, slow references written from the formula, and null data."""
+"""Paired differences against scipy, slow references written from the formula, and null data."""
 
 from __future__ import annotations
-
-import itertools
-import math
 
 import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_answers import SIZES, answers
 
-from benchmark.crossed import deciding_p_values
-from benchmark.metrics import (
-    expected_calibration_error,
-    macro_f1,
-    rank_means,
-    worst_class,
-)
-from benchmark.stats import holm, paired_difference, sign_flip, wilson
-
-SIZES = (160, 120, 60, 40, 12)
-
-
-@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_is_scipys(case: tuple[int, int]) -> None:
-    successes, trials = case
-    for level in (0.8, 0.95):
-        theirs = scipy.stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
-        np.testing.assert_allclose(
-            wilson(successes, trials, level), (theirs.low, theirs.high), atol=1e-12
-        )
-
-
-def test_wilson_at_the_ends() -> None:
-    assert wilson(0, 18)[0] == 0
-    assert wilson(18, 18)[1] == 1
-    assert wilson(0, 0) == (0, 1)
-    with pytest.raises(ValueError, match="19 successes of 18"):
-        wilson(19, 18)
-
-
-@given(st.lists(st.floats(0, 1), max_size=12))
-def test_holm_follows_its_definition(p_values: list[float]) -> None:
-    order = np.argsort(p_values, kind="stable")
-    m = len(p_values)
-    expected = [0.0] * m
-    for place, index in enumerate(order):
-        steps = [min(1.0, (m - j) * p_values[order[j]]) for j in range(place + 1)]
-        expected[index] = max(steps)
-    assert holm(p_values) == pytest.approx(expected)
-    assert all(adjusted >= p for adjusted, p in zip(holm(p_values), p_values, strict=True))
-
-
-def test_holm_refuses_what_is_no_p_value() -> None:
-    for wrong in (1.5, -0.1, math.nan):
-        with pytest.raises(ValueError, match=r"0\.\.1"):
-            holm([0.2, wrong])
-
-
-@given(st.lists(st.integers(-40, 40).map(lambda v: v / 7), min_size=1, max_size=8))
-def test_sign_flip_counts_every_pattern(values: list[float]) -> None:
-    observed = abs(sum(values))
-    patterns = list(itertools.product((-1, 1), repeat=len(values)))
-    hits = sum(
-        abs(sum(s * v for s, v in zip(p, values, strict=True))) >= observed - 1e-9 for p in patterns
-    )
-    assert sign_flip(values) == pytest.approx(hits / len(patterns))
-
-
-def test_sign_flip_is_scipys() -> None:
-    values = np.random.default_rng(3).normal(0.4, 1, 10)
-    theirs = scipy.stats.permutation_test(
-        (values,), np.sum, permutation_type="samples", n_resamples=np.inf
-    )
-    assert sign_flip(values) == pytest.approx(theirs.pvalue)
-
-
-def test_sign_flip_of_many_seeds_samples_the_patterns() -> None:
-    values = np.random.default_rng(4).normal(0.4, 1, 30)
-    sampled = sign_flip(values)
-    near = scipy.stats.ttest_1samp(values, 0).pvalue
-    assert sampled == sign_flip(values)
-    assert sampled == pytest.approx(near, abs=0.01)
-    assert sign_flip(np.ones(40)) == pytest.approx(1 / 100_001)
-    assert sign_flip([]) == 1
-
-
-def answers(
-    rng: np.random.Generator,
-    seeds: int,
-    *,
-    seed_spread: float = 0.0,
-    skill: float = 0.0,
-    sizes: tuple[int, ...] = SIZES,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels and two methods' answers; images differ in difficulty, seeds in skill by class."""
-    labels = np.repeat(np.arange(len(sizes)), sizes)
-    ease = np.linspace(2, -0.5, len(sizes))[labels] + rng.normal(size=len(labels)) * 1.5
-    both = []
-    for gain in (skill, 0.0):
-        own = rng.normal(size=len(labels)) * 0.5
-        lift = rng.normal(size=(seeds, len(sizes))) * seed_spread
-        chance = 1 / (1 + np.exp(-(ease + own + gain + lift[:, labels])))
-        both.append(rng.random((seeds, len(labels))) < chance)
-    return labels, *both
+from benchmark.stats.accuracy import accuracy_weights
+from benchmark.stats.paired import contrast, deciding_p_values, image_variance, paired_difference
 
 
 @pytest.mark.parametrize("metric", ["overall", "mean"])
@@ -216,7 +122,7 @@ small = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(small, st.sampled_from(["overall", "mean"]))
 def test_turned_round_it_says_the_same(case: tuple[list, list, list], metric: str) -> None:
     labels, a, b = case
@@ -243,53 +149,6 @@ def test_it_is_deterministic_and_refuses_what_does_not_fit() -> None:
             paired_difference(*wrong, "mean")
 
 
-matrices = st.lists(
-    st.lists(st.integers(0, 30), min_size=5, max_size=5), min_size=5, max_size=5
-).map(lambda m: np.array(m) + np.eye(5, dtype=int))
-
-
-@given(matrices)
-def test_macro_f1_is_the_mean_of_harmonic_means(matrix: np.ndarray) -> None:
-    scores = []
-    for c in range(5):
-        recall = matrix[c, c] / matrix[c].sum()
-        precision = matrix[c, c] / matrix[:, c].sum()
-        scores.append(2 * precision * recall / (precision + recall))
-    assert macro_f1(matrix) == pytest.approx(np.mean(scores))
-
-
-def test_ranks_and_the_worst_class() -> None:
-    recall = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2]
-    matrix = np.diag([round(10 * r) for r in recall])
-    matrix[:, 0] += 10 - np.diag(matrix)
-    matrix[0, 0] = 9
-    matrix[0, 1] = 1
-    means = rank_means(matrix, (7, 6, 5, 4, 3, 2, 1))
-    assert (means.head, means.middle, means.tail) == pytest.approx((0.85, 0.6, 0.3))
-    turned = rank_means(matrix, (1, 2, 3, 4, 5, 6, 7))
-    assert (turned.head, turned.tail) == (means.tail, means.head)
-    assert worst_class(matrix) == (6, pytest.approx(0.2))
-    with pytest.raises(ValueError, match="2 counts for 7"):
-        rank_means(matrix, (1, 2))
-
-
-def test_calibration_by_hand_and_by_loops() -> None:
-    rng = np.random.default_rng(2)
-    logits, labels = rng.normal(size=(500, 4)) * 2, rng.integers(0, 4, 500)
-    powers = np.exp(logits)
-    shares = powers / powers.sum(axis=1, keepdims=True)
-    total = 0.0
-    for number in range(15):
-        low, high = number / 15, (number + 1) / 15
-        chosen = [i for i in range(500) if low < shares[i].max() <= high]
-        if chosen:
-            accuracy = np.mean([shares[i].argmax() == labels[i] for i in chosen])
-            total += len(chosen) / 500 * abs(accuracy - np.mean([shares[i].max() for i in chosen]))
-    assert expected_calibration_error(logits, labels) == pytest.approx(total)
-    sure = np.array([[800.0, 0.0], [800.0, 0.0]], dtype=np.float32)  # exp(800) is infinite
-    assert expected_calibration_error(sure, np.array([0, 1])) == pytest.approx(0.5)
-
-
 @pytest.mark.parametrize("seeds", [1, 2, 5])
 def test_a_whole_table_is_decided_as_its_single_comparisons(seeds: int) -> None:
     rng = np.random.default_rng(seeds)
@@ -302,3 +161,108 @@ def test_a_whole_table_is_decided_as_its_single_comparisons(seeds: int) -> None:
         images = labels == label
         alone = paired_difference(labels[images], a[:, images], b[:, images], "overall")
         assert decided[label] == pytest.approx(alone.p)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 4])
+@pytest.mark.parametrize("metric", ["overall", "mean"])
+def test_accuracies_are_the_paired_difference(seeds: int, metric: str) -> None:
+    labels, a, b = answers(np.random.default_rng(seeds), seeds, seed_spread=0.3, skill=0.2)
+    weights = accuracy_weights(SIZES, metric)
+    found = contrast(labels, a, b, weights, weights)
+    plain = paired_difference(labels, a, b, metric, resamples=10)  # type: ignore[arg-type]
+    for name in ("estimate", "low", "high", "p", "error", "freedom"):
+        assert getattr(found, name) == pytest.approx(getattr(plain, name))
+
+
+def test_one_class_and_two_classes() -> None:
+    labels, a, b = answers(np.random.default_rng(11), 1)
+    only = np.eye(len(SIZES))[2]
+    part = labels == 2
+    found = contrast(labels, a, b, only, only)
+    theirs = scipy.stats.ttest_rel(a[0, part].astype(float), b[0, part].astype(float))
+    assert found.p == pytest.approx(theirs.pvalue)
+    apart = np.eye(len(SIZES))[0] - only
+    found = contrast(labels, a, np.zeros_like(a), apart, 0 * apart)
+    first, second = a[0, labels == 0].astype(float), a[0, part].astype(float)
+    assert found.estimate == pytest.approx(first.mean() - second.mean())
+    assert found.p == pytest.approx(scipy.stats.ttest_ind(first, second, equal_var=False).pvalue)
+
+
+def test_the_gap_is_overall_minus_mean() -> None:
+    labels, a, b = answers(np.random.default_rng(12), 3)
+    parts = {m: contrast(labels, a, b, w, w) for m in ("overall", "mean", "gap")
+             if (w := accuracy_weights(SIZES, m)) is not None}  # fmt: skip
+    gap = parts["overall"].estimate - parts["mean"].estimate
+    assert parts["gap"].estimate == pytest.approx(gap)
+
+
+def test_equal_classes_are_seldom_called_different() -> None:
+    rng = np.random.default_rng(13)
+    labels = np.repeat([0, 1], [90, 60])
+    weights = np.array([1.0, -1.0])
+    wrong = 0
+    for _ in range(400):
+        ease = 0.8 + rng.normal(size=150)
+        a = rng.random((3, 150)) < 1 / (1 + np.exp(-ease))
+        wrong += contrast(labels, a, np.zeros_like(a), weights, 0 * weights).p <= 0.05
+    assert wrong <= scipy.stats.binom.ppf(0.999, 400, 0.05)
+
+
+def test_a_difference_of_one_answer_in_a_million_is_chance() -> None:
+    a = np.ones((4, 1_000_000), dtype=bool)
+    b = a.copy()
+    b[0, 0] = False
+    found = contrast(np.zeros(1_000_000, int), a, b, [1.0], [1.0])
+    assert found.p > 0.3
+    assert found.low < 0 < found.high
+
+
+def test_a_class_that_hardly_counts_is_heard() -> None:
+    labels = np.repeat([0, 1], [3000, 18])
+    a = np.random.default_rng(14).random((2, 3018)) < 0.7
+    b = a.copy()
+    b[0, 3000:3003] ^= True
+    only = contrast(labels, a, b, [0.0, 1.0], [0.0, 1.0])
+    small = contrast(labels, a, b, [1.0, 1e-6], [1.0, 1e-6])
+    assert small.estimate == pytest.approx(1e-6 * only.estimate)
+    assert small.p > 0.05
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_answers_that_never_vary_are_tosses_of_a_coin(seeds: int) -> None:
+    right, wrong = np.ones((seeds, 5), dtype=bool), np.zeros((seeds, 5), dtype=bool)
+    found = contrast(np.zeros(5, int), right, wrong, [1.0], [1.0])
+    assert (found.estimate, found.low, found.high, found.p) == (1, 1, 1, 0.5**4)
+    nothing = contrast(np.zeros(5, int), right, wrong, [0.0], [0.0])
+    assert (nothing.estimate, nothing.p) == (0, 1)
+
+
+def test_an_interval_is_never_absurd() -> None:
+    """Seeds that differ by chance of single answers alone leave few degrees of freedom."""
+    a = np.random.default_rng(15).random((3, 20)) < 0.6
+    b = a.copy()
+    b[:, 4] ^= True
+    found = contrast(np.zeros(20, int), a, b, [1.0], [1.0])
+    assert found.high - found.low < 1
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        contrast([0, 1], [[True, False]], [[True]], [1, 1], [1, 1])
+    same = contrast([0, 1], [[True, False]], [[True, False]], [1, 1], [1, 1])
+    assert (same.estimate, same.p) == (0, 1)
+
+
+@given(st.integers(0, 2**31), st.sampled_from(["overall", "mean"]))
+@settings(deadline=None, max_examples=30)
+def test_image_variance_is_that_of_redrawn_images(seed: int, metric: str) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(3), [40, 25, 10])
+    a, b = (rng.random((2, 75)) < rng.random()).mean(axis=0), rng.random(75) < rng.random()
+    weights = accuracy_weights(np.bincount(labels), metric)
+    parts = [
+        weights[c] ** 2 * np.var((a - b)[labels == c], ddof=1) / np.sum(labels == c)
+        for c in range(3)
+    ]
+    assert image_variance(labels, a, b, weights) == pytest.approx(sum(parts))
+    assert image_variance(labels, a, a, weights) == 0
