@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
@@ -45,6 +45,11 @@ class MethodInfo:
     url: str
     code: str = ""
     version: int = 1
+
+
+ClassShares = Callable[[tuple[int, ...], int, int], Tensor]
+"""How an epoch's samples are divided among the classes: class counts (K of them), the epoch from 0
+and all epochs to probabilities (K,), which sum to 1. Within a class every sample is as likely."""
 
 
 def sourced(
@@ -210,6 +215,18 @@ class Method(nn.Module, ABC):
     reversed_stream: ClassVar[bool] = False
     Hyper: ClassVar[type[Hyper]] = Hyper
     authors: ClassVar[Authors] = Authors()
+
+    @classmethod
+    def sampling(cls, hyper: Any) -> ClassShares | None:
+        """Return how training samples are drawn; by default each stands once in an epoch.
+
+        An epoch has as many samples either way. They are drawn with replacement, from the seed and
+        the epoch alone.
+
+        Args:
+            hyper: an instance of the class's ``Hyper``.
+        """
+        return None
 
     def __init__(self, backbone: Backbone, task: Task, hyper: Any) -> None:
         """Keep the backbone; subclasses add their heads.

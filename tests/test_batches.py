@@ -8,15 +8,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.data.batches import BatchMaker, epoch_order, reversed_positions
+from benchmark.data.batches import BatchMaker, drawn_positions, epoch_order, sampled_order
 from benchmark.data.imbalance import draw_split
 from benchmark.data.synthetic import synthetic_dataset
 from benchmark.protocols import load_protocol
 from benchmark.seeds import derive
-from methods.base import Views
+from methods.base import ClassShares, Views
+from methods.functional import reversed_sampling_probabilities
 
 
-def maker(views: Views = Views.ONE, reversed_stream: bool = False, seed: int = 0) -> BatchMaker:
+def maker(
+    views: Views = Views.ONE,
+    reversed_stream: bool = False,
+    seed: int = 0,
+    sampling: ClassShares | None = None,
+) -> BatchMaker:
     dataset = synthetic_dataset(train=30, validation=(2,) * 7, test=(2,) * 7)
     return BatchMaker(
         dataset=dataset,
@@ -26,6 +32,7 @@ def maker(views: Views = Views.ONE, reversed_stream: bool = False, seed: int = 0
         reversed_stream=reversed_stream,
         seed=seed,
         device=torch.device("cpu"),
+        sampling=sampling,
     )
 
 
@@ -49,12 +56,70 @@ def test_epochs_and_seeds_shuffle_anew() -> None:
 def test_reversed_positions_favour_the_tail() -> None:
     counts = (600, 60, 6)
     labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], counts))
-    drawn = reversed_positions(labels, counts, 20_000, seed=1)
+    shares = reversed_sampling_probabilities(counts)
+    drawn = drawn_positions(labels, shares, 20_000, seed=1)
     share = np.bincount(labels[drawn], minlength=3) / 20_000
     expected = np.array([1 / 600, 1 / 60, 1 / 6])
     np.testing.assert_allclose(share, expected / expected.sum(), atol=0.01)
     rare = np.bincount(drawn, minlength=666)[labels == 2]
     assert rare.min() > 0.8 * rare.mean(), "uniform within a class, with replacement"
+
+
+def test_orders_are_those_of_the_stored_cells() -> None:
+    """Numbers of the code that the stored cells were trained by: any other would change them."""
+    batches = [batch.tolist() for batch in epoch_order(13, 6, seed=3, epoch=2)]
+    assert batches == [[1, 6, 2, 9, 12, 7], [10, 3, 4, 5, 11, 0, 8]]
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], (60, 12, 3)))
+    drawn = drawn_positions(labels, reversed_sampling_probabilities((60, 12, 3)), 12, seed=7)
+    assert drawn.tolist() == [27, 29, 29, 28, 48, 48, 47, 48, 27, 27, 29, 27]
+
+
+def balanced_in_the_end(counts: tuple[int, ...], epoch: int, epochs: int) -> torch.Tensor:
+    natural = torch.tensor(counts) / sum(counts)
+    t = epoch / (epochs - 1)
+    return (1 - t) * natural + t / len(counts)
+
+
+def test_a_methods_sampling_may_follow_the_epoch() -> None:
+    labels = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], (600, 60, 6)))
+    for epoch in range(5):
+        shares = balanced_in_the_end((600, 60, 6), epoch, 5)
+        counts = np.zeros(3)
+        for seed in range(30):
+            batches = sampled_order(labels, shares, 64, seed=seed, epoch=epoch)
+            assert [len(batch) for batch in batches] == [64] * 10 + [26]
+            counts += np.bincount(labels[np.concatenate(batches)], minlength=3)
+        np.testing.assert_allclose(counts / counts.sum(), shares.numpy(), atol=0.015)
+
+
+@given(st.integers(1, 200), st.integers(1, 70), st.integers(0, 5), st.integers(0, 5))
+@settings(deadline=None)
+def test_sampled_batches_are_as_large_as_others(n: int, size: int, seed: int, epoch: int) -> None:
+    labels = np.arange(n) % 3
+    shares = torch.tensor([1.0 if c < n else 0.0 for c in range(3)])
+    sampled = sampled_order(labels, shares, size, seed=seed, epoch=epoch)
+    plain = epoch_order(n, size, seed=seed, epoch=epoch)
+    assert [len(batch) for batch in sampled] == [len(batch) for batch in plain]
+    assert np.concatenate(sampled).min() >= 0
+    assert np.concatenate(sampled).max() < n
+    again = sampled_order(labels, shares, size, seed=seed, epoch=epoch)
+    assert all(np.array_equal(a, b) for a, b in zip(sampled, again, strict=True))
+
+
+def test_any_step_of_a_sampled_epoch_can_be_made_again() -> None:
+    one, two = (maker(sampling=balanced_in_the_end, reversed_stream=True) for _ in range(2))
+    for epoch in (2, 0):  # in any order, as after a resume
+        orders = one.order(epoch)
+        for step in (3, 1):
+            first = one.batch(orders[step], epoch=epoch, step=step)
+            again = two.batch(two.order(epoch)[step], epoch=epoch, step=step)
+            assert torch.equal(first.index, again.index)
+            assert torch.equal(first.images, again.images)
+            assert first.second is not None
+            assert again.second is not None
+            assert torch.equal(first.second.index, again.second.index)
+    plain = np.concatenate(maker().order(0))
+    assert not np.array_equal(np.concatenate(one.order(0)), plain)
 
 
 @pytest.mark.parametrize("views", list(Views))

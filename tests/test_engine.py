@@ -53,6 +53,27 @@ def test_an_interrupted_run_ends_as_if_it_never_was(name: str, tmp_path: Path) -
     assert not any((tmp_path / "stopped" / "running").iterdir())
 
 
+def test_sampled_epochs_go_on_as_if_never_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = small_sweep(overrides=["training.epochs=2"])
+    run(sweep, tmp_path / "each once")
+
+    def shares(counts: tuple[int, ...], epoch: int, epochs: int) -> torch.Tensor:
+        natural = torch.tensor(counts) / sum(counts)
+        return natural if epoch + 1 < epochs else torch.ones(len(counts)) / len(counts)
+
+    monkeypatch.setattr(methods.get("baseline"), "sampling", classmethod(lambda *_: shares))
+    run(sweep, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(sweep, tmp_path / "stopped", Silent(interrupt_after=1))
+    run(sweep, tmp_path / "stopped")
+    same(tmp_path / "whole", tmp_path / "stopped")
+    (record, _), (plain, _) = only(tmp_path / "whole"), only(tmp_path / "each once")
+    assert record.history[0].loss != plain.history[0].loss
+    assert record.history[0].images == plain.history[0].images
+
+
 def test_a_damaged_checkpoint_is_moved_aside(tmp_path: Path) -> None:
     sweep = small_sweep(overrides=["training.epochs=2"])
     run(sweep, tmp_path / "whole")

@@ -19,7 +19,7 @@ from benchmark.data.dataset import FaceDataset
 from benchmark.data.imbalance import Split
 from benchmark.protocol import Protocol
 from benchmark.seeds import derive
-from methods.base import Batch, Stream, Views
+from methods.base import Batch, ClassShares, Stream, Views
 from methods.functional import reversed_sampling_probabilities
 
 
@@ -30,31 +30,51 @@ def epoch_order(n: int, batch_size: int, *, seed: int, epoch: int) -> list[NDArr
     batch norm cannot take the statistics of a single vector.
     """
     order = np.random.default_rng(derive(seed, "order", epoch)).permutation(n)
+    return _divided(order, batch_size)
+
+
+def sampled_order(
+    labels: NDArray[np.int64], shares: Tensor, batch_size: int, *, seed: int, epoch: int
+) -> list[NDArray[np.int64]]:
+    """Return as many positions as there are, drawn by class and divided into batches.
+
+    Args:
+        labels: int64 (n,), the class at each position.
+        shares: of each class, (K,), in this epoch.
+        batch_size: positions in a batch; a last batch of one joins the one before it.
+        seed: of the training.
+        epoch: from 0.
+    """
+    drawn = drawn_positions(labels, shares, len(labels), seed=derive(seed, "sampled", epoch))
+    return _divided(drawn, batch_size)
+
+
+def _divided(order: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    n = len(order)
     starts = list(range(0, n, batch_size))
     if len(starts) > 1 and n - starts[-1] == 1:
         starts.pop()
     return np.split(order, starts[1:])
 
 
-def reversed_positions(
-    labels: NDArray[np.int64], counts: tuple[int, ...], n: int, *, seed: int
+def drawn_positions(
+    labels: NDArray[np.int64], shares: Tensor, n: int, *, seed: int
 ) -> NDArray[np.int64]:
-    """Draw n positions by the reversed sampler: rare classes in proportion to 1 / n_c.
-
-    Within a class every sample is as likely, with replacement.
+    """Draw n positions: first a class by its share, then one of its samples, with replacement.
 
     Args:
         labels: int64, the class at each position.
-        counts: positions of each class.
+        shares: of each class, (K,); a class with a share has positions.
         n: how many to draw.
         seed: of the draw.
     """
     rng = np.random.default_rng(seed)
-    probabilities = reversed_sampling_probabilities(counts).double().numpy()
+    probabilities = shares.double().numpy()
+    counts = np.bincount(labels, minlength=len(probabilities))
     classes = rng.choice(len(counts), size=n, p=probabilities / probabilities.sum())
     by_class = np.argsort(labels, kind="stable")
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    within = np.floor(rng.random(n) * np.asarray(counts)[classes]).astype(np.int64)
+    within = np.floor(rng.random(n) * counts[classes]).astype(np.int64)
     drawn: NDArray[np.int64] = by_class[first[classes] + within]
     return drawn
 
@@ -71,6 +91,7 @@ class BatchMaker:
         reversed_stream: whether the method asks for the second stream.
         seed: the training seed.
         device: where batches are made.
+        sampling: how an epoch's samples are drawn; None for each sample once.
     """
 
     dataset: FaceDataset
@@ -80,6 +101,7 @@ class BatchMaker:
     reversed_stream: bool
     seed: int
     device: torch.device
+    sampling: ClassShares | None = None
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -89,7 +111,10 @@ class BatchMaker:
     def order(self, epoch: int) -> list[NDArray[np.int64]]:
         """Return the positions of every batch of an epoch."""
         size = self.protocol.training.batch_size
-        return epoch_order(len(self.split.indices), size, seed=self.seed, epoch=epoch)
+        if self.sampling is None:
+            return epoch_order(len(self.split.indices), size, seed=self.seed, epoch=epoch)
+        shares = self.sampling(self.split.counts, epoch, self.protocol.training.epochs)
+        return sampled_order(self.labels, shares, size, seed=self.seed, epoch=epoch)
 
     def batch(self, positions: NDArray[np.int64], *, epoch: int, step: int) -> Batch:
         """Make one batch; the same numbers always give the same batch."""
@@ -117,9 +142,9 @@ class BatchMaker:
             views = (first,)
         second = None
         if self.reversed_stream:
-            partners = reversed_positions(
+            partners = drawn_positions(
                 self.labels,
-                self.split.counts,
+                reversed_sampling_probabilities(self.split.counts),
                 len(positions),
                 seed=derive(self.seed, "reversed", epoch, step),
             )

@@ -73,6 +73,7 @@ class Trainer:
             reversed_stream=method.reversed_stream,
             seed=cell.seed,
             device=device,
+            sampling=method.sampling(hyper),
         )
         self.outcome = Outcome()
         self.readings: deque[tuple[int, float]] = deque(maxlen=5)
