@@ -6,6 +6,7 @@ toy network and 16-pixel images, so all of them together take seconds.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Callable
@@ -268,6 +269,21 @@ def check_values_have_sources(method: type[Method]) -> None:
         )
 
 
+def check_sampling(method: type[Method]) -> None:
+    """Where training samples are drawn by class, each epoch's shares are probabilities (K,)."""
+    sampling = method.sampling(method.Hyper())
+    if sampling is None:
+        return
+    for counts in ((9, 5, 2), (400, 40, 4, 40, 4, 1, 1)):
+        for epochs in (1, 4):
+            for epoch in range(epochs):
+                shares = sampling(counts, epoch, epochs)
+                if shares.shape != (len(counts),) or not bool((shares >= 0).all()):
+                    raise ContractError(f"the classes' shares in epoch {epoch} are {shares}")
+                if not math.isclose(float(shares.double().sum()), 1.0, abs_tol=1e-5):
+                    raise ContractError(f"the classes' shares in epoch {epoch} do not sum to 1")
+
+
 def check_info_is_complete(method: type[Method]) -> None:
     """Name, title, paper and link are given."""
     info = method.info
@@ -279,6 +295,7 @@ CHECKS: tuple[Callable[[type[Method]], None], ...] = (
     check_info_is_complete,
     check_values_have_sources,
     check_groups_cover,
+    check_sampling,
     check_loss_is_finite,
     check_terms_add_up,
     check_labels_are_refused,
