@@ -59,7 +59,7 @@ def peak_bytes(cells: Sequence[Cell], records: Sequence[Record], key: str) -> in
 
 
 def _setting(cell: Cell) -> tuple[object, ...]:
-    protocol = cell.protocol_spec()
+    protocol = cell.protocol
     return (
         cell.dataset,
         protocol.backbone.name,
@@ -70,4 +70,4 @@ def _setting(cell: Cell) -> tuple[object, ...]:
 
 
 def _work(cell: Cell) -> float:
-    return float(cell.protocol_spec().training.epochs * sum(cell.class_counts))
+    return float(cell.protocol.training.epochs * sum(cell.class_counts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -42,7 +43,7 @@ def _drop_later(model: BaseModel, values: dict[str, Any]) -> None:
         if isinstance(value, BaseModel):
             _drop_later(value, values[name])
         elif LATER in field.metadata and value == field.get_default(call_default_factory=True):
-            del values[name]
+            values.pop(name, None)
 
 
 class BackboneSpec(Strict):
@@ -162,22 +163,24 @@ class Protocol(Strict):
     changes: dict[str, Any] = Field(default_factory=dict)
     recipe: Literal["shared", "authors"] = "shared"
 
+    @cached_property
     def identity(self) -> dict[str, Any]:
-        """Return what a cell's identity takes from the protocol: values, not their sources.
+        """What a cell's identity takes from the protocol: values, not their sources.
 
         The methods' hyper-parameters are left out, as each cell names those of its own method.
         """
         apart = {"summary", "methods", "sources", "changes"}
         return {key: value for key, value in counted(self).items() if key not in apart}
 
+    @cached_property
     def values_hash(self) -> str:
-        """Return eight digits that tell protocols apart whatever they are called.
+        """Eight digits that tell protocols apart whatever they are called.
 
         With the authors' recipe each method trains in its own way, which counts for nothing here.
         """
         named = {"name", "version", "overrides", "recipe"}
         if self.recipe == "authors":
             named.add("training")
-        kept = {key: value for key, value in self.identity().items() if key not in named}
+        kept = {key: value for key, value in self.identity.items() if key not in named}
         text = json.dumps(kept, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
 
 from benchmark.data.imbalance import factor_label
 from benchmark.protocol import LATER, Protocol, Strict, counted
@@ -50,6 +57,27 @@ Facts = Annotated[dict[str, Any], AfterValidator(_finite)]
 """What is told but never computed with: any JSON object."""
 
 
+def _what_counts(value: Any) -> Any:
+    """Keep what belongs to a cell's identity; cells that share a protocol share the object."""
+    if isinstance(value, Protocol):
+        value = value.identity
+    return _read_protocol(json.dumps(value, sort_keys=True)) if isinstance(value, dict) else value
+
+
+@lru_cache(maxsize=256)
+def _read_protocol(text: str) -> Protocol:
+    return Protocol.model_validate_json(text)
+
+
+def _as_stored(protocol: Protocol) -> dict[str, Any]:
+    """Dump what was set, so that an id hashes what was stored and no default of a later day."""
+    return protocol.model_dump(mode="json", exclude_unset=True)
+
+
+CellProtocol = Annotated[Protocol, BeforeValidator(_what_counts), PlainSerializer(_as_stored)]
+"""A recipe without what does not belong to a cell's identity."""
+
+
 def show_value(value: Any) -> str:
     """Return a hyper-parameter as people write it: four significant digits for a fraction.
 
@@ -74,7 +102,7 @@ class Cell(Strict):
         split_seed: the seed that the training set was drawn by.
         split_hash: SHA-256 of its indices.
         class_counts: training images of each class.
-        protocol: the protocol's values as they were stored; :meth:`protocol_spec` reads them.
+        protocol: the recipe, without what does not belong to the identity.
         weights: SHA-256 of the backbone's initial weights, or ``scratch``.
         method: the method's name.
         hyper: its hyper-parameters.
@@ -89,7 +117,7 @@ class Cell(Strict):
     split_seed: Seed
     split_hash: str
     class_counts: tuple[Count, ...]
-    protocol: dict[str, Any]
+    protocol: CellProtocol
     weights: str
     method: str
     hyper: Facts
@@ -103,11 +131,6 @@ class Cell(Strict):
         if not any(counts):
             raise ValueError("no training images")
         return counts
-
-    @model_validator(mode="after")
-    def _known_protocol(self) -> Cell:
-        self.protocol_spec()
-        return self
 
     @cached_property
     def id(self) -> str:
@@ -126,25 +149,6 @@ class Cell(Strict):
     def slug(self) -> str:
         """A folder name that a person can read: the cell's name and the start of its id."""
         return f"{self.name}-{self.id[:12]}"
-
-    def protocol_spec(self) -> Protocol:
-        """Return the protocol as an object, the same at every call."""
-        return self._read_protocol[0]
-
-    def values_hash(self) -> str:
-        """Return the protocol's :meth:`~benchmark.protocol.Protocol.values_hash`."""
-        return self._read_protocol[1]
-
-    @cached_property
-    def _read_protocol(self) -> tuple[Protocol, str]:
-        return _read_protocol(json.dumps(self.protocol, sort_keys=True))
-
-
-@lru_cache(maxsize=256)
-def _read_protocol(text: str) -> tuple[Protocol, str]:
-    """Read a protocol and hash its values once: thousands of cells share one."""
-    protocol = Protocol.model_validate_json(text)
-    return protocol, protocol.values_hash()
 
 
 class Epoch(Strict):
@@ -232,7 +236,7 @@ class Record(Strict):
             raise ValueError("classes: a name stands twice")
         if len(self.cell.class_counts) != len(self.classes):
             raise ValueError(f"cell.class_counts: not {len(self.classes)} of them")
-        _check_epochs(self.history, self.cell.protocol_spec().training.epochs)
+        _check_epochs(self.history, self.cell.protocol.training.epochs)
         for name, matrices in (
             ("test", [entry.test for entry in self.history]),
             ("validation", [entry.validation for entry in self.history]),

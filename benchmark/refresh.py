@@ -94,7 +94,7 @@ def _squares(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Record]]:
 
 def _square(record: Record) -> tuple[Any, ...]:
     cell = record.cell
-    name = cell.protocol_spec().name
+    name = cell.protocol.name
     return cell.dataset, name, cell.method, cell.factor, cell.seed, cell.precision
 
 

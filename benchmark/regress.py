@@ -116,7 +116,7 @@ def _cell(group: Seeds) -> Cell:
 def _start(group: Seeds) -> Row:
     cell = _cell(group)
     title = next(iter(group.values())).method_title
-    return Row(cell.dataset, cell.protocol_spec().name, cell.factor, cell.method, title)
+    return Row(cell.dataset, cell.protocol.name, cell.factor, cell.method, title)
 
 
 def _hyper(group: Seeds) -> str:

@@ -83,7 +83,7 @@ def plan(
             split_seed=splits[factor].seed,
             split_hash=splits[factor].hash,
             class_counts=splits[factor].counts,
-            protocol=recipes[name][0].identity(),
+            protocol=recipes[name][0],
             weights=weights,
             method=name,
             hyper=hyper_identity(recipes[name][1]),

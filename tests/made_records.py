@@ -45,7 +45,7 @@ def made_cell(
     row = table[table["factor"].isna() if factor is None else table["factor"] == factor]
     train = [int(v) for v in row.drop(columns=["factor", "total"]).iloc[0]] if len(row) else [9] * 7
     train += [119] * (len(CLASSES[dataset]) - len(train))
-    values = load_protocol(protocol, overrides).identity()
+    values = load_protocol(protocol, overrides).identity
     if not any(text.startswith("training.epochs=") for text in overrides):
         values["training"]["epochs"] = epochs
     return Cell(
@@ -94,7 +94,7 @@ def made_record(
         hyper=hyper,
         epochs=epochs,
     )
-    epochs = cell.protocol_spec().training.epochs
+    epochs = cell.protocol.training.epochs
     rng = np.random.default_rng([seed, *method.encode(), int(factor or 0)])
     sizes = np.asarray(TEST_COUNTS[dataset] if test_counts is None else test_counts)
     labels = np.repeat(np.arange(len(sizes)), sizes)

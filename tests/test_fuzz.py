@@ -192,8 +192,8 @@ def test_class_maps_come_back(names: dict[str, str]) -> None:
 def is_sound_protocol(protocol: Protocol) -> None:
     assert Protocol.model_validate(protocol.model_dump()) == protocol
     assert Protocol.model_validate_json(protocol.model_dump_json()) == protocol
-    text = json.dumps(protocol.identity(), allow_nan=False)
-    assert Protocol.model_validate(json.loads(text)).identity() == protocol.identity()
+    text = json.dumps(protocol.identity, allow_nan=False)
+    assert Protocol.model_validate(json.loads(text)).identity == protocol.identity
     for kind in ("shared", "authors"):
         for name in ("baseline", "mek"):
             try:

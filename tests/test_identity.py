@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_records import made_cell, made_record
+from pydantic import ValidationError
 from sweeps import small_faces, small_sweep
 
 import methods
@@ -48,10 +50,26 @@ BASE = cell_of(small_sweep())
 def test_every_value_of_the_protocol_counts(key: str) -> None:
     values = BASE.model_dump(mode="json")
     section, name = key.split(".")
-    old = values["protocol"][section][name]
-    values["protocol"][section][name] = {"changed": old}
-    # Not validated: no protocol takes such a value, and every value has to count all the same.
-    assert Cell.model_construct(**values).id != BASE.id
+    part = values["protocol"][section]
+    old, others = part[name], iter(OTHER_VALUES)
+    while part[name] == old or not taken(values):
+        part[name] = next(others)
+    assert Cell.model_validate(values).id != BASE.id
+
+
+OTHER_VALUES = (
+    True, False, 1, 0.25, 0.5, 24, [0.1, 0.2], [1, 2, 3], "area", "adam", "constant", "bf16"
+)  # fmt: skip
+"""Among them is another one for every value of a protocol."""
+
+
+def taken(values: dict[str, Any]) -> bool:
+    """Whether these are a cell's values."""
+    try:
+        Cell.model_validate(values)
+    except ValidationError:
+        return False
+    return True
 
 
 def test_every_hyper_parameter_counts() -> None:

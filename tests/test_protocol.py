@@ -67,9 +67,9 @@ def test_overrides_change_values_and_leave_a_mark() -> None:
     changed = load_protocol("smoke", ["training.epochs=2", "image.mean=[1, 2, 3]"])
     assert changed.training.epochs == 2
     assert changed.overrides == ("image.mean=1.0,2.0,3.0", "training.epochs=2")
-    assert changed.identity() != plain.identity()
+    assert changed.identity != plain.identity
     same = load_protocol("smoke", [f"training.epochs={plain.training.epochs}"])
-    assert same.identity() == plain.identity()
+    assert same.identity == plain.identity
     assert load_protocol("smoke", ["methods.cb.beta=0.99"]).methods["cb"] == {"beta": 0.99}
 
 
@@ -143,7 +143,7 @@ def test_the_authors_recipe_fits_every_method(name: str) -> None:
     for key, (value, _) in method.authors.hyper.items():
         assert getattr(hyper, key) == value
     assert protocol.overrides == (), "the authors' values are no overrides of the user's"
-    assert protocol.identity() != shared.identity()
+    assert protocol.identity != shared.identity
 
 
 def test_what_the_user_sets_stands_over_the_authors_recipe() -> None:
@@ -198,13 +198,13 @@ def test_a_cell_brings_its_protocol_back() -> None:
     protocol = load_protocol("compact", ["training.epochs=2"])
     cell = Cell(
         dataset="d", fingerprint="f", factor=None, split_seed=0, split_hash="h",
-        class_counts=(1, 2), protocol=protocol.identity(), weights="scratch", method="cb",
+        class_counts=(1, 2), protocol=protocol.identity, weights="scratch", method="cb",
         hyper={"beta": 0.9}, seed=0, precision="fp32",
     )  # fmt: skip
     again = Cell.model_validate_json(cell.model_dump_json())
     assert again.id == cell.id
-    assert again.protocol_spec().identity() == protocol.identity()
-    assert tomllib.loads(f"x = {again.protocol_spec().training.lr}")["x"] == protocol.training.lr
+    assert again.protocol.identity == protocol.identity
+    assert tomllib.loads(f"x = {again.protocol.training.lr}")["x"] == protocol.training.lr
 
 
 # Values that are added once cells are stored.
@@ -234,15 +234,15 @@ def test_a_later_value_of_a_protocol_counts_only_where_it_departs() -> None:
     before = load_protocol("compact")
     values = before.model_dump()
     plain = LaterProtocol.model_validate(values)
-    assert plain.identity() == before.identity()
-    assert plain.values_hash() == before.values_hash()
+    assert plain.identity == before.identity
+    assert plain.values_hash == before.values_hash
     training = {**values["training"], "averaging": 0.99}
     for change in ({"images": "clean"}, {"training": training}):
         changed = LaterProtocol.model_validate({**values, **change})
-        assert changed.identity() != before.identity()
-        assert changed.values_hash() != before.values_hash()
-        again = LaterProtocol.model_validate(changed.identity())
-        assert again.identity() == changed.identity()
+        assert changed.identity != before.identity
+        assert changed.values_hash != before.values_hash
+        again = LaterProtocol.model_validate(changed.identity)
+        assert again.identity == changed.identity
 
 
 def test_a_later_hyper_parameter_counts_only_where_it_departs() -> None:

@@ -36,7 +36,7 @@ def test_a_square_is_replaced_and_the_reason_kept(tmp_path: Path) -> None:
     assert output.count("removed: cb-ferplus-150-s0-") == 1
     kept = {r.cell.method: r for r in Store(stored).records()}
     assert sorted(kept) == ["cb", "eac", "mek"]
-    assert kept["cb"].cell.protocol["training"]["epochs"] == 99
+    assert kept["cb"].cell.protocol.training.epochs == 99
     before = {entry["cell"].split("-")[0]: len(entry["before"]) for entry in log(stored)}
     assert before == {"cb": 1, "eac": 0}
     assert {entry["reason"] for entry in log(stored)} == {"nine epochs"}

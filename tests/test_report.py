@@ -111,11 +111,11 @@ def test_several_seeds_are_a_mean_and_a_sample_deviation() -> None:
 
 def test_cells_that_cannot_be_compared_share_no_table_unless_asked() -> None:
     record = make_record()
-    protocol = record.cell.protocol | {"overrides": ["training.epochs=2"]}
-    training = record.cell.protocol["training"] | {"lr": 0.0123}
+    protocol = record.cell.protocol.identity | {"overrides": ["training.epochs=2"]}
+    training = record.cell.protocol.identity["training"] | {"lr": 0.0123}
     others = [
         make_record(method="cb", protocol=protocol),
-        make_record(protocol=record.cell.protocol | {"training": training}),
+        make_record(protocol=record.cell.protocol.identity | {"training": training}),
         make_record(method="cb", precision="bf16"),
         make_record(method="cb", fingerprint="another"),
         make_record(method="cb", weights="f" * 64),
@@ -133,7 +133,7 @@ def test_cells_that_cannot_be_compared_share_no_table_unless_asked() -> None:
 
 
 def test_with_the_authors_recipe_each_method_may_train_in_its_own_way() -> None:
-    own = make_record().cell.protocol | {"recipe": "authors"}
+    own = make_record().cell.protocol.identity | {"recipe": "authors"}
     other = own | {"training": own["training"] | {"lr": 0.1}}
     records = [make_record(protocol=own), make_record(method="cb", protocol=other)]
     assert len(one_table(records).rows) == 2

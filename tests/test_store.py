@@ -26,8 +26,8 @@ from benchmark.store import Store
 
 def make_record(seed: int = 0, method: str = "baseline", **cell_changes: object) -> Record:
     """A record as a finished cell would leave it, without training."""
-    cell = small_sweep_cell().model_copy(update={"seed": seed, "method": method, **cell_changes})
-    cell = Cell.model_validate(cell.model_dump())
+    values = {**small_sweep_cell().model_dump(), "seed": seed, "method": method, **cell_changes}
+    cell = Cell.model_validate(values)
     rng = np.random.default_rng([seed, *method.encode()])
     test = (rng.integers(0, 5, (7, 7)) + 10 * np.eye(7, dtype=int)).tolist()
     epoch = {"loss": {"cross_entropy": 1.0}, "lr": 0.1, "seconds": 1.0, "images": 10}

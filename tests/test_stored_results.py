@@ -37,7 +37,7 @@ def test_every_number_can_be_recomputed(root: Path) -> None:
                 arrays["label"], arrays[rule].argmax(axis=1), len(record.classes)
             )
             assert found.tolist() == record.history[index].test, (record.cell.slug, rule)
-        assert len(record.history) == record.cell.protocol_spec().training.epochs
+        assert len(record.history) == record.cell.protocol.training.epochs
 
 
 def test_every_cell_keeps_its_id() -> None:
@@ -61,10 +61,10 @@ def test_no_record_is_stale(root: Path) -> None:
 def stale(record: Record) -> list[str]:
     cell = record.cell
     method = methods.get(cell.method)
-    protocol = load_protocol(cell.protocol_spec().name)
+    protocol = load_protocol(cell.protocol.name)
     wanted, hyper = recipe(protocol, method)
     found = {
-        "protocol": (cell.protocol, wanted.identity()),
+        "protocol": (cell.protocol.identity, wanted.identity),
         "hyper-parameters": (cell.hyper, hyper_identity(hyper)),
         "method's version": (cell.method_version, method.info.version),
     }

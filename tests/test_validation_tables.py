@@ -173,8 +173,8 @@ def test_whatever_tells_groups_apart_is_named() -> None:
             {"weights": "scratch"},
             {"precision": "fp32"},
             {"fingerprint": "f" * 64},
-            {"protocol": load_protocol("paper", ["training.epochs=2"]).identity()},
-            {"protocol": cell.protocol | {"recipe": "authors"}},
+            {"protocol": load_protocol("paper", ["training.epochs=2"]).identity},
+            {"protocol": cell.protocol.identity | {"recipe": "authors"}},
         )
     ]
     records = [base, same, *(base.model_copy(update={"cell": c, "id": c.id}) for c in others)]
@@ -197,10 +197,12 @@ def test_whatever_tells_groups_apart_is_named() -> None:
 
 def test_files_that_disagree_under_one_name_are_told_apart() -> None:
     base, _ = made_record("eac")
-    edited = base.cell.protocol | {"training": base.cell.protocol["training"] | {"lr": 0.0123}}
+    edited = base.cell.protocol.identity | {
+        "training": base.cell.protocol.identity["training"] | {"lr": 0.0123}
+    }
     cell = Cell(**base.cell.model_dump() | {"protocol": edited})
     other = base.model_copy(update={"cell": cell, "id": cell.id})
-    hashes = [r.cell.protocol_spec().values_hash() for r in (base, other)]
+    hashes = [r.cell.protocol.values_hash for r in (base, other)]
     assert hashes[0] != hashes[1]
     found = differences([base, other])
     assert [found[r.id] for r in (base, other)] == [f"values={text}" for text in hashes]

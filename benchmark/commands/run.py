@@ -248,7 +248,7 @@ def _summary(
     limited = f" ({len(todo)} now)" if len(todo) < len(missing) else ""
     return (
         f"{count(len(cells), 'cell')} on {first.dataset} "
-        f"(protocol {first.protocol_spec().name}): "
+        f"(protocol {first.protocol.name}): "
         f"{len(cells) - len(missing)} finished, {len(missing)} to train{limited}; results in "
         f"{results}"
     )

@@ -64,7 +64,7 @@ def _show_store(records: Sequence[Record], store: Store) -> None:
     rows = [
         (
             record.cell.dataset,
-            record.cell.protocol_spec().name,
+            record.cell.protocol.name,
             record.cell.method,
             factor_label(record.cell.factor),
             str(record.cell.seed),
@@ -73,7 +73,7 @@ def _show_store(records: Sequence[Record], store: Store) -> None:
             f"{100 * mean_accuracy(record.history[-1].test):.2f}",
             f"{sum(record.seconds.values()):.0f}",
             record.id[:12],
-            " ".join(record.cell.protocol_spec().overrides) or "-",
+            " ".join(record.cell.protocol.overrides) or "-",
         )
         for record in records
     ]

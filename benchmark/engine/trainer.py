@@ -62,7 +62,7 @@ class Trainer:
         """
         self.cell = cell
         self.weights = weights
-        self.protocol: TrainingProtocol = cell.protocol_spec()
+        self.protocol: TrainingProtocol = cell.protocol
         self.dataset = dataset
         self.device = device
         self.batches = BatchMaker(

@@ -250,7 +250,7 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
     first_of = {cell.method: cell for cell in reversed(cells)}
     built: dict[tuple[str, int], Backbone] = {}
     for name, cell in first_of.items():
-        protocol = cell.protocol_spec()
+        protocol = cell.protocol
         method = sweep.methods[name]
         wanted = protocol.backbone.name, protocol.image.size
         with torch.random.fork_rng(devices=[]):

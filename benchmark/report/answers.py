@@ -142,11 +142,11 @@ def _variants(records: Sequence[Record], hyper: Mapping[str, str]) -> list[Varia
 
 
 def _title(record: Record) -> str:
-    cell, protocol = record.cell, record.cell.protocol_spec()
+    cell, protocol = record.cell, record.cell.protocol
     start = "from scratch" if cell.weights == "scratch" else f"weights {cell.weights[:12]}"
     words = [
         DATASET_TITLES.get(cell.dataset, cell.dataset) + f" ({cell.fingerprint[:8]})",
-        f"protocol {protocol.name} v{protocol.version} ({protocol.values_hash()})",
+        f"protocol {protocol.name} v{protocol.version} ({protocol.values_hash})",
         f"{protocol.recipe} recipe",
         f"{protocol.backbone.name} ({start})",
         cell.precision,

@@ -114,7 +114,7 @@ def _is_paper_protocol(frame: pd.DataFrame) -> bool:
 
     paper = load_protocol("paper")
     heads = frame[["protocol", "version", "values"]].drop_duplicates()
-    return heads.values.tolist() == [[paper.name, paper.version, paper.values_hash()]]
+    return heads.values.tolist() == [[paper.name, paper.version, paper.values_hash]]
 
 
 def has_published(dataset: str, factor: float) -> bool:

@@ -66,7 +66,7 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
     confusion = chosen.confusion(split)
     if confusion is None:
         return None
-    protocol = cell.protocol_spec()
+    protocol = cell.protocol
     named = zip(record.classes, recalls(confusion), strict=True)
     return {
         "dataset": cell.dataset,
@@ -78,7 +78,7 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "backbone": protocol.backbone.name,
         "weights": cell.weights,
         "precision": cell.precision,
-        "values": cell.values_hash(),
+        "values": protocol.values_hash,
         "factor": math.nan if cell.factor is None else cell.factor,
         "method": cell.method,
         "title": record.method_title,

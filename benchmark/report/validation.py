@@ -94,7 +94,7 @@ def differences(records: Sequence[Record]) -> dict[str, str]:
     values = {record.id: _values(record, changed) for record in records}
     if _disagree(records):
         for record in records:
-            values[record.id]["values"] = record.cell.protocol_spec().values_hash()
+            values[record.id]["values"] = record.cell.protocol.values_hash
     keys = dict.fromkeys(key for of in values.values() for key in of)
     apart = [key for key in keys if len({of[key] for of in values.values()}) > 1]
     return {
@@ -104,19 +104,19 @@ def differences(records: Sequence[Record]) -> dict[str, str]:
 
 def _disagree(records: Sequence[Record]) -> bool:
     """Whether protocols of one name and version differ in more than what was set over them."""
-    specs = [record.cell.protocol_spec() for record in records]
-    heads = {(s.name, s.version, s.recipe, s.overrides, s.values_hash()) for s in specs}
+    specs = [record.cell.protocol for record in records]
+    heads = {(s.name, s.version, s.recipe, s.overrides, s.values_hash) for s in specs}
     return len(heads) > len({head[:-1] for head in heads})
 
 
 def _overrides(record: Record) -> Sequence[str]:
-    return record.cell.protocol_spec().overrides
+    return record.cell.protocol.overrides
 
 
 def _values(record: Record, changed: Sequence[str]) -> dict[str, str]:
     """Return what tells comparable groups apart, and the values that any record changed."""
     cell = record.cell
-    protocol = cell.protocol_spec()
+    protocol = cell.protocol
     named = {
         "data": cell.fingerprint[:12],
         "protocol": f"{protocol.name}-v{protocol.version}",
@@ -125,7 +125,7 @@ def _values(record: Record, changed: Sequence[str]) -> dict[str, str]:
         "weights": cell.weights[:12],
         "precision": cell.precision,
     }
-    return named | {key: shown_value(protocol.identity(), key) for key in changed}
+    return named | {key: shown_value(protocol.identity, key) for key in changed}
 
 
 def _of(entry: Entry, changes: Mapping[str, str]) -> str:
