@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dataset_makers import make_ferplus, make_folders, make_kaggle
+from PIL import Image
 
 from benchmark.data.dataset import EMOTIONS, Part
 from benchmark.data.imbalance import PUBLISHED
@@ -160,3 +161,27 @@ def test_the_real_set() -> None:
         "train/validation": 239,
         "validation/test": 40,
     }
+
+
+def test_copies_are_summed_up_by_class_and_listed_by_name(tmp_path: Path) -> None:
+    picture = np.kron(np.random.default_rng(3).integers(20, 236, (6, 6)), np.ones((8, 8)))
+    picture = picture.astype(np.uint8)
+    other = np.random.default_rng(4).integers(0, 256, (48, 48), dtype=np.uint8)
+    for path, image in (
+        ("train/a/1.png", picture),
+        ("train/b/2.png", other),
+        ("test/a/3.png", picture[:, ::-1]),
+        ("test/b/4.png", np.clip(picture.astype(int) + 5, 0, 255).astype(np.uint8)),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / path)
+    report = verify_dataset("folder", tmp_path)
+    assert [(f.subject, f.message) for f in of(report, "copies", Severity.INFO)] == [
+        ("test/train", "1 image with the mirrored pixels of another: a 1"),
+        ("test/train", "1 image nearly another (correlation from 0.98 on): b 1"),
+        ("test", "1 image nearly another, mirrored (correlation from 0.98 on): a 1"),
+    ]
+    assert report.copies.splitlines()[:2] == [
+        "kind,correlation,part,image,class,other part,other image,other class",
+        "mirrored,1.0000,test,test/a/3.png,a,train,train/a/1.png,a",
+    ]

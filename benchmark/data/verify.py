@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.data.copies import Prints
+from benchmark.data.copy_list import copies_in, copy_findings, names_csv
 from benchmark.data.dataset import Part
 from benchmark.data.evidence import (
     LINES,
@@ -34,11 +36,13 @@ class VerifyReport:
         name: the dataset.
         images: the number of images looked at.
         findings: errors, then warnings, then information.
+        copies: every pair of images that are copies, as CSV with their names.
     """
 
     name: str
     images: int
     findings: tuple[Finding, ...]
+    copies: str
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of one severity."""
@@ -65,20 +69,22 @@ def verify_dataset(
     """
     source = find_source(name, root, resize=resize)
     index = source.read_index()
-    reading = Reading()
-    for _ in reading.over(index.pixels):
-        pass
+    reading, prints = Reading(), Prints()
+    for block in reading.over(index.pixels):
+        prints.add_block(block)
+    copies = copies_in(index, prints)
     notes = (*index.notes, *reading.notes, *source.notes)
     findings = [
         *count_findings(name, index.classes, index.labels, index.parts),
         *(Finding(Severity.ERROR, "file", p.source, _fault(p)) for p in reading.problems),
         *judge(name, index, reading),
         *_same_picture_findings(index, reading.repeated()),
+        *copy_findings(index, copies),
         *(Finding(Severity.INFO, "note", name, note) for note in notes),
     ]
     order = list(Severity)
     findings.sort(key=lambda finding: order.index(finding.severity))  # stable: else as found
-    return VerifyReport(name, len(index.labels), tuple(findings))
+    return VerifyReport(name, len(index.labels), tuple(findings), names_csv(index, copies))
 
 
 def _fault(problem: Problem) -> str:
