@@ -2,9 +2,9 @@
 
 A lease is a numbered file in the cell's own folder. Taking the next number is one exclusive
 creation, so that of many who want it exactly one gets it; whoever holds the highest number that is
-alive holds the cell. A holder touches its file now and then. It counts as dead when it stopped for
-longer than :data:`PATIENCE`, or at once when it ran on this machine and its lock is gone, which the
-system releases however a process ends.
+alive holds the cell. A holder touches its file now and then, as long as its work advances. It
+counts as dead when it stopped for longer than :data:`PATIENCE`, or at once when it ran on this
+machine and its lock is gone, which the system releases however a process ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import threading
+import time
 import uuid
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,13 @@ BEAT = 15.0
 PATIENCE = 120.0
 """Seconds of silence after which a holder counts as dead."""
 
+STALL = 1800.0
+"""Seconds without a step or a batch evaluated after which a holder falls silent.
+
+A device that hangs lets a process live and its work stand still. No step of a real training takes
+so long, and what takes longest before the first one, fetching weights, hardly does.
+"""
+
 _PREFIX = "lease-"
 
 
@@ -46,6 +54,7 @@ class Lease:
         self._path = path
         self._file = file
         self._stop = threading.Event()
+        self._advanced = time.monotonic()
         self._beating = threading.Thread(target=self._beat, name=path.name, daemon=True)
 
     def __enter__(self) -> Self:
@@ -59,6 +68,10 @@ class Lease:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+    def advance(self) -> None:
+        """Say that the work goes on; without it the lease falls silent after :data:`STALL`."""
+        self._advanced = time.monotonic()
 
     def check(self) -> None:
         """Make sure that the cell is still this process's.
@@ -77,6 +90,8 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
+            if time.monotonic() - self._advanced > STALL:
+                continue
             with contextlib.suppress(OSError):  # gone: `check` will say so
                 os.utime(self._path)
 

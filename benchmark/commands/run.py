@@ -86,12 +86,10 @@ def command(
     choice = SweepChoice(**options)
     how = _How(choice.device, threads, deterministic)
     wanted_jobs, wanted_per_gpu = _count(jobs, "--jobs"), _count(jobs_per_gpu, "--jobs-per-gpu")
-    sweep = choice.plan()
     store = Store(results)
     if cells_file is not None:
-        names = set(json.loads(cells_file.read_text(encoding="utf-8")))
-        todo = [cell for cell in sweep.cells if cell.slug in names]
-        sys.exit(1 if _train(todo, sweep, store, how, alone=False) else 0)
+        sys.exit(1 if _train_share(cells_file, choice, store, how) else 0)
+    sweep = choice.plan()
     if not dry_run:
         store.prepare()
     cells = matching(sweep.cells, only)
@@ -153,6 +151,28 @@ def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
     return check_buildable(cells, sweep)
 
 
+def _train_share(file: Path, choice: SweepChoice, store: Store, how: _How) -> list[str]:
+    """Train the cells that another process planned, and return the names of those that failed.
+
+    Raises:
+        InputError: the same plan comes to other cells here: data, weights or code are not the same.
+    """
+    try:
+        share = json.loads(file.read_text(encoding="utf-8"))
+        precision, wanted = share["precision"], set(share["cells"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{CELLS_OPTION} {file}: cannot be read ({error})") from error
+    sweep = choice.plan(precision)
+    todo = [cell for cell in sweep.cells if cell.slug in wanted]
+    if not wanted or len(todo) < len(wanted):
+        strange = min(wanted - {cell.slug for cell in todo}, default="nothing")
+        raise InputError(
+            f"{CELLS_OPTION} {file}: asks for {strange}, which is none of the {len(sweep.cells)} "
+            "cells that the same options come to here; were data, weights or code changed?"
+        )
+    return _train(todo, sweep, store, how, alone=False)
+
+
 def _train(
     cells: Sequence[Cell],
     sweep: Sweep,
@@ -186,7 +206,8 @@ def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Seq
     click.echo(f"{count(len(jobs), 'job')} side by side, {count(threads, 'CPU thread')} each")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.json"
-        file.write_text(json.dumps([cell.slug for cell in cells]), encoding="utf-8")
+        share = {"precision": cells[0].precision, "cells": [cell.slug for cell in cells]}
+        file.write_text(json.dumps(share), encoding="utf-8")
         codes = run_jobs([*command, CELLS_OPTION, str(file)], jobs, click.echo)
     if 130 in codes:
         raise KeyboardInterrupt
@@ -216,7 +237,7 @@ def _jobs(
     if device.type == "cuda":
         gpus = cuda_devices() if device.index is None else [str(device)]
         if per_gpu is None:
-            fit = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_gpu_memory_bytes"))
+            fit = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_free_gpu_memory_bytes"))
             per_gpu = min(fit, max(1, cores // len(gpus)))  # each needs a core to be fed by
         if wanted is not None:
             per_gpu = -(-wanted // len(gpus))
@@ -231,10 +252,10 @@ def _jobs(
 
 
 def _fit_on_gpus(gpus: Sequence[str], peak: int | None) -> int:
-    from benchmark.engine.device import gpu_memory_bytes
+    from benchmark.engine.device import free_gpu_memory_bytes
     from benchmark.executors.jobs import fit_on_gpu
 
-    return min(fit_on_gpu(gpu_memory_bytes(gpu), peak) for gpu in gpus)
+    return min(fit_on_gpu(free_gpu_memory_bytes(gpu), peak) for gpu in gpus)
 
 
 def _summary(

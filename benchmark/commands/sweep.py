@@ -133,8 +133,11 @@ class SweepChoice:
         options += [f"--set={text}" for text in self.overrides]
         return [*options, *(["--cut-head"] if self.cut_head else [])]
 
-    def plan(self) -> Sweep:
+    def plan(self, precision: str | None = None) -> Sweep:
         """Load the dataset and return the cells.
+
+        Args:
+            precision: that another process found for ``auto``; None to find it here.
 
         Raises:
             InputError: anything that was asked for does not exist or does not fit.
@@ -155,7 +158,7 @@ class SweepChoice:
             self.seeds,
             protocol,
             weights=identity,
-            precision=_precision(protocol, self.device),
+            precision=_precision(precision or protocol.training.precision, self.device),
             cut_head=self.cut_head,
         )
         return replace(sweep, weights=weights)
@@ -206,9 +209,8 @@ def _methods(names: Sequence[str]) -> dict[str, type[Method]]:
     return chosen
 
 
-def _precision(protocol: Protocol, device: str) -> str:
+def _precision(precision: str, device: str) -> str:
     """Return the precision of every cell; only ``auto`` and ``fp16`` depend on the device."""
-    precision = protocol.training.precision
     if precision in ("fp32", "bf16"):
         return precision
     from benchmark.engine.device import resolve_device, resolve_precision

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.data.transfer import move
 from benchmark.protocol import AugmentSpec, ImageSpec
 
 _ASPECT = (0.3, 3.3)  # torchvision's RandomErasing default, kept by the authors' code
@@ -78,10 +79,10 @@ def training_view(
     if theta is None:
         planes = resize(planes, size)
     elif not (augment.rotation or augment.zoom or augment.shift):
-        mirrored = (theta[:, 0, 0] < 0).to(planes.device, non_blocking=True)
+        mirrored = move(theta[:, 0, 0] < 0, planes.device)
         planes = resize(mirror(planes, mirrored), size)
     else:
-        planes = warp(planes, theta.to(planes.device, non_blocking=True), size)
+        planes = warp(planes, move(theta, planes.device), size)
     view = normalise(planes, image)
     return view if boxes is None else erase(view, boxes)
 
@@ -94,7 +95,7 @@ def add_noise(
         return planes
     chosen = torch.rand(len(planes), generator=host) < spec.noise
     noise = torch.randn(planes.shape, generator=device, device=planes.device)
-    scale = chosen.to(planes.device, non_blocking=True).float() * math.sqrt(spec.noise_variance)
+    scale = move(chosen, planes.device).float() * math.sqrt(spec.noise_variance)
     return (planes + noise * scale[:, None, None, None]).clamp_(0, 255)
 
 

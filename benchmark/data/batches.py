@@ -17,6 +17,7 @@ from torch import Tensor
 from benchmark.data.augment import evaluation_view, training_view
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.imbalance import Split
+from benchmark.data.transfer import upload
 from benchmark.protocol import Protocol
 from benchmark.seeds import derive
 from methods.base import Batch, ClassShares, Stream, Views
@@ -154,20 +155,12 @@ class BatchMaker:
         return Batch(index=index, label=label, views=views, second=second)
 
     def plain(self, positions: NDArray[np.int64]) -> Tensor:
-        """Return un-augmented, normalised training images, float32 (B, 3, S, S)."""
-        return evaluation_view(self._pixels(positions), self.protocol.image)
+        """Return un-augmented, normalised training images on the host, float32 (B, 3, S, S)."""
+        pixels = torch.from_numpy(self.dataset.images[self.split.indices[positions]])
+        return evaluation_view(pixels, self.protocol.image)
 
     def _pixels(self, positions: NDArray[np.int64]) -> Tensor:
         return upload(self.dataset.images[self.split.indices[positions]], self.device)
 
     def _labelled(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         return upload(positions, self.device), upload(self.labels[positions], self.device)
-
-
-def upload(array: NDArray[np.uint8] | NDArray[np.int64], device: torch.device) -> Tensor:
-    """Copy an array to the device without waiting for it where that is possible."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
-    if device.type == "cuda":
-        # Only pinned memory may be copied while the host goes on: it is kept until that is done.
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -48,9 +49,9 @@ def cuda_devices() -> list[str]:
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
 
 
-def gpu_memory_bytes(name: str) -> int:
-    """Return the memory of a CUDA device."""
-    return int(torch.cuda.get_device_properties(torch.device(name)).total_memory)
+def free_gpu_memory_bytes(name: str) -> int:
+    """Return the memory of a CUDA device that nobody has taken, this process included."""
+    return torch.cuda.mem_get_info(torch.device(name))[0]
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
@@ -61,7 +62,9 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     """
     if precision == "auto":
         if device.type == "cuda":
-            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+            with torch.cuda.device(device):  # the question is put to the current device
+                has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+            return "bf16" if has_bf16 else "fp16"
         return "bf16" if device.type == "cpu" and cpu_has_bf16() else "fp32"
     if precision == "fp16" and device.type == "cpu":
         raise InputError("--precision fp16 is for GPUs; on a CPU use bf16 or fp32")
@@ -110,6 +113,7 @@ def be_deterministic(device: torch.device) -> str:
     )
 
 
+@cache
 def _driver() -> str | None:
     """Return the version of NVIDIA's driver, or None where its tool does not answer."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.data.augment import evaluation_view
-from benchmark.data.batches import upload
 from benchmark.data.dataset import FaceDataset
+from benchmark.data.transfer import upload
 from benchmark.engine.memory import is_out_of_memory, release
 from benchmark.protocol import ImageSpec
 from methods.base import Method
@@ -25,16 +25,19 @@ def logits_of(
     indices: NDArray[np.int64],
     image: ImageSpec,
     device: torch.device,
+    advanced: Callable[[], object] = lambda: None,
 ) -> NDArray[np.float32]:
     """Return the logits of un-augmented images, float32 (n, K), in the order of ``indices``.
 
     So many images at once as memory allows, which changes nothing: each is judged by itself.
+    ``advanced`` is called for each batch.
     """
     training = method.training
     method.eval()
 
     def predict(chosen: NDArray[np.int64]) -> Tensor:
         pixels = upload(dataset.images[chosen], device)
+        advanced()
         return method.predict(evaluation_view(pixels, image)).float()
 
     with torch.inference_mode():

@@ -39,6 +39,7 @@ def is_out_of_memory(error: BaseException) -> bool:
         "could not create a memory",
         "could not create a primitive",
         "CUDA error: out of memory",
+        "MPS backend out of memory",
         "CUBLAS_STATUS_ALLOC_FAILED",
         "CUDNN_STATUS_ALLOC_FAILED",
     )

@@ -26,7 +26,12 @@ def build_optimizer(method: Method, spec: TrainingSpec) -> torch.optim.Optimizer
     entries = [entry for group in groups for entry in _entries(group, spec) if entry["params"]]
     if spec.optimizer in ("sgd", "nesterov"):
         nesterov = spec.optimizer == "nesterov"
-        return torch.optim.SGD(entries, lr=spec.lr, momentum=_MOMENTUM, nesterov=nesterov)
+        # Only the fused one takes the scale of fp16 along; the other would wait for the device in
+        # each step. On a CPU it would round otherwise than stored results did.
+        on_gpu = any(p.device.type != "cpu" for entry in entries for p in entry["params"])
+        return torch.optim.SGD(
+            entries, lr=spec.lr, momentum=_MOMENTUM, nesterov=nesterov, fused=on_gpu or None
+        )
     kind = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
     return kind(entries, lr=spec.lr, fused=True)
 

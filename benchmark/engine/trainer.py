@@ -7,6 +7,7 @@ import math
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ class Trainer:
             sampling=method.sampling(hyper),
         )
         self.outcome = Outcome()
+        self.advanced: Callable[[], object] = lambda: None
         self.readings: deque[tuple[int, float]] = deque(maxlen=5)
         started = time.perf_counter()
         torch.manual_seed(derive(cell.seed, "weights"))
@@ -84,18 +86,26 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=cell.precision == "fp16")
         self.outcome.spend("build", started)
 
-    def run(self, folder: Path, listener: Listener, session: dict[str, Any]) -> Outcome:
+    def run(
+        self,
+        folder: Path,
+        listener: Listener,
+        session: dict[str, Any],
+        advanced: Callable[[], object] = lambda: None,
+    ) -> Outcome:
         """Train to the last epoch, leaving a checkpoint in ``folder`` after each.
 
         Args:
             folder: of the checkpoint.
             listener: hears of progress; what it raises stops training before the next checkpoint.
             session: what is known of this process, kept among the outcome's sessions.
+            advanced: called at each step and at each batch of an evaluation.
 
         Raises:
             TrainingError: loss or logits are no longer finite, or memory ran out.
             OSError: the checkpoint cannot be written.
         """
+        self.advanced = advanced
         done = self._restore(folder)
         # Sums are split by thread: what was begun with so many goes on with as many.
         begun = self.outcome.sessions[0] if self.outcome.sessions else {}
@@ -150,7 +160,7 @@ class Trainer:
         order = np.random.default_rng(derive(self.cell.seed, "calibration"))
         positions = order.permutation(len(self.batches.labels))[:_CALIBRATION_IMAGES]
         backbone.calibrate(
-            self.batches.plain(positions[start : start + _CALIBRATION_BATCH]).cpu()
+            self.batches.plain(positions[start : start + _CALIBRATION_BATCH])
             for start in range(0, len(positions), _CALIBRATION_BATCH)
         )
         if self.dataset.images.ndim == 3:
@@ -176,6 +186,7 @@ class Trainer:
             factor = rate_factor(self.protocol.training, step, len(orders))
             set_rate(self.optimizer, factor)
             parts = self.step(self.batches.batch(positions, epoch=epoch, step=step), progress)
+            self.advanced()
             for name, term in parts.terms.items():
                 sums[name] = sums.get(name, 0.0) + term.detach().float() * len(positions)
             seen += len(positions)
@@ -246,7 +257,7 @@ class Trainer:
         """
         indices = self.dataset.indices(part)
         image = self.protocol.image
-        logits = logits_of(self.method, self.dataset, indices, image, self.device)
+        logits = logits_of(self.method, self.dataset, indices, image, self.device, self.advanced)
         wrong = int((~np.isfinite(logits).all(axis=1)).sum())
         if wrong:
             raise TrainingError(

@@ -60,16 +60,16 @@ def share_gpus(cells: int, gpus: Sequence[str], per_gpu: int, cores: int) -> lis
     return [Job(gpus[number % len(gpus)], max(1, cores // jobs)) for number in range(jobs)]
 
 
-def fit_on_gpu(total_bytes: int, peak_bytes: int | None) -> int:
+def fit_on_gpu(free_bytes: int, peak_bytes: int | None) -> int:
     """Return how many cells fit on a GPU side by side: one where no record tells their peak.
 
     Args:
-        total_bytes: of the GPU.
+        free_bytes: of the GPU.
         peak_bytes: that torch took for a cell; CUDA itself takes more for each process.
     """
     if not peak_bytes:
         return 1
-    return max(1, int(total_bytes * _SHARE_OF_GPU) // (peak_bytes + _CUDA_CONTEXT))
+    return max(1, int(free_bytes * _SHARE_OF_GPU) // (peak_bytes + _CUDA_CONTEXT))
 
 
 def run_jobs(command: Sequence[str], jobs: Sequence[Job], say: Callable[[str], None]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -138,7 +138,9 @@ class _Worker:
     def _train(self, cell: Cell, lease: Lease) -> bool:
         guarded = _Guard(self.listener, lease)
         try:
-            record = train_cell(cell, self.sweep, self.store, self.device, guarded, self.machine)
+            record = train_cell(
+                cell, self.sweep, self.store, self.device, guarded, self.machine, lease.advance
+            )
         except LeaseLostError:
             return False
         except (OSError, StorageError) as error:
@@ -190,6 +192,7 @@ def train_cell(
     device: torch.device,
     listener: Listener,
     machine: dict[str, Any],
+    advanced: Callable[[], object],
 ) -> Record:
     """Train one cell and put its record into the store; ``machine`` describes the process."""
     method = sweep.methods[cell.method]
@@ -206,7 +209,7 @@ def train_cell(
                 sweep.weights,
             )
             session = {**machine, **describe_device(device)}
-            outcome = trainer.run(store.running(cell), listener, session)
+            outcome = trainer.run(store.running(cell), listener, session, advanced)
             facts = {**machine, **describe_device(device)}
     finally:
         torch.set_num_threads(threads)  # a resumed cell may have asked for others
