@@ -45,7 +45,7 @@ def test_a_share_that_is_none_of_the_cells_is_refused(
 ) -> None:
     code, text = fer_bench(tmp_path, *RUN, "--cells", share(tmp_path, "fp32", *cells))
     assert code == 2, text
-    assert "which is none of the 1 cells" in text
+    assert "which is not among the 1 cell that" in text
     assert not (tmp_path / "results").exists()
 
 

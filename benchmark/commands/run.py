@@ -167,8 +167,9 @@ def _train_share(file: Path, choice: SweepChoice, store: Store, how: _How) -> li
     if not wanted or len(todo) < len(wanted):
         strange = min(wanted - {cell.slug for cell in todo}, default="nothing")
         raise InputError(
-            f"{CELLS_OPTION} {file}: asks for {strange}, which is none of the {len(sweep.cells)} "
-            "cells that the same options come to here; were data, weights or code changed?"
+            f"{CELLS_OPTION} {file}: asks for {strange}, which is not among the "
+            f"{count(len(sweep.cells), 'cell')} that the same options come to here; "
+            "were data, weights or code changed?"
         )
     return _train(todo, sweep, store, how, alone=False)
 
@@ -237,7 +238,7 @@ def _jobs(
     if device.type == "cuda":
         gpus = cuda_devices() if device.index is None else [str(device)]
         if per_gpu is None:
-            fit = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_free_gpu_memory_bytes"))
+            fit = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_gpu_memory_bytes"))
             per_gpu = min(fit, max(1, cores // len(gpus)))  # each needs a core to be fed by
         if wanted is not None:
             per_gpu = -(-wanted // len(gpus))
