@@ -17,7 +17,7 @@ from benchmark import __version__
 from benchmark.encoding import never_fail
 from benchmark.errors import InputError, StorageError
 from benchmark.interpreter import check_own_packages
-from benchmark.interrupt import heed_ctrl_c
+from benchmark.interrupt import heed_ctrl_c, heed_no_more
 from benchmark.write import Weaker
 
 # Each command stands as `command` in benchmark/commands/<name>.py; the text is its line in --help.
@@ -131,6 +131,7 @@ def main() -> None:
         click.echo(f"fer-bench: {error}", err=True)
         code = 1
     except (KeyboardInterrupt, click.Abort):
+        heed_no_more()
         click.echo("fer-bench: interrupted; all finished work is kept", err=True)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

@@ -28,5 +28,13 @@ def heed_all() -> None:
             signal.signal(number, _raise)
 
 
+def heed_no_more() -> None:
+    """Ignore what :func:`heed_ctrl_c` and :func:`heed_all` heed: the process is about to end."""
+    for name in ("SIGINT", *_POLITE):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _raise:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
     raise Interrupted(signal.Signals(number).name)

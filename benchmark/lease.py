@@ -133,7 +133,7 @@ def alive(path: Path) -> bool:
         FileNotFoundError: it was released meanwhile.
     """
     silent = file_system_time(path.parent) - path.stat().st_mtime
-    if silent > PATIENCE:
+    if abs(silent) > PATIENCE:  # a time ahead is of before the clock was set back: as old
         return False
     try:
         owner = json.loads(path.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import json
@@ -23,6 +24,9 @@ RECORD = "record.json"
 LARGEST_RECORD = 64 << 20
 """Bytes; a record of a thousand epochs takes a tenth of it."""
 
+_NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO}
+"""What systems say where no file is to be read, whoever tries; all else may pass."""
+
 _HASH = "body_sha256"
 _HEAD = re.compile(
     rb'\{\n "schema_version": %d,\n "%s": "([0-9a-f]{64})",\n' % (SCHEMA_VERSION, _HASH.encode())
@@ -35,10 +39,31 @@ _PRESENT_HEAD = b'{\n "schema_version": %d,\n' % SCHEMA_VERSION
 
 @dataclass(frozen=True)
 class Damaged:
-    """The folder of a cell whose record or logits cannot be trusted."""
+    """The folder of a cell whose record or logits cannot be trusted.
+
+    Attributes:
+        folder: of the cell.
+        reason: what is wrong with which file.
+        unread: whether the system failed to read what is there, so that it may be whole: a disk, a
+            network or rights are at fault.
+    """
 
     folder: Path
     reason: str
+    unread: bool = False
+
+    @property
+    def state(self) -> str:
+        """Return what is wrong in two words."""
+        return "cannot be read" if self.unread else "damaged"
+
+    @classmethod
+    def by_system(cls, folder: Path, error: OSError, name: str = "") -> Damaged:
+        """Name what the system said of a file, which it names itself where it was opened."""
+        where = name or (Path(error.filename).name if error.filename else folder.name)
+        return cls(
+            folder, f"{where}: {error.strerror or error}", unread=error.errno not in _NO_FILE
+        )
 
 
 def to_json(record: Record) -> str:

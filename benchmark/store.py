@@ -97,13 +97,14 @@ class Store:
 
         Raises:
             InputError: its record is there but damaged.
+            StorageError: the system cannot read it.
         """
         folder = self.cells / cell.slug
         if not folder.exists():
             return False
         record = self._read(folder)
         if isinstance(record, Damaged):
-            raise InputError(_complaint([record]))
+            raise _refusal([record])
         return record.id == cell.id
 
     def missing(self, cells: Sequence[Cell]) -> list[Cell]:
@@ -111,6 +112,7 @@ class Store:
 
         Raises:
             InputError: a record is damaged.
+            StorageError: the system cannot read one.
         """
         found = [cell for cell in cells if not self.has(cell)]
         self._passed.keep()
@@ -236,11 +238,12 @@ class Store:
 
         Raises:
             InputError: the store does not exist, or a record is damaged: none is skipped silently.
+            StorageError: the system cannot read one.
         """
         self.require()
         records, damaged = self.survey()
         if damaged:
-            raise InputError(_complaint(damaged))
+            raise _refusal(damaged)
         return records
 
     def survey(self, *, afresh: bool = False) -> tuple[list[Record], list[Damaged]]:
@@ -276,7 +279,8 @@ class Store:
             names: only these; None for all.
 
         Raises:
-            InputError: they cannot be read, or are not those that the record was stored with.
+            InputError: they are damaged, or not those that the record was stored with.
+            StorageError: the system cannot read them.
         """
         try:
             return read_arrays(self.packed_logits(record), names)
@@ -287,12 +291,14 @@ class Store:
         """Return the bytes of a record's ``logits.npz``.
 
         Raises:
-            InputError: they cannot be read, or are not those that the record was stored with.
+            InputError: they are damaged, or not those that the record was stored with.
+            StorageError: the system cannot read them.
         """
         try:
             content = read_file(self.cells / record.cell.slug / LOGITS, LARGEST_FILE)
         except OSError as error:
-            raise self.damaged_logits(record, str(error.strerror)) from error
+            found = Damaged.by_system(self.cells / record.cell.slug, error, LOGITS)
+            raise _refusal([found]) from error
         except ValueError as error:
             raise self.damaged_logits(record, str(error)) from error
         expected = record.logits_sha256
@@ -337,8 +343,7 @@ class Store:
         try:
             record = _read_whole(folder, None if afresh else self._passed)
         except OSError as error:
-            where = Path(error.filename).name if error.filename else folder.name
-            return Damaged(folder, f"{where}: {error.strerror or error}")
+            return Damaged.by_system(folder, error)
         except ValueError as error:
             return Damaged(folder, str(error))
         if folder.name != record.cell.slug:
@@ -363,13 +368,17 @@ def _read_whole(folder: Path, passed: Passed | None = None) -> Record:
     return record
 
 
+MEND = "it may be whole: mend disk, network or rights, and give the same command again"
 _ADVICE = "'fer-bench results check --move-aside' moves it away, and the next run makes it anew"
 
 
-def _complaint(damaged: Sequence[Damaged]) -> str:
+def _refusal(damaged: Sequence[Damaged]) -> InputError | StorageError:
+    """Return the error for cells that cannot be used, of which the first is named."""
     first = damaged[0]
     what = f"record {first.folder / RECORD}: {first.reason}"
     if first.reason.startswith(f"{LOGITS}: "):
         what = f"cell: {first.folder}/{first.reason}"
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
-    return f"damaged {what}{more}; {_ADVICE}"
+    if first.unread:
+        return StorageError(f"cannot read {what}{more}; {MEND}")
+    return InputError(f"damaged {what}{more}; {_ADVICE}")

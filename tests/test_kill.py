@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from processes import QUICK, fer_bench, finish, outcome, start
 
+from benchmark.executors import jobs
 from benchmark.store import Store
 from methods import names
 
@@ -74,3 +77,66 @@ def test_an_interrupted_parent_leaves_no_job_behind(tmp_path: Path) -> None:
     assert "all finished work is kept" in text
     held = list((tmp_path / "runs" / "running").glob("*/lease-*"))
     assert held == [], "every job let go of its cell"
+
+
+DEAF = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(os.getpid(), flush=True)
+time.sleep(90)
+"""
+
+
+@pytest.mark.parametrize("more", [1, 3])
+def test_one_more_interruption_ends_jobs_that_hang(
+    monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    monkeypatch.setattr(jobs, "fer_bench_command", lambda _: [sys.executable, "-c", DEAF])
+    up: list[int] = []
+
+    def say(line: str) -> None:
+        up.append(int(line.split()[-1]))
+        if len(up) == 2:
+            for number in range(1 + more):
+                time.sleep(0.5 * (number < 2))
+                os.kill(os.getpid(), signal.SIGINT)
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run_jobs(["run"], [jobs.Job("cpu", 1)] * 2, say)
+    assert time.monotonic() - started < 60
+    for process in up:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_an_interruption_while_jobs_start_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "fer_bench_command", lambda _: ["sleep", "90"])
+    started, start_one = [], jobs._start
+
+    def interrupted(*arguments: object) -> subprocess.Popen[str]:
+        if started:
+            raise KeyboardInterrupt
+        started.append(start_one(*arguments))
+        return started[0]
+
+    monkeypatch.setattr(jobs, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.run_jobs(["run"], [jobs.Job("cpu", 1)] * 2, print)
+    assert started[0].poll() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (2, "ended with exit code 2"),
+        (-signal.SIGSEGV, "(Segmentation fault"),
+        (-signal.SIGBUS, ": the decoded images could not be read"),
+        (-signal.SIGKILL, ": as systems do that run out of memory"),
+    ],
+)
+def test_how_a_job_ended_is_said_in_words(code: int, words: str) -> None:
+    assert words in jobs.how_ended(code)
+    assert str(abs(code)) in jobs.how_ended(code)

@@ -21,19 +21,25 @@ def command() -> None:
 @results_option
 def check(results: Path, move_aside: bool) -> None:
     """Read every record and all logits, and name what is damaged; exit code 1 if anything is."""
-    from benchmark.store import Store
+    from benchmark.store import MEND, Store
 
     store = Store(results)
     store.require()
     records, damaged = store.survey(afresh=True)
     for entry in damaged:
-        click.echo(f"damaged: {entry.folder}: {entry.reason}")
-        if move_aside:
+        click.echo(f"{entry.state}: {entry.folder}: {entry.reason}")
+        if move_aside and not entry.unread:
             click.echo(f"  moved to {store.set_aside(entry)}")
     whole = count(len(records), "cell is", "cells are")
-    click.echo(f"{whole} whole, {len(damaged)} damaged")
-    if damaged and not move_aside:
+    unread = sum(entry.unread for entry in damaged)
+    more = f", {unread} cannot be read" if unread else ""
+    click.echo(f"{whole} whole, {len(damaged) - unread} damaged{more}")
+    if unread:
+        click.echo(f"what cannot be read stays: {MEND}", err=True)
+    left = len(damaged) > unread and not move_aside
+    if left:
         click.echo("--move-aside moves them away; the next run trains them anew", err=True)
+    if left or unread:
         sys.exit(1)
 
 

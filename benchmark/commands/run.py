@@ -201,7 +201,7 @@ def _train(
 
 def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Sequence[str]) -> None:
     """Train cells in several processes."""
-    from benchmark.executors.jobs import run_jobs
+    from benchmark.executors.jobs import how_ended, run_jobs
 
     threads = jobs[0].threads
     click.echo(f"{count(len(jobs), 'job')} side by side, {count(threads, 'CPU thread')} each")
@@ -214,8 +214,7 @@ def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Seq
         raise KeyboardInterrupt
     for number, code in enumerate(codes, start=1):
         if code not in (0, 1):
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            click.echo(f"job {number} {how}", err=True)
+            click.echo(f"job {number} {how_ended(code)}", err=True)
 
 
 def _jobs(

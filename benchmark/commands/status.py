@@ -30,7 +30,7 @@ def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
     record is damaged.
     """
     from benchmark.errors import InputError
-    from benchmark.store import Store
+    from benchmark.store import MEND, Store
 
     store = Store(results)
     given = [n for n in options if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE]
@@ -46,9 +46,12 @@ def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
     else:
         _show_store(records, store)
     for entry in damaged:
-        click.echo(f"damaged: {entry.folder}: {entry.reason}", err=True)
-    if damaged:
+        click.echo(f"{entry.state}: {entry.folder}: {entry.reason}", err=True)
+    if any(entry.unread for entry in damaged):
+        click.echo(MEND, err=True)
+    if not all(entry.unread for entry in damaged):
         click.echo("'fer-bench results check --move-aside' moves damaged cells away", err=True)
+    if damaged:
         sys.exit(1)
 
 

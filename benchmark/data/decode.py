@@ -107,7 +107,9 @@ def _orientation(image: Image.Image) -> int:
     """Return how an image lies, 1 to 8 as in EXIF; a block that cannot be read says nothing."""
     try:
         found = image.getexif().get(_ORIENTATION, _UPRIGHT)
-    except Exception:  # the decoders of EXIF raise nearly anything, and viewers show the picture
+    except Exception as error:  # EXIF's decoders raise nearly anything; viewers show the picture
+        if isinstance(error, OSError) and error.errno:  # but the disk's fault is none of its own
+            raise
         return _UPRIGHT
     return found if found in range(1, 9) else _UPRIGHT
 

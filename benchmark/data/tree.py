@@ -309,14 +309,21 @@ def scan(folder: Path) -> os._ScandirIterator[str]:
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
+    """Return what a name leads to.
+
+    Raises:
+        InputError: the system fails to say it.
+    """
     try:
         if entry.is_dir():
             return Kind.FOLDER
         if entry.is_file():
             return Kind.FILE
         return Kind.OTHER if os.path.exists(entry.path) else Kind.NOTHING
-    except OSError:  # a loop of links
-        return Kind.NOTHING
+    except OSError as error:
+        if entry.is_symlink():  # a loop of links
+            return Kind.NOTHING
+        raise InputError(f"{entry.path} cannot be read ({error.strerror})") from None
 
 
 def _join(folder: str, name: str) -> str:

@@ -32,14 +32,17 @@ def load(folder: Path, cell_id: str) -> dict[str, Any] | None:
 
     Only tensors and plain values are read (``weights_only``): a checkpoint cannot run code. A
     damaged one is moved aside, and training starts anew.
+
+    Raises:
+        OSError: the system fails to read it; it may be whole.
     """
     path = folder / NAME
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         return None
-    except OSError:  # the disk's fault, not the file's
-        raise
+    except OSError as error:  # the disk's fault, not the file's
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except Exception as error:  # torch's reader raises almost anything on what is no checkpoint
         if is_out_of_memory(error):  # the machine's fault
             raise

@@ -7,6 +7,7 @@ its cell.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -23,6 +24,16 @@ TYPICAL_MEMORY = 3 << 29
 
 _SHARE_OF_GPU = 0.9  # the rest is for what the driver keeps
 _CUDA_CONTEXT = 1 << 30  # a process's own, which torch does not count: some hundred MB, rounded up
+
+_HINTS = {
+    getattr(signal, name): hint
+    for name, hint in (
+        ("SIGKILL", "as systems do that run out of memory; try fewer --jobs"),
+        ("SIGBUS", "the decoded images could not be read; look at the disk of --cache-dir"),
+    )
+    if hasattr(signal, name)  # Windows has neither
+}
+"""What most often lies behind a signal, as a process that it kills cannot say."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,8 @@ def fit_on_gpu(free_bytes: int, peak_bytes: int | None) -> int:
 def run_jobs(command: Sequence[str], jobs: Sequence[Job], say: Callable[[str], None]) -> list[int]:
     """Run a command in several processes and return their exit codes, negative for a signal.
 
-    An interruption reaches all of them, and all have ended when this returns or raises.
+    An interruption reaches all of them, a second one kills them, and all have ended when this
+    returns or raises.
 
     Args:
         command: of ``fer-bench``, without its name.
@@ -85,18 +97,27 @@ def run_jobs(command: Sequence[str], jobs: Sequence[Job], say: Callable[[str], N
     Raises:
         KeyboardInterrupt: after the processes have ended.
     """
-    processes = [_start(command, job) for job in jobs]
-    readers = [
-        threading.Thread(target=_relay, args=(process.stdout, f"[job {number}] ", say))
-        for number, process in enumerate(processes, start=1)
-    ]
-    for reader in readers:
-        reader.start()
+    processes: list[subprocess.Popen[str]] = []
+    readers: list[threading.Thread] = []
     with _ended(processes):
+        for number, job in enumerate(jobs, start=1):
+            processes.append(_start(command, job))
+            relayed = processes[-1].stdout, f"[job {number}] ", say
+            readers.append(threading.Thread(target=_relay, args=relayed))
+            readers[-1].start()
         codes = [process.wait() for process in processes]
     for reader in readers:
         reader.join()
     return codes
+
+
+def how_ended(code: int) -> str:
+    """Return in words how a process ended that was not done; ``code`` is negative for a signal."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    hint = _HINTS.get(-code, "")
+    name = signal.strsignal(-code) or "unknown"
+    return f"was killed by signal {-code} ({name}{': ' if hint else ''}{hint})"
 
 
 def _start(command: Sequence[str], job: Job) -> subprocess.Popen[str]:
@@ -123,11 +144,22 @@ def _ended(processes: Sequence[subprocess.Popen[str]]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            process.wait()
+        _end(processes)
         raise
+
+
+def _end(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """End all processes: politely, or at once where one more interruption asks for it."""
+    first, later = subprocess.Popen.terminate, subprocess.Popen.kill
+    for how in itertools.chain([first], itertools.repeat(later)):
+        try:
+            for process in processes:
+                how(process)
+            for process in processes:
+                process.wait()
+            return
+        except KeyboardInterrupt:  # a job may hang: what its checkpoints hold is kept
+            continue
 
 
 def _relay(lines: IO[str] | None, prefix: str, say: Callable[[str], None]) -> None:
