@@ -22,7 +22,7 @@ from benchmark.errors import InputError
 from benchmark.patterns import check_patterns, fits
 from benchmark.record import Cell, Confusion, Record, show_value
 from benchmark.stats.accuracy import Metric, accuracy_weights, mean_accuracy, overall_accuracy
-from benchmark.stats.paired import image_variance
+from benchmark.stats.crossed import image_variance
 from benchmark.stats.significance import holm
 from benchmark.stats.spread import drop_p_value, spread_of
 from benchmark.words import count

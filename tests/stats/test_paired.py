@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from made_answers import SIZES, answers
 
 from benchmark.stats.accuracy import accuracy_weights
-from benchmark.stats.paired import contrast, deciding_p_values, image_variance, paired_difference
+from benchmark.stats.crossed import image_variance
+from benchmark.stats.paired import contrast, deciding_p_values, paired_difference
 
 
 @pytest.mark.parametrize("metric", ["overall", "mean"])
@@ -70,6 +71,12 @@ def test_a_real_difference_is_found() -> None:
         assert found.p_sign_flip == 0.25  # three seeds cannot say more
 
 
+def variance_with_lent(differences: np.ndarray) -> float:
+    """The variance of a mean of a class's differences, two images lent, from the definition."""
+    lent = [*map(float, differences), 1.0, -1.0]
+    return float(np.var(lent, ddof=1) / len(lent))
+
+
 @pytest.mark.parametrize("metric", ["overall", "mean"])
 def test_estimate_and_bootstrap_agree_with_redrawn_images(metric: str) -> None:
     labels, a, b = answers(np.random.default_rng(7), 3, skill=0.3)
@@ -88,27 +95,37 @@ def test_estimate_and_bootstrap_agree_with_redrawn_images(metric: str) -> None:
     redrawn = [score(np.concatenate([rng.choice(m, len(m)) for m in members])) for _ in range(2000)]
     assert found.bootstrap_low == pytest.approx(np.quantile(redrawn, 0.025), abs=0.006)
     assert found.bootstrap_high == pytest.approx(np.quantile(redrawn, 0.975), abs=0.006)
-    assert found.error_images == pytest.approx(np.std(redrawn), rel=0.1)
+    weights = accuracy_weights(SIZES, metric)
+    x = (a.astype(float) - b).mean(axis=0)
+    lent = sum(
+        weight**2 * (variance_with_lent(part) - np.var(part, ddof=1) / len(part))
+        for weight, part in zip(weights, (x[m] for m in members), strict=True)
+    )
+    assert found.error_images == pytest.approx(np.sqrt(np.var(redrawn) + lent), rel=0.1)
 
 
-def test_one_class_and_one_seed_is_the_paired_t_test() -> None:
+def test_one_class_and_one_seed_is_bonett_and_prices_variance() -> None:
     rng = np.random.default_rng(9)
     a, b = rng.random((1, 300)) < 0.7, rng.random((1, 300)) < 0.6
     found = paired_difference(np.zeros(300, int), a, b, "overall")
-    theirs = scipy.stats.ttest_rel(a[0].astype(float), b[0].astype(float))
-    assert found.p == pytest.approx(theirs.pvalue)
-    interval = theirs.confidence_interval(0.95)
-    np.testing.assert_allclose((found.low, found.high), (interval.low, interval.high))
+    only_a, only_b = ((a & ~b).sum() + 1) / 302, ((b & ~a).sum() + 1) / 302
+    error = np.sqrt((only_a + only_b - (only_a - only_b) ** 2) / 301)  # they divide by 302
+    assert found.error == pytest.approx(error)
+    theirs = scipy.stats.norm(a.mean() - b.mean(), error)
+    np.testing.assert_allclose((found.low, found.high), theirs.interval(0.95))
+    assert found.p == pytest.approx(2 * scipy.stats.norm.sf(found.estimate / error))
+    without = scipy.stats.ttest_rel(a[0].astype(float), b[0].astype(float))
+    assert found.p == pytest.approx(without.pvalue, abs=0.005), "300 images hardly feel two"
 
 
-def test_seeds_alone_are_welchs_t_test() -> None:
-    """Where all images agree within a seed, only the seeds vary."""
-    a = np.repeat([[True], [True], [False], [True]], 500, axis=1)
-    b = np.repeat([[False], [True], [False], [False]], 500, axis=1)
-    found = paired_difference(np.zeros(500, int), a, b, "overall")
+def test_seeds_alone_are_nearly_welchs_t_test() -> None:
+    """Where all images agree within a seed, the seeds vary and little else."""
+    a = np.repeat([[True], [True], [False], [True]], 50_000, axis=1)
+    b = np.repeat([[False], [True], [False], [False]], 50_000, axis=1)
+    found = paired_difference(np.zeros(50_000, int), a, b, "overall")
     theirs = scipy.stats.ttest_ind([1.0, 1, 0, 1], [0.0, 1, 0, 0], equal_var=False)
-    assert found.p == pytest.approx(theirs.pvalue)
-    assert found.error_images == 0
+    assert found.p == pytest.approx(theirs.pvalue, abs=1e-6)
+    assert found.error_images < 1e-4
 
 
 small = st.integers(1, 3).flatmap(
@@ -179,13 +196,17 @@ def test_one_class_and_two_classes() -> None:
     only = np.eye(len(SIZES))[2]
     part = labels == 2
     found = contrast(labels, a, b, only, only)
-    theirs = scipy.stats.ttest_rel(a[0, part].astype(float), b[0, part].astype(float))
-    assert found.p == pytest.approx(theirs.pvalue)
+    assert found.error**2 == pytest.approx(
+        variance_with_lent(a[0, part].astype(float) - b[0, part])
+    )
     apart = np.eye(len(SIZES))[0] - only
     found = contrast(labels, a, np.zeros_like(a), apart, 0 * apart)
     first, second = a[0, labels == 0].astype(float), a[0, part].astype(float)
     assert found.estimate == pytest.approx(first.mean() - second.mean())
-    assert found.p == pytest.approx(scipy.stats.ttest_ind(first, second, equal_var=False).pvalue)
+    # Agresti and Caffo: one image right and one wrong more in each class.
+    more = [np.array([*answers_of, 1, 0]) for answers_of in (first, second)]
+    variance = sum(np.var(x, ddof=1) / len(x) for x in more)
+    assert found.error**2 == pytest.approx(variance)
 
 
 def test_the_gap_is_overall_minus_mean() -> None:
@@ -229,12 +250,16 @@ def test_a_class_that_hardly_counts_is_heard() -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3])
-def test_answers_that_never_vary_are_tosses_of_a_coin(seeds: int) -> None:
-    right, wrong = np.ones((seeds, 5), dtype=bool), np.zeros((seeds, 5), dtype=bool)
-    found = contrast(np.zeros(5, int), right, wrong, [1.0], [1.0])
-    assert (found.estimate, found.low, found.high, found.p) == (1, 1, 1, 0.5**4)
-    nothing = contrast(np.zeros(5, int), right, wrong, [0.0], [0.0])
-    assert (nothing.estimate, nothing.p) == (0, 1)
+def test_answers_that_never_vary_are_no_certainty(seeds: int) -> None:
+    right, wrong = np.ones((seeds, 18), dtype=bool), np.zeros((seeds, 18), dtype=bool)
+    found = contrast(np.zeros(18, int), right, wrong, [1.0], [1.0])
+    assert found.estimate == 1
+    assert 0.6 < found.low < 0.9
+    alike = contrast(np.zeros(18, int), right, right, [1.0], [1.0])
+    assert (alike.estimate, alike.p) == (0, 1)
+    assert 0.1 < alike.high < 0.2, "nothing of 18 leaves room for a sixth"
+    nothing = contrast(np.zeros(18, int), right, wrong, [0.0], [0.0])
+    assert (nothing.estimate, nothing.low, nothing.high, nothing.p) == (0, 0, 0, 1)
 
 
 def test_an_interval_is_never_absurd() -> None:
@@ -255,14 +280,11 @@ def test_what_does_not_fit_is_refused() -> None:
 
 @given(st.integers(0, 2**31), st.sampled_from(["overall", "mean"]))
 @settings(deadline=None, max_examples=30)
-def test_image_variance_is_that_of_redrawn_images(seed: int, metric: str) -> None:
+def test_image_variance_is_that_of_each_class(seed: int, metric: str) -> None:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), [40, 25, 10])
     a, b = (rng.random((2, 75)) < rng.random()).mean(axis=0), rng.random(75) < rng.random()
     weights = accuracy_weights(np.bincount(labels), metric)
-    parts = [
-        weights[c] ** 2 * np.var((a - b)[labels == c], ddof=1) / np.sum(labels == c)
-        for c in range(3)
-    ]
+    parts = [weights[c] ** 2 * variance_with_lent((a - b)[labels == c]) for c in range(3)]
     assert image_variance(labels, a, b, weights) == pytest.approx(sum(parts))
-    assert image_variance(labels, a, a, weights) == 0
+    assert image_variance(labels, b, a, weights) == pytest.approx(sum(parts))
