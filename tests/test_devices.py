@@ -185,7 +185,7 @@ def test_sgd_is_fused_where_a_step_would_wait(
 
     monkeypatch.setattr(torch.optim, "SGD", Asked)
     cell = small_sweep(overrides=[f"training.optimizer={kind}"]).cells[0]
-    build_optimizer(Net(2, 2, device=place), cell.protocol_spec().training)  # type: ignore[arg-type]
+    build_optimizer(Net(2, 2, device=place), cell.protocol.training)  # type: ignore[arg-type]
     assert asked == [fused]
 
 
@@ -193,7 +193,7 @@ def test_calibration_sees_images_of_the_host() -> None:
     sweep = small_sweep()
     cell = sweep.cells[0]
     maker = BatchMaker(
-        dataset=sweep.dataset, split=sweep.splits[cell.factor], protocol=cell.protocol_spec(),
+        dataset=sweep.dataset, split=sweep.splits[cell.factor], protocol=cell.protocol,
         views=sweep.methods["baseline"].views, reversed_stream=False, seed=0,
         device=torch.device("meta"),
     )  # fmt: skip

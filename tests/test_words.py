@@ -13,6 +13,7 @@ from benchmark.words import count
 ROOT = Path(__file__).resolve().parent.parent
 NEVER_ONE = (
     "SHOWN",
+    "MOST_WITHIN",
     "px images",
     "MIN_PIXELS",
     "{low} to {high}",

@@ -117,7 +117,7 @@ def marks_from(arrays: Mapping[str, NDArray[Any]]) -> Marks:
         shapes = names.shape == labels.shape == marks.shape and marks.ndim == 1
         kinds = names.dtype.kind == "U" and labels.dtype.kind in "iu" and marks.dtype == np.uint8
         if not shapes or not kinds or (len(marks) and marks.max() > sum(Mark)):
-            raise ValueError(f"its {prefix} images are not names, labels and marks")
+            raise ValueError(f"what it holds of {prefix} is not names, labels and marks")
         parts[part] = Marked(names, labels.astype(np.int64), marks)
     return Marks(parts[Part.TEST], parts[Part.VALIDATION])
 
