@@ -1,12 +1,13 @@
 """Finished cells as one file, to carry them from one store to another.
 
-A zip archive with ``<slug>/record.json`` and ``<slug>/logits.npz``. What is read from one is
-checked as in a store, and nothing is ever unpacked by the names that stand in it.
+A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz`` and, where they are asked for,
+``<slug>/weights.safetensors``. What is read from one is checked as in a store, and nothing is ever
+unpacked by the names that stand in it.
 """
 
 from __future__ import annotations
 
-import io
+import hashlib
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,44 +18,65 @@ from benchmark.errors import InputError
 from benchmark.logits_file import LARGEST_FILE, LOGITS
 from benchmark.record import Record
 from benchmark.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
-from benchmark.store import Store
+from benchmark.store import LARGEST_WEIGHTS, WEIGHTS, Store
 from benchmark.whole import check_whole
-from benchmark.write import put_file
+from benchmark.write import drafted
 
-_FILES = (RECORD, LOGITS)
+_FILES = (RECORD, LOGITS, WEIGHTS)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """What an import came to: slugs of cells that are new, and of those that were there."""
+    """What an import came to: slugs of cells.
+
+    Attributes:
+        added: those that are new.
+        kept: those that were there.
+        weights: those whose weights are new, whether their records were there or not.
+    """
 
     added: list[str]
     kept: list[str]
+    weights: list[str]
 
 
-def export_cells(store: Store, records: Sequence[Record], path: Path) -> None:
+def export_cells(
+    store: Store, records: Sequence[Record], path: Path, *, weights: bool = False
+) -> list[str]:
     """Write cells of a store into one file, whole or not at all.
 
+    Args:
+        store: where they are.
+        records: of the cells.
+        path: of the file.
+        weights: whether final weights that were kept travel too.
+
+    Returns:
+        The slugs of cells whose weights travel.
+
     Raises:
-        InputError: a cell's logits are damaged, or the file cannot be written.
+        InputError: a cell's logits or weights are damaged, or the file cannot be written.
     """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for record in records:
-            slug = record.cell.slug
-            archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
-            archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
+    taken = [record for record in records if weights and store.has_weights(record)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        put_file(path, packed.getbuffer())
+        with drafted(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for record in records:
+                slug = record.cell.slug
+                archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
+                archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
+            for record in taken:
+                member = _member(f"{record.cell.slug}/{WEIGHTS}", zipfile.ZIP_STORED)
+                archive.writestr(member, store.weights(record))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    return [record.cell.slug for record in taken]
 
 
 def import_cells(store: Store, path: Path) -> Arrival:
     """Put the cells of a file into a store, both checked as a whole before the first is added.
 
-    A cell that the store holds already stays as it is.
+    A cell that the store holds already stays as it is; weights that it names and lacks are added.
 
     Raises:
         InputError: the file is none of ours, or a cell in it or in the store is damaged.
@@ -74,20 +96,27 @@ def import_cells(store: Store, path: Path) -> Arrival:
         raise InputError(f"{path}: not a file of 'fer-bench results export' ({error})") from error
 
 
-def _add(store: Store, found: Iterable[tuple[Record, bytes]]) -> Arrival:
-    arrival = Arrival([], [])
-    for record, content in found:
-        there = store.has(record.cell)
-        if not there:
-            store.put(record, content)
-        (arrival.kept if there else arrival.added).append(record.cell.slug)
+def _add(store: Store, found: Iterable[tuple[Record, bytes, bytes | None]]) -> Arrival:
+    arrival = Arrival([], [], [])
+    for record, content, weights in found:
+        slug = record.cell.slug
+        there = store.find(record.cell)
+        if there is None:
+            store.put(record, content, weights)
+        elif there.weights_sha256 != record.weights_sha256 or store.has_weights(there):
+            weights = None  # of another training of the cell, or known
+        elif weights is not None:
+            store.add_weights(there, weights)
+        (arrival.added if there is None else arrival.kept).append(slug)
+        if weights is not None:
+            arrival.weights.append(slug)
     return arrival
 
 
-def _member(name: str) -> zipfile.ZipInfo:
+def _member(name: str, how: int = zipfile.ZIP_DEFLATED) -> zipfile.ZipInfo:
     """Name a member with a fixed date, so that the same cells give the same bytes."""
     info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    info.compress_type = zipfile.ZIP_DEFLATED
+    info.compress_type = how
     return info
 
 
@@ -103,7 +132,7 @@ def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     return records
 
 
-def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, bytes]:
+def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, bytes, bytes | None]:
     folder = name.removesuffix(f"/{RECORD}")
     try:
         record = parse_record(_content(archive, name, LARGEST_RECORD))
@@ -111,11 +140,22 @@ def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, byte
             raise ValueError("its name is not its cell's")
         content = _content(archive, f"{folder}/{LOGITS}", LARGEST_FILE)
         check_whole(record, content)
+        weights = _weights(archive, record)
     except KeyError as error:
         raise InputError(f"{path}: {folder} has no {LOGITS}; nothing was imported") from error
     except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: {folder} is damaged ({error}); nothing was imported") from error
-    return record, content
+    return record, content, weights
+
+
+def _weights(archive: zipfile.ZipFile, record: Record) -> bytes | None:
+    name = f"{record.cell.slug}/{WEIGHTS}"
+    if name not in archive.namelist():
+        return None
+    weights = _content(archive, name, LARGEST_WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != record.weights_sha256:
+        raise ValueError(f"{WEIGHTS}: not the file of its record")
+    return weights
 
 
 def _content(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:

@@ -2,6 +2,7 @@
 
 <root>/cells/<slug>/record.json   the record; a folder without one was never finished
 <root>/cells/<slug>/logits.npz    test logits of the selected epochs
+<root>/cells/<slug>/weights.safetensors, model-card.md    the final weights, where they were kept
 <root>/running/<slug>/            checkpoint and lease of a cell that is being trained
 <root>/failed/<slug>/error.txt    the traceback of a cell that failed, beside what names the attempt
 <root>/damaged/<slug>/            what was moved aside because it cannot be read
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from benchmark import lease
 from benchmark.errors import InputError, StorageError
 from benchmark.logits_file import LARGEST_FILE, LOGITS, pack, read_arrays
+from benchmark.model_card import model_card
 from benchmark.passed import Passed
 from benchmark.record import Cell, Record
 from benchmark.record_file import (
@@ -36,6 +38,11 @@ from benchmark.record_file import (
 )
 from benchmark.whole import check_whole
 from benchmark.write import put_file, sync_folder, write_file
+
+WEIGHTS = "weights.safetensors"
+CARD = "model-card.md"
+LARGEST_WEIGHTS = 1 << 36
+"""Bytes; what is larger is none of ours."""
 
 _ATTEMPT = "attempt"
 
@@ -99,13 +106,22 @@ class Store:
             InputError: its record is there but damaged.
             StorageError: the system cannot read it.
         """
+        return self.find(cell) is not None
+
+    def find(self, cell: Cell) -> Record | None:
+        """Return the record of a finished cell, None of any other.
+
+        Raises:
+            InputError: it is there but damaged.
+            StorageError: the system cannot read it.
+        """
         folder = self.cells / cell.slug
         if not folder.exists():
-            return False
+            return None
         record = self._read(folder)
         if isinstance(record, Damaged):
             raise _refusal([record])
-        return record.id == cell.id
+        return record if record.id == cell.id else None
 
     def missing(self, cells: Sequence[Cell]) -> list[Cell]:
         """Return the cells that are not finished, in their order.
@@ -127,18 +143,30 @@ class Store:
         with self.writing():
             return lease.take(self.running(cell))
 
-    def add(self, record: Record, logits: Mapping[str, NDArray[Any]]) -> Path:
+    def add(
+        self, record: Record, logits: Mapping[str, NDArray[Any]], weights: bytes | None = None
+    ) -> Path:
         """Put a finished cell in place, whole or not at all; what is already there stays.
 
         Logits are kept in float16, half the room, where that changes no answer.
 
+        Args:
+            record: of the cell.
+            logits: arrays by name, with the labels.
+            weights: the file of the final weights, where they are kept.
+
         Raises:
             StorageError: the store cannot be written to, or what was written is not whole.
         """
-        return self.put(record.model_copy(update={"logits_sha256": None}), pack(logits))
+        kept = None if weights is None else hashlib.sha256(weights).hexdigest()
+        update = {"logits_sha256": None, "weights_sha256": kept}
+        return self.put(record.model_copy(update=update), pack(logits), weights)
 
-    def put(self, record: Record, content: bytes) -> Path:
-        """Put a record and the bytes of its ``logits.npz`` in place, as :meth:`add` does."""
+    def put(self, record: Record, content: bytes, weights: bytes | None = None) -> Path:
+        """Put a record and the bytes of its ``logits.npz`` in place, as :meth:`add` does.
+
+        Weights that the record names but that are not given stay behind.
+        """
         if record.logits_sha256 is None:
             digest = hashlib.sha256(content).hexdigest()
             record = record.model_copy(update={"logits_sha256": digest})
@@ -150,7 +178,7 @@ class Store:
             draft = running / f".draft-{uuid.uuid4().hex}"
             draft.mkdir()
             try:
-                self._write(draft, record, content)
+                self._write(draft, record, content, weights)
                 try:
                     draft.rename(target)
                 except OSError:
@@ -162,8 +190,8 @@ class Store:
             self.clear(record.cell)
         return target
 
-    def _write(self, draft: Path, record: Record, content: bytes) -> None:
-        """Write both files and read them back: a cell that no one can read must not take its place.
+    def _write(self, draft: Path, record: Record, content: bytes, weights: bytes | None) -> None:
+        """Write all files and read them back: a cell that no one can read must not take its place.
 
         Raises:
             StorageError: they are not whole.
@@ -173,6 +201,8 @@ class Store:
             write_file(draft / RECORD, to_json(record).encode())
             if _read_whole(draft) != record:
                 raise ValueError("it reads as another record")
+            if weights is not None:
+                _write_weights(draft, record, weights)
         except ValueError as error:
             raise StorageError(
                 f"the record of {record.cell.slug} cannot be kept: {error}; nothing was put into "
@@ -259,7 +289,7 @@ class Store:
         return records, [entry for entry in read if isinstance(entry, Damaged)]
 
     def set_aside(self, damaged: Damaged) -> Path:
-        """Move a damaged cell out of the way, so that the next run trains it anew.
+        """Move what is damaged out of the way: a cell, which the next run trains anew, or weights.
 
         Raises:
             StorageError: the store cannot be written to.
@@ -267,8 +297,10 @@ class Store:
         with self.writing():
             aside = self.root / "damaged"
             aside.mkdir(exist_ok=True)
-            target = Path(tempfile.mkdtemp(prefix=f"{damaged.folder.name}.", dir=aside))
-            damaged.folder.rename(target / damaged.folder.name)
+            path = damaged.folder
+            slug = path.parent.name if path.name == WEIGHTS else path.name
+            target = Path(tempfile.mkdtemp(prefix=f"{slug}.", dir=aside))
+            path.rename(target / path.name)
         return target
 
     def logits(self, record: Record, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
@@ -305,6 +337,59 @@ class Store:
         if expected is not None and hashlib.sha256(content).hexdigest() != expected:
             raise self.damaged_logits(record, "not the file of its record")
         return content
+
+    def has_weights(self, record: Record) -> bool:
+        """Whether a record's final weights lie beside it, right or not."""
+        kept = record.weights_sha256 is not None
+        return kept and (self.cells / record.cell.slug / WEIGHTS).exists()
+
+    def weights(self, record: Record) -> bytes:
+        """Return the file of a record's final weights.
+
+        Raises:
+            InputError: they are not there, or not those that the record was stored with.
+            StorageError: the system cannot read them.
+        """
+        path = self.cells / record.cell.slug / WEIGHTS
+        if not self.has_weights(record):
+            raise InputError(f"{record.cell.slug}: {path} is not there, its weights were not kept")
+        found = self._weights(record)
+        if isinstance(found, bytes):
+            return found
+        what = f"weights {path.parent}/{found.reason}"
+        if found.unread:
+            raise StorageError(f"cannot read {what}; {MEND}")
+        raise InputError(f"damaged {what}; {_AFTER}")
+
+    def _weights(self, record: Record) -> bytes | Damaged:
+        path = self.cells / record.cell.slug / WEIGHTS
+        try:
+            content = read_file(path, LARGEST_WEIGHTS)
+            if hashlib.sha256(content).hexdigest() != record.weights_sha256:
+                raise ValueError(f"{WEIGHTS}: not the file of its record")
+        except OSError as error:
+            return Damaged.by_system(path, error, WEIGHTS)
+        except ValueError as error:
+            return Damaged(path, str(error))
+        return content
+
+    def add_weights(self, record: Record, content: bytes) -> None:
+        """Lay the file of the final weights beside a record that names it and lacks it.
+
+        Raises:
+            InputError: they are not those that the record was stored with.
+            StorageError: the store cannot be written to.
+        """
+        with self.writing():
+            try:
+                _write_weights(self.cells / record.cell.slug, record, content)
+            except ValueError as error:
+                raise InputError(f"{record.cell.slug}: {error}") from error
+
+    def damaged_weights(self, records: Iterable[Record]) -> list[Damaged]:
+        """Return the files of weights that are not those of their records or cannot be read."""
+        found = (self._weights(record) for record in records if self.has_weights(record))
+        return [entry for entry in found if isinstance(entry, Damaged)]
 
     def damaged_logits(self, record: Record, reason: str) -> InputError:
         """Return the error that a record's logits cannot be used."""
@@ -369,6 +454,22 @@ def _read_whole(folder: Path, passed: Passed | None = None) -> Record:
 
 
 MEND = "it may be whole: mend disk, network or rights, and give the same command again"
+
+
+def _write_weights(folder: Path, record: Record, content: bytes) -> None:
+    """Write weights and their card.
+
+    Raises:
+        OSError: the store cannot be written to.
+        ValueError: they are not those of the record.
+    """
+    if hashlib.sha256(content).hexdigest() != record.weights_sha256:
+        raise ValueError(f"{WEIGHTS}: not the file of its record")
+    put_file(folder / CARD, model_card(record).encode())
+    put_file(folder / WEIGHTS, content)
+
+
+_AFTER = "'fer-bench results check --move-aside' moves them away, and the record stays"
 _ADVICE = "'fer-bench results check --move-aside' moves it away, and the next run makes it anew"
 
 

@@ -10,8 +10,10 @@ import errno
 import os
 import uuid
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 _AFTER_A_POWER_CUT = "what was written last may be lost in a power cut: it cannot be synced here"
 
@@ -52,9 +54,23 @@ def put_file(path: Path, content: bytes | memoryview) -> None:
     Raises:
         OSError: it cannot be written; what stood there is as it was.
     """
+    with drafted(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes its place, as :func:`put_file` puts one, when the block ends well.
+
+    Raises:
+        OSError: it cannot be written; what stood there is as it was.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        write_file(draft, content)
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            to_disk(file.fileno(), path.parent)
         draft.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from dataset_makers import make_folders
-from made_records import fill
+from made_records import fill, made_record
 from processes import QUICK, fer_bench
 from sweeps import Silent, run, small_sweep
 
@@ -83,6 +83,24 @@ def test_a_cell_that_cannot_be_read_now_is_not_called_damaged(
     assert "moves" not in text
     assert "Traceback" not in text
     assert sorted(store.cells.iterdir()) == cells
+
+
+def test_weights_that_cannot_be_read_now_are_not_called_damaged(
+    tmp_path: Path, broken: Callable[[str], None]
+) -> None:
+    store = Store(tmp_path / "results" / "runs")
+    store.add(*made_record(test_counts=[9] * 7), b"weights")
+    (cell,) = store.cells.iterdir()
+    broken(f"{cell.name}/weights.safetensors")
+    for command in (["check", "--move-aside"], ["export", "cells.zip", "--weights"]):
+        code, text = fer_bench(tmp_path, "results", *command)
+        assert code == 1, text
+        assert "weights.safetensors: Input/output error" in text
+        assert "mend disk, network or rights" in text
+        assert "damaged weights" not in text
+        assert "move" not in text
+    assert (cell / "weights.safetensors").exists()
+    assert not (tmp_path / "cells.zip").exists()
 
 
 def test_what_is_no_file_is_damaged_whoever_reads(tmp_path: Path) -> None:

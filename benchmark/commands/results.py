@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmark.commands.options import FilePath, results_option
 from benchmark.words import count
+
+if TYPE_CHECKING:
+    from benchmark.record import Record
+    from benchmark.store import Store
 
 
 @click.group("results", short_help="Check a store; export and import finished cells.")
@@ -20,25 +26,36 @@ def command() -> None:
 @click.option("--move-aside", is_flag=True, help="Move damaged cells to the folder 'damaged'.")
 @results_option
 def check(results: Path, move_aside: bool) -> None:
-    """Read every record and all logits, and name what is damaged; exit code 1 if anything is."""
+    """Read every record, all logits and kept weights, and name what is damaged.
+
+    Exit code 1 if anything is.
+    """
     from benchmark.store import MEND, Store
 
     store = Store(results)
     store.require()
     records, damaged = store.survey(afresh=True)
-    for entry in damaged:
+    weights = store.damaged_weights(records)
+    for entry in [*damaged, *weights]:
         click.echo(f"{entry.state}: {entry.folder}: {entry.reason}")
         if move_aside and not entry.unread:
             click.echo(f"  moved to {store.set_aside(entry)}")
     whole = count(len(records), "cell is", "cells are")
     unread = sum(entry.unread for entry in damaged)
-    more = f", {unread} cannot be read" if unread else ""
-    click.echo(f"{whole} whole, {len(damaged) - unread} damaged{more}")
+    unread_weights = sum(entry.unread for entry in weights)
+    tally = [f"{whole} whole", f"{len(damaged) - unread} damaged"]
+    tally += [f"{unread} cannot be read"] if unread else []
+    wrong = len(weights) - unread_weights
+    tally += [f"damaged weights of {wrong}"] if wrong else []
+    tally += [f"weights of {unread_weights} cannot be read"] if unread_weights else []
+    click.echo(", ".join(tally))
+    _tell_absent(records, store)
+    unread += unread_weights
     if unread:
         click.echo(f"what cannot be read stays: {MEND}", err=True)
-    left = len(damaged) > unread and not move_aside
+    left = len(damaged) + len(weights) > unread and not move_aside
     if left:
-        click.echo("--move-aside moves them away; the next run trains them anew", err=True)
+        click.echo("--move-aside moves them away; the next run trains damaged cells anew", err=True)
     if left or unread:
         sys.exit(1)
 
@@ -46,9 +63,10 @@ def check(results: Path, move_aside: bool) -> None:
 @command.command("export")
 @click.argument("file", type=FilePath(dir_okay=False))
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells such as 'mek-*-150-*'.")
+@click.option("--weights", is_flag=True, help="Take kept weights along.")
 @results_option
-def export(file: Path, only: tuple[str, ...], results: Path) -> None:
-    """Write finished cells into one FILE (a zip archive)."""
+def export(file: Path, only: tuple[str, ...], weights: bool, results: Path) -> None:
+    """Write finished cells into one FILE (a zip archive), without their weights unless asked."""
     from benchmark.bundle import export_cells
     from benchmark.commands.sweep import matching
     from benchmark.errors import InputError
@@ -60,8 +78,14 @@ def export(file: Path, only: tuple[str, ...], results: Path) -> None:
         raise InputError(f"no finished cells in {results}; fill it with 'fer-bench run'")
     chosen = {cell.slug for cell in matching([record.cell for record in records], only)}
     kept = [record for record in records if record.cell.slug in chosen]
-    export_cells(store, kept, file)
-    click.echo(f"{count(len(kept), 'cell')} written to {file}")
+    taken = export_cells(store, kept, file, weights=weights)
+    click.echo(f"{count(len(kept), 'cell')} written to {file}{_with_weights(len(taken))}")
+    behind = [record for record in kept if not weights and store.has_weights(record)]
+    if behind:
+        click.echo(f"weights of {count(len(behind), 'cell')} left out; --weights takes them along")
+    if weights and len(taken) < len(kept):
+        without = [record.cell.slug for record in kept if record.cell.slug not in set(taken)]
+        click.echo(f"no weights were kept of {', '.join(without)}")
 
 
 @command.command("import")
@@ -78,4 +102,15 @@ def import_(file: Path, results: Path) -> None:
     click.echo(
         f"{count(len(arrival.added), 'cell')} added to {results}, "
         f"{count(len(arrival.kept), 'was', 'were')} there already"
+        f"{_with_weights(len(arrival.weights))}"
     )
+
+
+def _tell_absent(records: Sequence[Record], store: Store) -> None:
+    absent = [r for r in records if r.weights_sha256 is not None and not store.has_weights(r)]
+    if absent:
+        click.echo(f"weights of {count(len(absent), 'cell')} were kept but are not here")
+
+
+def _with_weights(cells: int) -> str:
+    return f", with the weights of {cells}" if cells else ""

@@ -34,6 +34,7 @@ class _How:
     device: str
     threads: int | None
     deterministic: bool
+    keep_weights: bool
 
 
 @click.command("run", short_help="Train every cell of a table that is not finished yet.")
@@ -58,6 +59,9 @@ class _How:
 @click.option(
     "--deterministic", is_flag=True, help="On a GPU, only kernels that repeat bit for bit."
 )
+@click.option(
+    "--keep-weights", is_flag=True, help="Keep the final weights and a model card beside a record."
+)
 @click.option(CELLS_OPTION, "cells_file", type=FilePath(), hidden=True)
 @results_option
 def command(
@@ -68,6 +72,7 @@ def command(
     jobs_per_gpu: str,
     threads: int | None,
     deterministic: bool,
+    keep_weights: bool,
     cells_file: Path | None,
     results: Path,
     **options: Any,
@@ -84,7 +89,7 @@ def command(
     from benchmark.store import Store
 
     choice = SweepChoice(**options)
-    how = _How(choice.device, threads, deterministic)
+    how = _How(choice.device, threads, deterministic, keep_weights)
     wanted_jobs, wanted_per_gpu = _count(jobs, "--jobs"), _count(jobs_per_gpu, "--jobs-per-gpu")
     store = Store(results)
     if cells_file is not None:
@@ -94,11 +99,14 @@ def command(
         store.prepare()
     cells = matching(sweep.cells, only)
     missing = store.missing(cells)
+    lacking = {cell.id for cell in missing}
+    finished = [cell for cell in cells if cell.id not in lacking]
     if not dry_run:
-        lacking = {cell.id for cell in missing}
-        store.settle(cell for cell in cells if cell.id not in lacking)
+        store.settle(finished)
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
+    if keep_weights:
+        _tell_weightless(finished, store)
     for note in sweep.dataset.notes:
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
@@ -116,8 +124,30 @@ def command(
     else:
         again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
         again += ["--deterministic"] if deterministic else []
+        again += ["--keep-weights"] if keep_weights else []
         _train_side_by_side(todo, shared, ["run", *again])
+    if keep_weights:  # other processes may have finished some without
+        _tell_weightless(todo, store)
     _close(todo, store)
+
+
+def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:
+    """Name finished cells whose weights are not there: they are not trained again for them.
+
+    Raises:
+        InputError: weights that are there are damaged.
+    """
+    lacking = []
+    for record in filter(None, map(store.find, cells)):
+        if store.has_weights(record):
+            store.weights(record)
+        else:
+            lacking.append(record.cell.slug)
+    if lacking:
+        click.echo(
+            f"Finished without weights, and left as they are: {', '.join(lacking)}. To have their "
+            f"weights, move these folders out of {store.cells} and run again."
+        )
 
 
 def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], results: Path) -> None:
@@ -195,7 +225,8 @@ def _train(
     if how.deterministic:
         click.echo(be_deterministic(device))
     with make_listener(alone=alone) as listener:
-        tally = run_sweep(sweep, cells, store, device, listener)
+        keep = [cell.id for cell in cells] if how.keep_weights else []
+        tally = run_sweep(sweep, cells, store, device, listener, keep_weights=keep)
     return tally.failed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 import traceback
@@ -24,6 +23,7 @@ from benchmark.engine import checkpoint
 from benchmark.engine.assemble import assemble
 from benchmark.engine.device import DTYPES
 from benchmark.engine.evaluate import logits_of
+from benchmark.engine.final_weights import digest
 from benchmark.engine.memory import is_out_of_memory, largest_that_fits
 from benchmark.engine.optim import build_optimizer, set_rate
 from benchmark.engine.outcome import Listener, Outcome
@@ -119,7 +119,7 @@ class Trainer:
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold the step's tensors
             raise TrainingError(self._does_not_fit(str(error))) from None
-        self.outcome.state_sha256 = _digest(self.method)
+        self.outcome.state_sha256 = digest(self.method.state_dict())
         return self.outcome
 
     def _train(self, done: int, folder: Path, listener: Listener) -> None:
@@ -307,12 +307,3 @@ class Trainer:
         for phase, seconds in state["seconds"].items():
             self.outcome.seconds[phase] = self.outcome.seconds.get(phase, 0.0) + seconds
         return len(self.outcome.history)
-
-
-def _digest(method: Method) -> str:
-    """Return the SHA-256 over names and bytes of a method's weights and buffers."""
-    found = hashlib.sha256()
-    for name, tensor in sorted(method.state_dict().items()):
-        found.update(name.encode())
-        found.update(tensor.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,11 +15,13 @@ from benchmark import environment
 from benchmark.data.dataset import Part
 from benchmark.engine.assemble import assemble
 from benchmark.engine.device import describe_device, keep_float32, private_generators
+from benchmark.engine.final_weights import pack
 from benchmark.engine.memory import keep_freed_memory, release
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.trainer import Trainer
 from benchmark.errors import InputError, StorageError, describe
 from benchmark.lease import Lease, LeaseLostError
+from benchmark.model_card import about
 from benchmark.models.backbone import Backbone
 from benchmark.models.build import build_backbone
 from benchmark.record import Cell, Epoch, Record
@@ -62,6 +64,8 @@ def run_sweep(
     store: Store,
     device: torch.device,
     listener: SweepListener,
+    *,
+    keep_weights: Collection[str] = (),
 ) -> Tally:
     """Train cells of a sweep, those that the store does not hold and nobody else trains.
 
@@ -74,6 +78,7 @@ def run_sweep(
         store: where finished cells go.
         device: where to train.
         listener: hears of progress.
+        keep_weights: ids of the cells whose final weights are kept beside their records.
 
     Raises:
         InputError: the store cannot be written to.
@@ -86,7 +91,9 @@ def run_sweep(
     # Read before training: a commit made meanwhile is not the code that runs.
     failed_before = {cell.slug: store.attempt(cell) for cell in cells}
     machine = environment.describe()
-    worker = _Worker(sweep, store, device, listener, machine, failed_before, tally)
+    worker = _Worker(
+        sweep, store, device, listener, machine, failed_before, tally, frozenset(keep_weights)
+    )
     left = list(cells)
     said = False
     while left:
@@ -111,6 +118,7 @@ class _Worker:
     machine: dict[str, Any]
     failed_before: Mapping[str, str | None]
     tally: Tally
+    keep_weights: frozenset[str]
 
     def settle(self, cell: Cell, total: int) -> bool:
         """Train a cell, or see that it is done; False while another process holds it."""
@@ -139,7 +147,14 @@ class _Worker:
         guarded = _Guard(self.listener, lease)
         try:
             record = train_cell(
-                cell, self.sweep, self.store, self.device, guarded, self.machine, lease.advance
+                cell,
+                self.sweep,
+                self.store,
+                self.device,
+                guarded,
+                self.machine,
+                lease.advance,
+                keep_weights=cell.id in self.keep_weights,
             )
         except LeaseLostError:
             return False
@@ -193,6 +208,8 @@ def train_cell(
     listener: Listener,
     machine: dict[str, Any],
     advanced: Callable[[], object],
+    *,
+    keep_weights: bool = False,
 ) -> Record:
     """Train one cell and put its record into the store; ``machine`` describes the process."""
     method = sweep.methods[cell.method]
@@ -215,7 +232,8 @@ def train_cell(
         torch.set_num_threads(threads)  # a resumed cell may have asked for others
     record = _record(cell, sweep, outcome, facts)
     labels = sweep.dataset.labels[sweep.dataset.indices(Part.TEST)]
-    store.add(record, {"label": labels, **outcome.logits})
+    weights = pack(trainer.method, about(record)) if keep_weights else None
+    store.add(record, {"label": labels, **outcome.logits}, weights)
     return record
 
 
