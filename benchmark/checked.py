@@ -64,7 +64,7 @@ class Row:
         evidence: what the p-values rest on.
         drops: of each metric; empty where nothing can be compared.
         differs: where the two are incomparable, what differs, a line each.
-        seeds: where new results are missing, the stored seeds that have none.
+        seeds: where new results are missing, the seeds of stored runs that have none.
         verdict: the answer.
     """
 
@@ -78,7 +78,7 @@ class Row:
     evidence: str = ""
     drops: tuple[Drop, ...] = ()
     differs: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[int | str, ...] = ()
     verdict: Verdict = Verdict.NO_REFERENCE
 
     @property

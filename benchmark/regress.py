@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 
 import numpy as np
 
-from benchmark.answers import Answers
+from benchmark.analysis.answers import Answers
+from benchmark.analysis.groups import Entry, Run, group_records
 from benchmark.checked import Checked, Drop, Row, Verdict
 from benchmark.difference import differences
 from benchmark.errors import InputError
 from benchmark.patterns import check_patterns, fits
-from benchmark.record import Cell, Confusion, Record, show_value
+from benchmark.record import Cell, Confusion, Record
 from benchmark.stats.accuracy import Metric, accuracy_weights, mean_accuracy, overall_accuracy
 from benchmark.stats.crossed import image_variance
 from benchmark.stats.significance import holm
@@ -31,9 +32,6 @@ METRICS: dict[Metric, Callable[[Confusion], float]] = {
     "overall": overall_accuracy,
     "mean": mean_accuracy,
 }
-Seeds = Mapping[int, Record]
-"""The records of one method on one training set, by seed, ascending."""
-
 _MACHINE = ("cpu", "gpu", "device", "threads", "packages", "python")
 
 
@@ -52,9 +50,9 @@ class Reference:
     answers: Answers
 
     @cached_property
-    def groups(self) -> list[Seeds]:
-        """The records of each method and training set by seed."""
-        return by_seed(self.records)
+    def entries(self) -> list[Entry]:
+        """The rows that they give."""
+        return entries_of(self.records)
 
 
 def check(
@@ -80,85 +78,83 @@ def check(
     """
     stored = [record.cell for reference in references for record in reference.records]
     check_patterns("--allow-missing", allow, stored, "the stored")
-    groups = by_seed(records)
-    rows = _adjusted([_row(group, answers, references) for group in groups])
+    new = entries_of(records)
+    rows = _adjusted([_row(entry, answers, references) for entry in new])
     rows = [replace(row, verdict=_verdict(row, margin)) for row in rows]
-    missing = _missing(rows, groups, references, lambda cell: not fits(cell, allow))
-    allowed = _missing(rows, groups, references, lambda cell: fits(cell, allow))
+    missing = _missing(rows, new, references, lambda cell: not fits(cell, allow))
+    allowed = _missing(rows, new, references, lambda cell: fits(cell, allow))
     twice = {name for name, count in Counter(row.name for row in rows).items() if count > 1}
     rows = [
-        replace(row, hyper=_hyper(group)) if row.name in twice else row
-        for row, group in zip(rows, groups, strict=True)
+        replace(row, hyper=entry.hyper) if row.name in twice else row
+        for row, entry in zip(rows, new, strict=True)
     ]
     return Checked(margin, tuple(rows), missing, allowed)
 
 
-def by_seed(records: Sequence[Record]) -> list[Seeds]:
-    """Return the records of each method and training set by seed.
-
-    Of a method whose version has risen only the highest counts: what older code computed is
-    another result.
-    """
-    found: dict[str, dict[int, Record]] = {}
-    newest: dict[str, int] = {}
-    for record in sorted(records, key=lambda record: -record.cell.method_version):
-        key = _experiment({record.cell.seed: record})
-        if newest.setdefault(key, record.cell.method_version) == record.cell.method_version:
-            found.setdefault(key, {})[record.cell.seed] = record
-    groups = [dict(sorted(group.items())) for group in found.values()]
-    return sorted(groups, key=lambda group: _cell(group).slug)
+def entries_of(records: Sequence[Record]) -> list[Entry]:
+    """Return the rows of all groups, sorted by the name of their first cell."""
+    entries = [entry for group in group_records(records) for entry in group.entries]
+    return sorted(entries, key=lambda entry: entry.first.cell.slug)
 
 
-def _cell(group: Seeds) -> Cell:
-    return next(iter(group.values())).cell
+def _start(entry: Entry) -> Row:
+    shared = entry.group
+    return Row(shared.dataset, shared.protocol, entry.factor, entry.method, entry.title)
 
 
-def _start(group: Seeds) -> Row:
-    cell = _cell(group)
-    title = next(iter(group.values())).method_title
-    return Row(cell.dataset, cell.protocol.name, cell.factor, cell.method, title)
-
-
-def _hyper(group: Seeds) -> str:
-    return " ".join(f"{key}={show_value(value)}" for key, value in _cell(group).hyper.items())
-
-
-def _row(new: Seeds, answers: Answers, references: Sequence[Reference]) -> Row:
+def _row(new: Entry, answers: Answers, references: Sequence[Reference]) -> Row:
     """Return one comparison, its p-values not adjusted yet."""
-    row, cell = _start(new), _cell(new)
-    same = [(r, group) for r in references for group in r.groups if _start(group).name == row.name]
+    row = _start(new)
+    same = [(r, e) for r in references for e in r.entries if _start(e).name == row.name]
     if not same:
         return row
-    reference, stored = min(same, key=lambda pair: len(_differs(pair[1], cell)))
+    reference, stored = min(same, key=lambda pair: len(_differs(pair[1], new)))
     row = replace(row, reference=reference.name)
-    differs = _differs(stored, cell)
+    differs = _differs(stored, new)
     if differs:
         return replace(row, differs=tuple(differs))
-    alike = [group for group in reference.groups if _trained_like(_cell(group), cell)]
+    alike = [entry for entry in reference.entries if _trained_like(entry, new)]
     return _compared(row, (stored, reference.answers), (new, answers), alike)
 
 
-def _differs(stored: Seeds, wanted: Cell) -> list[str]:
-    """Return what makes a stored group another experiment than the new cell's.
+def _differs(stored: Entry, new: Entry) -> list[str]:
+    """Return what makes a stored entry another experiment than the new one.
 
-    Neither the seed nor the version of the method's code: that one changes is what a gate is for.
+    Neither the runs nor the version of the method's code: that one changes is what a gate is for.
     """
-    alike = {"seed": wanted.seed, "method_version": wanted.method_version}
-    return differences(_cell(stored).model_copy(update=alike), wanted, ("stored", "new"))
+    before, after = _of_one_draw(stored, new)
+    alike = {"seed": after.seed, "method_version": after.method_version}
+    return differences(before.model_copy(update=alike), after, ("stored", "new"))
 
 
-def _trained_like(cell: Cell, other: Cell) -> bool:
-    apart = {"method", "hyper", "seed", "method_version"}
-    return cell.model_dump(exclude=apart) == other.model_dump(exclude=apart)
+def _of_one_draw(stored: Entry, new: Entry) -> tuple[Cell, Cell]:
+    """Return a cell of each whose training sets were drawn by the same seed, if there are such."""
+    pairs = [(s, n) for n in new.runs for s in stored.runs if s.split_seed == n.split_seed]
+    before, after = pairs[0] if pairs else (next(iter(stored.runs)), next(iter(new.runs)))
+    return stored.runs[before].cell, new.runs[after].cell
+
+
+def _experiment(entry: Entry) -> str:
+    """Name what an entry trained, whatever its runs and the version of the method's code."""
+    drawn = {"seed": 0, "split_seed": 0, "split_hash": "", "class_counts": (entry.train_images,)}
+    return entry.first.cell.model_copy(update={**drawn, "method_version": 1}).model_dump_json()
+
+
+def _trained_like(entry: Entry, other: Entry) -> bool:
+    return (entry.group, entry.factor, entry.train_images) == (
+        other.group,
+        other.factor,
+        other.train_images,
+    )
 
 
 def _compared(
-    row: Row, stored: tuple[Seeds, Answers], new: tuple[Seeds, Answers], alike: Sequence[Seeds]
+    row: Row, stored: tuple[Entry, Answers], new: tuple[Entry, Answers], alike: Sequence[Entry]
 ) -> Row:
     """Add the drops: seed by seed where all new seeds are stored, else of the means of both."""
-    before, after = stored[0], new[0]
+    before, after = stored[0].runs, new[0].runs
     paired = set(after) <= set(before)
-    chosen = [before[seed] for seed in (after if paired else before)]
+    chosen = [before[run] for run in (after if paired else before)]
     labels, right = stored[1].of(chosen)
     new_labels, new_right = new[1].of(list(after.values()))
     if not np.array_equal(labels, new_labels):
@@ -173,18 +169,22 @@ def _compared(
         weights = accuracy_weights(np.bincount(labels), metric)
         images = image_variance(labels, right.mean(axis=0), new_right.mean(axis=0), weights)
         spread = spread_of(
-            _scores(before.values(), metric), [_scores(g.values(), metric) for g in alike]
+            _scores(before.values(), metric), [_scores(e.runs.values(), metric) for e in alike]
         )
         p: float | None = None
         if spread is not None:
             seeds = spread.variance * (1 / len(scores[0]) + 1 / len(scores[1]))
             p = drop_p_value(drop, images, seeds, spread.freedom)
             known = "the spread of the stored seeds"
-        elif paired and all(_same_machine(before[seed], after[seed]) for seed in after):
+        elif paired and all(_same_machine(before[run], after[run]) for run in after):
             p = drop_p_value(drop, images, 0.0, math.inf)
             known = "the same seeds on the same machine with the same libraries"
         drops.append(Drop(metric, fmean(scores[0]), fmean(scores[1]), p))
-    listed = ", ".join(map(str, after)) if paired else "of both sides, which are not the same"
+    listed = (
+        ", ".join(str(run.shown) for run in after)
+        if paired
+        else "of both sides, which are not the same"
+    )
     evidence = (
         f"{count(len(labels), 'test image')}; seeds {listed}; {known or 'no spread of seeds known'}"
     )
@@ -230,36 +230,31 @@ def _verdict(row: Row, margin: float) -> Verdict:
 
 def _missing(
     rows: Sequence[Row],
-    groups: Sequence[Seeds],
+    new: Sequence[Entry],
     references: Sequence[Reference],
     counts: Callable[[Cell], bool],
 ) -> tuple[Row, ...]:
     """Return what is stored of the datasets and protocols of the new results and not among these.
 
     Args:
-        rows: one for each of ``groups``.
-        groups: the new results.
+        rows: one for each of ``new``.
+        new: the new results.
         references: the stored ones.
         counts: whether a stored cell is looked for.
     """
-    there: dict[str, set[int]] = defaultdict(set)
-    for row, group in zip(rows, groups, strict=True):
+    there: dict[str, set[Run]] = defaultdict(set)
+    for row, entry in zip(rows, new, strict=True):
         # What is there and incomparable is said already, and is no second finding.
-        there[row.name if row.differs else _experiment(group)] |= set(group)
+        there[row.name if row.differs else _experiment(entry)] |= set(entry.runs)
     found = []
     for reference in references:
         met = {(row.dataset, row.protocol) for row in rows if row.reference == reference.name}
-        names = Counter(_start(group).name for group in reference.groups)
-        for stored in reference.groups:
+        names = Counter(_start(entry).name for entry in reference.entries)
+        for stored in reference.entries:
             row = replace(_start(stored), reference=reference.name, verdict=Verdict.MISSING)
             known = there[_experiment(stored)] | there[row.name]
-            lacking = [s for s, r in stored.items() if s not in known and counts(r.cell)]
+            lacking = [run for run, r in stored.runs.items() if run not in known and counts(r.cell)]
             if (row.dataset, row.protocol) in met and lacking:
-                hyper = _hyper(stored) if names[row.name] > 1 else ""
-                found.append(replace(row, hyper=hyper, seeds=tuple(lacking)))
+                hyper = stored.hyper if names[row.name] > 1 else ""
+                found.append(replace(row, hyper=hyper, seeds=tuple(run.shown for run in lacking)))
     return tuple(found)
-
-
-def _experiment(group: Seeds) -> str:
-    """Name what a group trained, whatever the seed and the version of the method's code."""
-    return _cell(group).model_dump_json(exclude={"seed", "method_version"})

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.record import Cell, Record
-from benchmark.report.figures.group import Group, make_groups
+from benchmark.report.figures.group import Drawn, drawn_groups
 
 METHODS = ("baseline", "cb", "mek")
 FACTORS = (50.0, 150.0, None)
@@ -24,8 +24,8 @@ STARTS = {"pdf": b"%PDF-", "svg": b"<?xml", "png": b"\x89PNG\r\n"}
 NASTY = ("$\\frac{$", "a_b%", "<b>&amp;\"'", "$x^2$", "tab\there", "\x00\x1b[31m", "Überraschung")
 
 
-def only(records: Sequence[Record], rule: str = "last") -> Group:
-    (group,) = make_groups(records, rule)
+def only(records: Sequence[Record], rule: str = "last") -> Drawn:
+    (group,) = drawn_groups(records, rule)
     return group
 
 

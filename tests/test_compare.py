@@ -159,7 +159,7 @@ def test_variants_are_compared_each_and_named(tmp_path: Path) -> None:
     cell = type(cell).model_validate(cell.model_dump())
     made.add(record.model_copy(update={"cell": cell, "id": cell.id}), arrays)
     titles = {str(row["a_title"]) for row in rows(made, "mek", "cb")}
-    assert titles == {"MEK (defaults)", "MEK (smoothing=0.5)"}
+    assert titles == {"MEK", "MEK (smoothing=0.5)"}
 
 
 def test_what_is_wrong_is_said_in_one_line(store: Store, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from test_store import make_record
 
+from benchmark.analysis.groups import Entry, Run, shared_of
 from benchmark.record import Epoch, Record
 from benchmark.report import marks as deciding
-from benchmark.report.entries import Entry
 from benchmark.report.escape import latex_text, markdown_text, plain_text
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import tidy
-from benchmark.report.marks import Mark, plain_marks
+from benchmark.report.marks import Mark, Values, plain_marks
 from benchmark.report.render import render_frame
 from benchmark.report.sheet import MISSING, Table
 from benchmark.report.table import build_tables
@@ -173,15 +173,21 @@ def test_the_same_factor_reached_by_two_sets_is_two_rows() -> None:
     assert any("170 training images" in row.labels[0] for row in table.rows)
 
 
-def entry(method: str, values: Sequence[float]) -> Entry:
-    runs = {(seed, 0, 0): {"id": f"{method}{seed}", "mean": v} for seed, v in enumerate(values)}
-    return Entry(method, method, "-", 50.0, 0, runs)
+def entry(method: str, seeds: int = 1) -> Entry:
+    record = make_record()
+    runs = {Run(n, 0): record.model_copy(update={"id": f"{method}{n}"}) for n in range(seeds)}
+    return Entry(shared_of(record), method, method, "-", 50.0, "", 9, runs)
+
+
+def constant(values: Mapping[Entry, float]) -> Values:
+    return lambda place, column: [values[place]] * len(place.runs)
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=8))
 def test_plain_marks_follow_the_printed_digits(hundredths: list[int]) -> None:
-    block = [entry(str(i), [h / 400]) for i, h in enumerate(hundredths)]
-    marks = plain_marks([block], ["mean"])
+    block = [entry(str(i)) for i in range(len(hundredths))]
+    values = {place: h / 400 for place, h in zip(block, hundredths, strict=True)}
+    marks = plain_marks([block], ["mean"], constant(values))
     printed = [f"{h / 400:.2f}" for h in hundredths]
     ranks = sorted({float(p) for p in printed}, reverse=True)
     for place, text in enumerate(printed):
@@ -195,7 +201,8 @@ def test_plain_marks_follow_the_printed_digits(hundredths: list[int]) -> None:
     st.permutations([10.0, 20.0, 30.0, 40.0]),
 )
 def test_bold_is_what_holm_does_not_reject(p_values: list[float], means: list[float]) -> None:
-    block = [entry(str(i), [mean, mean]) for i, mean in enumerate(means)]
+    block = [entry(str(i), seeds=2) for i in range(len(means))]
+    values = constant(dict(zip(block, means, strict=True)))
     top = means.index(40.0)
     others = [i for i in range(4) if i != top]
 
@@ -203,7 +210,7 @@ def test_bold_is_what_holm_does_not_reject(p_values: list[float], means: list[fl
         assert (ids_a[0][0], len(ids_b), column) == (str(top), 2, "mean")
         return p_values[others.index(int(ids_b[0][0]))]
 
-    marks = deciding.tested_marks([block], ["mean"], judge)
+    marks = deciding.tested_marks([block], ["mean"], values, judge)
     assert marks is not None
     assert marks.tested == (3, 0)
     # Holm by its own words: go through the p-values in order until one is not small enough.
@@ -219,15 +226,15 @@ def test_bold_is_what_holm_does_not_reject(p_values: list[float], means: list[fl
 
 
 def test_a_row_of_one_seed_takes_no_part_in_the_test() -> None:
-    block = [entry("a", [10, 10]), entry("b", [20, 20]), entry("c", [99])]
-    marks = deciding.tested_marks([block], ["mean"], lambda *_: 0.001)
+    block = [entry("a", 2), entry("b", 2), entry("c", 1)]
+    values = constant(dict(zip(block, (10, 20, 99), strict=True)))
+    marks = deciding.tested_marks([block], ["mean"], values, lambda *_: 0.001)
     assert marks is not None
     assert marks.left_out
     assert [marks.of.get((0, "mean", i), Mark()).best for i in range(3)] == [False, True, False]
-    assert (
-        deciding.tested_marks([[entry("a", [1]), entry("b", [2])]], ["mean"], lambda *_: 1.0)
-        is None
-    )
+    few = [entry("a"), entry("b")]
+    values = constant(dict.fromkeys(few, 1.0))
+    assert deciding.tested_marks([few], ["mean"], values, lambda *_: 1.0) is None
 
 
 @given(st.text(max_size=40))

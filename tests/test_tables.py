@@ -275,9 +275,7 @@ def test_details_follow_the_confusion_matrices_and_logits(stored: Path, report: 
     assert counts == matrix.tolist()
 
 
-def test_what_another_version_of_a_method_computed_is_no_further_seed(
-    tmp_path: Path, report: Report
-) -> None:
+def test_of_a_methods_versions_the_newest_counts(tmp_path: Path, report: Report) -> None:
     store = Store(tmp_path)
     record, arrays = made_record("cb", 150.0, 0)
     store.add(record, arrays)
@@ -285,4 +283,9 @@ def test_what_another_version_of_a_method_computed_is_no_further_seed(
     store.add(record.model_copy(update={"cell": risen, "id": risen.id}), arrays)
     text = report("--table", "2", store=tmp_path)
     assert "| CB | 150 |" in text
+    assert "version=" not in text.split("Hyper-parameters")[0]
+    assert "Left out: 1 cell of cb v1, which a newer version of the method replaces" in text
+    text = report("--table", "2", "--mixed", store=tmp_path)
+    assert "| CB | 150 |" in text
     assert "| CB (version=2) | 150 |" in text
+    assert "Left out" not in text

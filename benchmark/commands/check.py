@@ -206,7 +206,7 @@ def _first_losses(method: type[Method]) -> Curve:
 
 
 def _check(store: Store, against: Path | None, margin: float, allow: Sequence[str]) -> Checked:
-    from benchmark.answers import Answers
+    from benchmark.analysis.answers import Answers
     from benchmark.regress import check
 
     records = store.records()
@@ -216,7 +216,7 @@ def _check(store: Store, against: Path | None, margin: float, allow: Sequence[st
 
 
 def _references(store: Store, against: Path | None) -> list[Reference]:
-    from benchmark.answers import Answers
+    from benchmark.analysis.answers import Answers
     from benchmark.regress import Reference
     from benchmark.resources import asset
     from benchmark.store import Store

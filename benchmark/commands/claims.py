@@ -82,8 +82,8 @@ def command(
 
 
 def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) -> list[Source]:
-    from benchmark.answers import Answers
-    from benchmark.report.answers import stored_groups
+    from benchmark.analysis.answers import Answers
+    from benchmark.analysis.stored import stored_groups
     from benchmark.report.margins import Measured, Published
     from benchmark.report.verdicts import UNSPOKEN
     from benchmark.store import Store
@@ -94,7 +94,7 @@ def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) 
     answers = Answers(store, rule)
     datasets = sorted({name for claim in claims for name in claim.cells})
     taken = {*datasets, *UNSPOKEN}
-    groups = [group for group in stored_groups(store, rule) if group.dataset in taken]
+    groups = [group for group in stored_groups(store, rule) if group.shared.dataset in taken]
     if not groups:
         raise InputError(
             f"no records of {' or '.join(datasets)} in {results}, and the claims speak of no other "

@@ -60,9 +60,9 @@ def command(
     They are compared at each factor on the same test images and the same seeds, within what shares
     dataset, protocol, weights and precision.
     """
-    from benchmark.answers import Answers
+    from benchmark.analysis.answers import Answers
+    from benchmark.analysis.stored import stored_groups
     from benchmark.commands.tables import flat_as
-    from benchmark.report.answers import stored_groups
     from benchmark.report.compare import compare
     from benchmark.report.compare_text import flat
     from benchmark.store import Store

@@ -111,7 +111,7 @@ def command(
 
         write_out(render_frame(tidy(records), format_name), out)
         return
-    evidence = Evidence(records, rule, store, split=split_of(detail))
+    evidence = Evidence(records, rule, store, split=split_of(detail), older=mixed)
     if not evidence.records:
         wish = "--select val chooses nothing; use last"
         if evidence.split == "validation":

@@ -36,6 +36,11 @@ class KnownSet:
         return dict(zip(self.classes, self.counts[part], strict=True))
 
 
+def dataset_title(name: str) -> str:
+    """Return a dataset's name in print: its own for one that nobody else holds."""
+    return TITLES.get(name, name)
+
+
 # FERPlus: the training counts and the denominators of the published recalls; the validation set is
 # what the majority rule keeps of fer2013new.csv. With contempt all three follow from that rule.
 # RAF-DB: the counts of its authors. Its pictures may not be copied, so no digest of them is here.
@@ -72,3 +77,6 @@ KNOWN = {
         consistent=True,
     ),
 }
+
+TITLES = {**{name: known.title for name, known in KNOWN.items()}, "synthetic": "Synthetic faces"}
+"""Names in print of what is known and of what is drawn."""

@@ -6,17 +6,17 @@ import math
 
 import pandas as pd
 
+from benchmark.analysis.groups import Entry, Factor
 from benchmark.report import published
-from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
-from benchmark.report.part import Part
+from benchmark.report.scope import Scope
 from benchmark.report.sheet import MISSING, Number, Row, percent
 from benchmark.stats.intervals import intervals
 
 
 def beside(
-    blocks: tuple[tuple[Row, ...], ...], part: Part, evidence: Evidence
+    blocks: tuple[tuple[Row, ...], ...], scope: Scope, evidence: Evidence
 ) -> tuple[tuple[Row, ...], ...]:
     """Put the published numbers, the differences and their intervals beside the measured ones."""
     return tuple(
@@ -25,15 +25,15 @@ def beside(
                 row.labels,
                 tuple(
                     _against(number, paper.get(column, math.nan), limits.get(column))
-                    for number, column in zip(row.numbers, part.layout.values, strict=True)
+                    for number, column in zip(row.numbers, scope.layout.values, strict=True)
                 ),
                 row.name,
             )
             for row, entry in zip(rows, block, strict=True)
-            for paper in [published_row(part.dataset, entry)]
+            for paper in [published_row(scope.dataset, entry)]
             for limits in [limits_of(entry, evidence)]
         )
-        for rows, block in zip(blocks, part.blocks, strict=True)
+        for rows, block in zip(blocks, scope.blocks, strict=True)
     )
 
 
@@ -43,7 +43,7 @@ def published_row(dataset: str, entry: Entry) -> dict[str, float]:
     if number is None:
         return {}
     table = published.results(number)
-    same = table["factor"].isna() if math.isnan(entry.factor) else table["factor"] == entry.factor
+    same = table["factor"].isna() if entry.factor is None else table["factor"] == entry.factor
     found = table[same & (table["method"] == entry.method)]
     numbers = [str(c) for c in table if c not in ("method", "title", "factor", "venue")]
     return {c: float(found[c].iloc[0]) for c in numbers} if len(found) else {}
@@ -117,16 +117,16 @@ def _is_paper_protocol(frame: pd.DataFrame) -> bool:
     return heads.values.tolist() == [[paper.name, paper.version, paper.values_hash]]
 
 
-def has_published(dataset: str, factor: float) -> bool:
+def has_published(dataset: str, factor: Factor) -> bool:
     """Whether the paper has results of this dataset at this factor."""
     return published_table(dataset, factor) is not None
 
 
-def published_table(dataset: str, factor: float) -> int | None:
+def published_table(dataset: str, factor: Factor) -> int | None:
     """Return the number of the paper's table for this dataset and factor, None if there is none."""
     for number, name in published.RESULT_TABLES.items():
         factors = published.results(number)["factor"]
-        inside = factors.isna().any() if math.isnan(factor) else (factors == factor).any()
+        inside = factors.isna().any() if factor is None else (factors == factor).any()
         if name == dataset and inside:
             return number
     return None

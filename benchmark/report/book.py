@@ -71,6 +71,6 @@ def _chapters(
         if split != evidence.split:
             if evidence.rule == "oracle":
                 continue
-            of = Evidence(records, evidence.rule, split=split)
+            of = Evidence(records, evidence.rule, split=split, older=mixed)
         chapters[name] = build(of, number=None, mixed=mixed)
     return {name: tables for name, tables in chapters.items() if tables}

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.answers import Answers, Labels, Right
+from benchmark.analysis.answers import Answers, Labels, Right
+from benchmark.analysis.groups import Entry, Group
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
-from benchmark.report.answers import Group, Variant
 from benchmark.stats import ALPHA
 from benchmark.stats.accuracy import Metric, accuracy_weights
 from benchmark.stats.paired import PairedDifference, paired_difference
@@ -26,17 +26,17 @@ class Side:
 
     Attributes:
         method: its name.
-        title: its name in tables, with hyper-parameters where several variants are stored.
+        title: its name in tables, and what tells it from other entries of its method.
         accuracy: averaged over the seeds used, in 0..1.
         records: ids of the records used, a record a seed.
-        left_out: its seeds that the other one does not have.
+        left_out: the seeds of its runs that the other one does not have.
     """
 
     method: str
     title: str
     accuracy: float
     records: tuple[str, ...]
-    left_out: tuple[int, ...]
+    left_out: tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Comparison:
 
     Attributes:
         group: what both share, for people.
-        factor: as people write it, with the split's seed where it is not the usual one.
+        factor: as people write it.
         a: the first method.
         b: the second.
-        seeds: the seeds used.
+        seeds: of the runs used.
         difference: a minus b.
         p_holm: its deciding p-value, adjusted over all rows.
     """
@@ -57,7 +57,7 @@ class Comparison:
     factor: str
     a: Side
     b: Side
-    seeds: tuple[int, ...]
+    seeds: tuple[int | str, ...]
     difference: PairedDifference
     p_holm: float
 
@@ -130,7 +130,7 @@ def compare(
     """Compare two methods at every factor of every group that has both.
 
     Args:
-        groups: from :func:`benchmark.report.answers.group_records`.
+        groups: from :func:`benchmark.analysis.groups.group_records`.
         answers: of the same store and rule.
         names: of the two methods.
         metric: ``overall`` or ``mean``.
@@ -139,7 +139,7 @@ def compare(
     Raises:
         InputError: nothing can be compared: which of names, factors or seeds it is.
     """
-    stored = {variant.method for group in groups for variant in group.variants}
+    stored = {method for group in groups for method in group.methods}
     a, b = (find_method(name, stored) for name in names)
     if a == b:
         raise InputError(f"'{names[0]}' and '{names[1]}' are the same method; name two")
@@ -147,14 +147,14 @@ def compare(
     rows: list[Comparison] = []
     skipped: list[str] = []
     for group in groups:
-        for factor in group.factors() if factors is None else factors:
+        for factor in group.factors if factors is None else factors:
             of_a, of_b = group.at(factor, a), group.at(factor, b)
             if bool(of_a) != bool(of_b):
                 missing = b if of_a else a
-                skipped.append(f"{group.title}, factor {factor_label(factor)}: no {missing}")
+                skipped.append(f"{group.shared.title}, factor {factor_label(factor)}: no {missing}")
             for one in of_a:
                 for other in of_b:
-                    if one.split_hash != other.split_hash:
+                    if one.train_images != other.train_images:
                         continue
                     row = _row(group, answers, one, other, metric)
                     if isinstance(row, str):
@@ -175,46 +175,48 @@ def compare(
 
 
 def _check_factors(groups: Sequence[Group], factors: Sequence[float | None] | None) -> None:
-    stored = dict.fromkeys(factor for group in groups for factor in group.factors())
+    stored = dict.fromkeys(factor for group in groups for factor in group.factors)
     for factor in factors or ():
         if factor not in stored:
             known = ", ".join(factor_label(f) for f in stored)
             raise InputError(f"no results at factor {factor_label(factor)}; stored: {known}")
 
 
-def _row(
-    group: Group, answers: Answers, a: Variant, b: Variant, metric: Metric
-) -> Comparison | str:
+def _row(group: Group, answers: Answers, a: Entry, b: Entry, metric: Metric) -> Comparison | str:
     """Return one comparison, its p-value not adjusted yet, or why there is none."""
-    factor = factor_label(a.factor) + (f" (split seed {a.split_seed})" if a.split_seed else "")
-    seeds = tuple(seed for seed in a.records if seed in b.records)
-    if not seeds:
-        have = " and ".join(f"{v.method} has {', '.join(map(str, v.records))}" for v in (a, b))
-        return f"{group.title}, factor {factor}: no common seeds, {have}"
-    used = [[variant.records[seed] for seed in seeds] for variant in (a, b)]
+    factor = factor_label(a.factor)
+    runs = [run for run in a.runs if run in b.runs]
+    if not runs:
+        have = " and ".join(f"{entry.method} has {_seeds(entry)}" for entry in (a, b))
+        return f"{group.shared.title}, factor {factor}: no common seeds, {have}"
+    used = [[entry.runs[run] for run in runs] for entry in (a, b)]
     labels, right = answers.of([*used[0], *used[1]])
-    n = len(seeds)
+    n = len(runs)
     difference = paired_difference(labels, right[:n], right[n:], metric)
     sides = [
         Side(
-            method=variant.method,
-            title=_variant_title(group, variant),
+            method=entry.method,
+            title=entry.label,
             accuracy=0.0,
             records=tuple(record.id for record in records),
-            left_out=tuple(seed for seed in variant.records if seed not in seeds),
+            left_out=tuple(run.shown for run in entry.runs if run not in runs),
         )
-        for variant, records in zip((a, b), used, strict=True)
+        for entry, records in zip((a, b), used, strict=True)
     ]
     scores = _accuracies(labels, right, metric)
     return Comparison(
-        group=group.title,
+        group=group.shared.title,
         factor=factor,
         a=replace(sides[0], accuracy=float(scores[:n].mean())),
         b=replace(sides[1], accuracy=float(scores[n:].mean())),
-        seeds=seeds,
+        seeds=tuple(run.shown for run in runs),
         difference=difference,
         p_holm=difference.p,
     )
+
+
+def _seeds(entry: Entry) -> str:
+    return ", ".join(str(run.shown) for run in entry.runs)
 
 
 def _accuracies(labels: Labels, right: Right, metric: Metric) -> NDArray[np.float64]:
@@ -222,18 +224,3 @@ def _accuracies(labels: Labels, right: Right, metric: Metric) -> NDArray[np.floa
     sizes = np.bincount(labels)
     share = accuracy_weights(sizes, metric) / np.maximum(sizes, 1)
     return np.asarray(right @ share[labels], dtype=np.float64)
-
-
-def _variant_title(group: Group, variant: Variant) -> str:
-    """Return the method's name, and what tells the variant from others of the same training set."""
-    others = [
-        other
-        for other in group.at(variant.factor, variant.method)
-        if other is not variant and other.split_hash == variant.split_hash
-    ]
-    if not others:
-        return variant.title
-    mark = variant.hyper or "defaults"
-    if any(other.hyper == variant.hyper for other in others):
-        mark += f", {next(iter(variant.records.values())).id[:8]}"
-    return f"{variant.title} ({mark})"

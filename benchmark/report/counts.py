@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmark.data.imbalance import factor_label
+from benchmark.data.known import TITLES
 from benchmark.record import Record
 from benchmark.report import published
-from benchmark.report.part import DATASET_TITLES
 from benchmark.report.sheet import Number, Row, Table
 from benchmark.words import count
 
@@ -46,8 +46,7 @@ def counts_table(records: Sequence[Record], number: int) -> Table:
             rows.append(_row(factor, f"stored ({count(cells, 'cell')})", values, sum(values)))
         blocks.append(tuple(rows))
     return Table(
-        title=f"{DATASET_TITLES[dataset]} (Table {number} of the paper): training images of each "
-        "class",
+        title=f"{TITLES[dataset]} (Table {number} of the paper): training images of each class",
         labels=("Factor", "Source"),
         columns=tuple(name.capitalize() for name in (*classes, "total")),
         keys=(*classes, "total"),

@@ -8,21 +8,21 @@ from statistics import fmean
 
 import numpy as np
 
+from benchmark.analysis.groups import Entry
 from benchmark.record import Split
 from benchmark.report.beside import limits_of
-from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.notes import backing_notes, seed_notes
-from benchmark.report.part import (
-    Part,
+from benchmark.report.scope import (
+    Scope,
     context_notes,
     facts_of,
     labels_for,
     labels_of,
     name_of,
     name_of_table,
-    parts,
+    scopes,
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, mean_number, percent
@@ -60,35 +60,38 @@ PREDICTED = "predicted_"
 def interval_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
     """Return the tables of accuracies with the 95 % interval of each number."""
 
-    def row(part: Part, entry: Entry) -> list[Row]:
+    def row(scope: Scope, entry: Entry) -> list[Row]:
         limits = limits_of(entry, evidence)
         numbers = []
-        for column in part.layout.values:
-            values, (low, high) = entry.values(column), limits.get(column, (math.nan, math.nan))
+        for column in scope.layout.values:
+            values, (low, high) = (
+                evidence.values(entry, column),
+                limits.get(column, (math.nan, math.nan)),
+            )
             numbers.append(
                 Number(percent(fmean(values)), low=percent(low), high=percent(high))
                 if values
                 else Number()
             )
-        return [Row(labels_for(part, entry), tuple(numbers), name_of(part, entry))]
+        return [Row(labels_for(scope, entry), tuple(numbers), name_of(scope, entry))]
 
     return [
         _table(
-            part,
+            scope,
             evidence,
             "95 % intervals of recall and accuracy (%)",
-            part.layout.values,
+            scope.layout.values,
             row,
             INTERVAL_NOTES,
         )
-        for part in parts(evidence, number=number, mixed=mixed)
+        for scope in scopes(evidence, number=number, mixed=mixed)
     ]
 
 
 def summary_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
     """Return macro F1, the worst class, head, middle and tail, and calibration."""
 
-    def row(part: Part, entry: Entry) -> list[Row]:
+    def row(scope: Scope, entry: Entry) -> list[Row]:
         worst = _worst(entry, evidence)
         measured = [_summary(identity, evidence, worst) for identity in entry.ids.values()]
         numbers = tuple(
@@ -97,45 +100,45 @@ def summary_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> li
             )
             for name in SUMMARY
         )
-        return [Row(labels_for(part, entry), numbers, name_of(part, entry))]
+        return [Row(labels_for(scope, entry), numbers, name_of(scope, entry))]
 
     return [
-        _table(part, evidence, "more than accuracy (%)", tuple(SUMMARY), row, SUMMARY_NOTES)
-        for part in parts(evidence, number=number, mixed=mixed)
+        _table(scope, evidence, "more than accuracy (%)", tuple(SUMMARY), row, SUMMARY_NOTES)
+        for scope in scopes(evidence, number=number, mixed=mixed)
     ]
 
 
 def confusion_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
     """Return a confusion matrix for each row of the tables of accuracies."""
 
-    def rows(part: Part, entry: Entry) -> list[Row]:
+    def rows(scope: Scope, entry: Entry) -> list[Row]:
         if not entry.runs:
             return []
         ids = list(entry.ids.values())
         classes = evidence.records[ids[0]].classes
-        names = _classes(part)
+        names = _classes(scope)
         order = [classes.index(name) for name in names]
         total = np.sum([evidence.confusion(identity) for identity in ids], axis=0)
         return [
             Row(
-                (*labels_for(part, entry), name.capitalize()),
+                (*labels_for(scope, entry), name.capitalize()),
                 tuple(Number(str(int(count))) for count in counts),
-                (*name_of(part, entry), name),
+                (*name_of(scope, entry), name),
             )
             for name, counts in zip(names, total[np.ix_(order, order)], strict=True)
         ]
 
     return [
         _table(
-            part,
+            scope,
             evidence,
             "confusion matrices",
-            [f"{PREDICTED}{name}" for name in _classes(part)],
+            [f"{PREDICTED}{name}" for name in _classes(scope)],
             rows,
             CONFUSION_NOTES,
             true_class=True,
         )
-        for part in parts(evidence, number=number, mixed=mixed)
+        for scope in scopes(evidence, number=number, mixed=mixed)
     ]
 
 
@@ -153,34 +156,34 @@ def split_of(detail: str | None) -> Split:
 
 
 def _table(
-    part: Part,
+    scope: Scope,
     evidence: Evidence,
     what: str,
     keys: Sequence[str],
-    rows: Callable[[Part, Entry], list[Row]],
+    rows: Callable[[Scope, Entry], list[Row]],
     notes: Sequence[str],
     *,
     true_class: bool = False,
 ) -> Table:
-    labels = labels_of(part)
+    labels = labels_of(scope)
     blocks = tuple(
-        tuple(row for entry in block for row in rows(part, entry)) for block in part.blocks
+        tuple(row for entry in block for row in rows(scope, entry)) for block in scope.blocks
     )
     return Table(
-        title=title_of(part, what),
+        title=title_of(scope, what),
         labels=(*labels, "True class") if true_class else labels,
         columns=tuple(map(_header, keys)),
         keys=tuple(keys),
         blocks=tuple(block for block in blocks if block),
         notes=(
-            *context_notes(part, evidence.rule),
-            *seed_notes(part.blocks),
-            *backing_notes(part.blocks),
+            *context_notes(scope, evidence.rule),
+            *seed_notes(scope.blocks),
+            *backing_notes(scope.blocks, scope.frame),
             *notes,
         ),
         dagger=evidence.rule == "oracle",
-        name=f"{name_of_table(part)} {what.split(' (')[0]}",
-        facts=facts_of(part, evidence.rule),
+        name=f"{name_of_table(scope)} {what.split(' (')[0]}",
+        facts=facts_of(scope, evidence.rule),
     )
 
 
@@ -188,8 +191,8 @@ def _header(key: str) -> str:
     return SUMMARY.get(key) or key.removeprefix(RECALL_PREFIX).removeprefix(PREDICTED).capitalize()
 
 
-def _classes(part: Part) -> list[str]:
-    columns = [c for c in part.layout.values if c.startswith(RECALL_PREFIX)]
+def _classes(scope: Scope) -> list[str]:
+    columns = [c for c in scope.layout.values if c.startswith(RECALL_PREFIX)]
     return [column.removeprefix(RECALL_PREFIX) for column in columns]
 
 

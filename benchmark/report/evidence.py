@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.answers import Answers, Labels, kept_as
+from benchmark.analysis.answers import Answers, Labels, kept_as
+from benchmark.analysis.groups import Entry, can_follow, group_records
 from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
 from benchmark.report.marks import Judge
@@ -24,9 +26,10 @@ class Evidence:
     Attributes:
         rule: the selection rule.
         split: what the numbers are of; logits are kept of the test split alone.
-        frame: a row for each record that can follow the rule and has the split.
+        groups: the comparable groups of the records that can follow the rule and have the split.
+        frame: a row for each record of the groups.
         records: those records, by id.
-        left_out: how many records are not there.
+        left_out: how many records cannot follow the rule or lack the split.
     """
 
     def __init__(
@@ -36,14 +39,31 @@ class Evidence:
         store: Store | None = None,
         *,
         split: Split = "test",
+        older: bool = False,
     ) -> None:
+        """Take records of one store.
+
+        Args:
+            records: all of them.
+            rule: the selection rule.
+            store: where their logits are, None where nothing asks for any.
+            split: what the numbers are of.
+            older: whether records of a method's older versions have rows of their own.
+        """
         self.rule, self.split = rule, split
-        self.frame: pd.DataFrame = tidy(records, [rule], split=split)
-        used = set(self.frame["id"]) if len(self.frame) else set()
+        self.groups = group_records(records, rule, split=split, older=older)
+        used = {identity for group in self.groups for identity in group.records}
         self.records = {record.id: record for record in records if record.id in used}
-        self.left_out = len(records) - len(self.records)
+        self.left_out = sum(not can_follow(record, rule, split) for record in records)
+        self.frame: pd.DataFrame = tidy(list(self.records.values()), [rule], split=split)
+        self._rows = {row["id"]: row for row in self.frame.to_dict("records")}
         self._answers = Answers(store, rule) if store is not None and split == "test" else None
         self._p_values: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, float]] = {}
+
+    def values(self, entry: Entry, column: str) -> list[float]:
+        """Return the numbers of an entry's runs in a column of the frame, without missing ones."""
+        found = [float(self._rows[one].get(column, math.nan)) for one in entry.ids.values()]
+        return [value for value in found if not math.isnan(value)]
 
     def confusion(self, identity: str) -> Confusion:
         """Return the confusion matrix of the chosen epoch."""

@@ -7,25 +7,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from benchmark.analysis.groups import hyper_text, shared_of
 from benchmark.data.left_out import is_left_out_note
-from benchmark.record import Record, Split, show_value
+from benchmark.record import Record, Split
 from benchmark.selection import RULES
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
 
 RECALL_PREFIX = "recall_"
-GROUP = (
-    "dataset",
-    "fingerprint",
-    "protocol",
-    "version",
-    "recipe",
-    "overrides",
-    "backbone",
-    "weights",
-    "precision",
-    "values",
-)
-"""What the cells of one table share: numbers that differ in these are not comparable."""
 
 
 def tidy(
@@ -42,7 +30,8 @@ def tidy(
         split: what recalls and accuracies are of.
 
     Returns:
-        Columns: those of :data:`GROUP`; ``factor`` (nan for the unmodified set), ``method``,
+        Columns: those of :class:`benchmark.analysis.groups.Shared`; ``factor`` (nan for the
+        unmodified set), ``method``,
         ``title``, ``venue``, ``seed``, ``split_seed``, ``hyper``, ``rule``, ``epoch`` (from 1),
         ``epochs``, ``backed`` (whether stored logits give the numbers), ``overall``, ``mean``,
         ``recall_<class>`` in the order of the classes, ``train_images``, ``test_images`` (with the
@@ -66,26 +55,16 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
     confusion = chosen.confusion(split)
     if confusion is None:
         return None
-    protocol = cell.protocol
     named = zip(record.classes, recalls(confusion), strict=True)
     return {
-        "dataset": cell.dataset,
-        "fingerprint": cell.fingerprint,
-        "protocol": protocol.name,
-        "version": protocol.version,
-        "recipe": protocol.recipe,
-        "overrides": " ".join(protocol.overrides),
-        "backbone": protocol.backbone.name,
-        "weights": cell.weights,
-        "precision": cell.precision,
-        "values": protocol.values_hash,
+        **shared_of(record).columns(),
         "factor": math.nan if cell.factor is None else cell.factor,
         "method": cell.method,
         "title": record.method_title,
         "venue": record.method_venue,
         "seed": cell.seed,
         "split_seed": cell.split_seed,
-        "hyper": _hyper(record),
+        "hyper": hyper_text(record),
         "rule": rule,
         "epoch": chosen.epoch,
         "epochs": len(record.history),
@@ -101,16 +80,6 @@ def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
         "id": record.id,
         "left_out": "; ".join(filter(is_left_out_note, record.notes)),
     }
-
-
-def _hyper(record: Record) -> str:
-    """Return the hyper-parameters, and the version of a method whose formula has changed.
-
-    Rows are told apart by this text: what another version computed is no further seed of this one.
-    """
-    version = {"version": record.cell.method_version} if record.cell.method_version > 1 else {}
-    values = version | record.cell.hyper
-    return " ".join(f"{key}={show_value(value)}" for key, value in values.items())
 
 
 def _code(record: Record) -> str:

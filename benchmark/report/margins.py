@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.answers import Answers
+from benchmark.analysis.answers import Answers
+from benchmark.analysis.groups import Entry, Group
 from benchmark.data.imbalance import factor_label
-from benchmark.report.answers import Group, Variant
 from benchmark.report.audit import audit
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.published import COUNT_TABLES, RESULT_TABLES, counts, results
@@ -199,19 +199,19 @@ class Measured:
     def __init__(self, group: Group, answers: Answers) -> None:
         self._group = group
         self._answers = answers
-        self.title = group.title
+        self.title = group.shared.title
 
     def holds(self, dataset: str) -> bool:
         """Whether the group is of a dataset."""
-        return self._group.dataset == dataset
+        return self._group.shared.dataset == dataset
 
     def methods(self, dataset: str, factor: float | None) -> list[str]:
         """Return the methods that have records at a factor."""
-        return list(dict.fromkeys(variant.method for variant in self._group.at(factor)))
+        return list(dict.fromkeys(entry.method for entry in self._group.at(factor)))
 
     def name(self, method: str) -> str:
         """Return a method's name in tables."""
-        titles = (v.title for v in self._group.variants if v.method == method)
+        titles = (e.title for e in self._group.entries if e.method == method)
         return next(titles, method_title(method))
 
     def classes(self, dataset: str) -> list[str]:
@@ -220,22 +220,21 @@ class Measured:
 
     def train_counts(self, dataset: str, factor: float | None) -> Mapping[str, int]:
         """Return the counts of the training set that was used."""
-        for variant in self._group.at(factor):
-            cell = next(iter(variant.records.values())).cell
-            return dict(zip(self._group.classes, cell.class_counts, strict=True))
+        for entry in self._group.at(factor):
+            return dict(zip(self._group.classes, entry.first.cell.class_counts, strict=True))
         raise Missing(f"no record at factor {factor_label(factor)}")
 
     def margin(self, dataset: str, first: Term, second: Term) -> Margin:
         """Return the difference over common seeds and the same test images."""
-        one, other = self._variant(first), self._variant(second)
-        seeds = [seed for seed in one.records if seed in other.records]
-        if not seeds:
+        one, other = self._entry(first), self._entry(second)
+        runs = [run for run in one.runs if run in other.runs]
+        if not runs:
             raise Missing(f"no common seeds of {self._where(first)} and {self._where(second)}")
-        used = [[variant.records[seed] for seed in seeds] for variant in (one, other)]
+        used = [[entry.runs[run] for run in runs] for entry in (one, other)]
         labels, right = self._answers.of([*used[0], *used[1]])
         sizes = np.bincount(labels, minlength=len(self._group.classes))
         weights = [self._weights(term.measure, sizes) for term in (first, second)]
-        a, b = right[: len(seeds)], right[len(seeds) :]
+        a, b = right[: len(runs)], right[len(runs) :]
         if one is other:  # two classes of the same answers: one sample, not two
             nothing = np.zeros_like(a), np.zeros_like(weights[0])
             found = contrast(labels, a, nothing[0], weights[0] - weights[1], nothing[1])
@@ -265,7 +264,7 @@ class Measured:
         chosen = np.arange(len(names)) == names.index(measure)
         return np.asarray(chosen, dtype=np.float64)
 
-    def _variant(self, term: Term) -> Variant:
+    def _entry(self, term: Term) -> Entry:
         found = self._group.at(term.factor, term.method)
         if not found:
             raise Missing(f"no record of {self._where(term)}")

@@ -10,10 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmark.report.entries import Entry
+from benchmark.analysis.groups import Entry
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.sheet import percent
 from benchmark.stats import ALPHA
+
+Values = Callable[[Entry, str], Sequence[float]]
+"""The numbers of an entry's runs in a column, without missing ones."""
 
 Judge = Callable[[Sequence[str], Sequence[str], str], float | None]
 """The two-sided p-value of a difference: ids of records a, ids of b (the same runs), a column;
@@ -54,10 +57,10 @@ class _Contest:
     p_values: dict[int, float]
 
 
-def plain_marks(blocks: Sequence[Sequence[Entry]], columns: Sequence[str]) -> Marks:
+def plain_marks(blocks: Sequence[Sequence[Entry]], columns: Sequence[str], values: Values) -> Marks:
     """Mark the largest printed number and the second largest, ties all; where all agree, none."""
     marks: dict[tuple[int, str, int], Mark] = {}
-    for index, column, printed in _printed(blocks, columns, runs=1):
+    for index, column, printed in _printed(blocks, columns, values, runs=1):
         ranks = sorted(set(printed.values()), reverse=True)
         if len(ranks) > 1:
             for place, value in printed.items():
@@ -66,7 +69,7 @@ def plain_marks(blocks: Sequence[Sequence[Entry]], columns: Sequence[str]) -> Ma
 
 
 def tested_marks(
-    blocks: Sequence[Sequence[Entry]], columns: Sequence[str], judge: Judge
+    blocks: Sequence[Sequence[Entry]], columns: Sequence[str], values: Values, judge: Judge
 ) -> Marks | None:
     """Mark what is not told apart from the largest; None where no two entries share two runs.
 
@@ -78,7 +81,7 @@ def tested_marks(
 
     contests = [
         contest
-        for index, column, printed in _printed(blocks, columns, runs=2)
+        for index, column, printed in _printed(blocks, columns, values, runs=2)
         if (contest := _contest(blocks[index], index, column, printed, judge)) is not None
     ]
     if not contests:
@@ -96,7 +99,7 @@ def tested_marks(
         for contest in family:
             marks[contest.block, contest.column, contest.best] = Mark(best=True)
         counts.append(len(keys))
-    for index, column, printed in _printed(blocks, columns, runs=2):
+    for index, column, printed in _printed(blocks, columns, values, runs=2):
         ranks = sorted(set(printed.values()), reverse=True)
         for place, value in printed.items():
             if len(ranks) > 1 and value == ranks[1]:
@@ -107,16 +110,16 @@ def tested_marks(
 
 
 def _printed(
-    blocks: Sequence[Sequence[Entry]], columns: Sequence[str], *, runs: int
+    blocks: Sequence[Sequence[Entry]], columns: Sequence[str], values: Values, *, runs: int
 ) -> list[tuple[int, str, dict[int, float]]]:
     """Return block, column and the printed means by place, of entries with so many runs."""
     result = []
     for index, block in enumerate(blocks):
         for column in columns:
-            values = {place: entry.values(column) for place, entry in enumerate(block)}
+            measured = {place: values(entry, column) for place, entry in enumerate(block)}
             means = {
                 place: float(percent(math.fsum(numbers) / len(numbers)))
-                for place, numbers in values.items()
+                for place, numbers in measured.items()
                 if len(numbers) >= runs
             }
             if means:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.report.entries import Entry, factor_name
-from benchmark.report.frame import GROUP
+from benchmark.analysis.groups import Entry, Group, Shared
+from benchmark.data.imbalance import factor_label
 from benchmark.report.marks import Marks
 from benchmark.stats import ALPHA
 from benchmark.words import count
@@ -19,39 +19,49 @@ RULE_NOTES = {
 }
 
 
-def group_line(group: pd.DataFrame) -> str:
+def group_line(shared: Shared, epochs: pd.Series[int]) -> str:
     """Return what the cells of one comparable group share, in one line."""
-    head = group.iloc[0]
-    start = "from scratch" if head["weights"] == "scratch" else f"weights {head['weights'][:12]}"
-    line = (
-        f"Protocol {head['protocol']} v{head['version']} ({head['values']}), {head['recipe']} "
-        "recipe: "
-        f"{head['backbone']} ({start}), {head['precision']}, {_epochs(group['epochs'])}"
+    start = "from scratch" if shared.weights == "scratch" else f"weights {shared.weights[:12]}"
+    return (
+        f"Protocol {shared.protocol} v{shared.version} ({shared.values}), {shared.recipe} "
+        f"recipe: {shared.backbone} ({start}), {shared.precision}, {_epochs(epochs)}"
     )
-    return f"{line}, changed: {head['overrides']}" if head["overrides"] else line
 
 
-def provenance_notes(frame: pd.DataFrame, rule: str) -> list[str]:
+def provenance_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) -> list[str]:
     """Return protocol, selection rule, hyper-parameters, revisions and machines of one group."""
-    head = frame.iloc[0]
-    shared = frame.assign(overrides="")
-    notes = [f"{group_line(shared)}."]
-    if head["overrides"]:
-        notes.append(f"Changed from the protocol: {head['overrides']}.")
+    shared = groups[0].shared
+    notes = [f"{group_line(shared, frame['epochs'])}."]
+    if shared.overrides:
+        notes.append(f"Changed from the protocol: {' '.join(shared.overrides)}.")
     return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
 
 
-def mixed_notes(frame: pd.DataFrame, rule: str) -> list[str]:
+def mixed_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) -> list[str]:
     """Return the same for a table of several groups, a line for each with its letter."""
-    groups = [group for _, group in frame.groupby(list(GROUP), sort=True)]
     notes = [
         "MIXED: the rows come from cells that cannot be compared; the letter in the column Cells "
         "says which. Nothing is in bold."
     ]
     for index, group in enumerate(groups):
-        data = f"data {group['fingerprint'].iloc[0][:12]}"
-        notes.append(f"{group_letter(index)}: {group_line(group)}, {data}.")
+        shared = group.shared
+        line = group_line(shared, frame.loc[frame["id"].isin(group.records), "epochs"])
+        changed = f", changed: {' '.join(shared.overrides)}" if shared.overrides else ""
+        data = f"data {shared.fingerprint[:12]}"
+        notes.append(f"{group_letter(index)}: {line}{changed}, {data}.")
     return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
+
+
+def older_notes(groups: Sequence[Group]) -> list[str]:
+    """Return which cells have no row, because a newer version of their method has."""
+    cells = [r.cell for group in groups for r in group.older]
+    if not cells:
+        return []
+    versions = sorted({f"{cell.method} v{cell.method_version}" for cell in cells})
+    return [
+        f"Left out: {count(len(cells), 'cell')} of {', '.join(versions)}, which a newer version of "
+        "the method replaces (report --mixed shows them)."
+    ]
 
 
 def group_letter(index: int) -> str:
@@ -94,14 +104,14 @@ def _origin_notes(frame: pd.DataFrame) -> list[str]:
 
 def seed_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
     """Return which seeds there are, and which rows have fewer than the others."""
-    seeds = sorted({seed for block in blocks for entry in block for seed, _, _ in entry.runs})
+    seeds = sorted({run.seed for block in blocks for entry in block for run in entry.runs})
     most = max((len(entry.runs) for block in blocks for entry in block), default=0)
     text = f"Seeds: {', '.join(map(str, seeds))}."
     if most > 1:
         text += " Mean ± sample standard deviation over seeds."
     notes = [text]
     short = [
-        f"{entry.title} at {factor_name(entry.factor)} ({len(entry.runs)} of {most})"
+        f"{entry.label} at {factor_label(entry.factor)} ({len(entry.runs)} of {most})"
         for block in blocks
         for entry in block
         if 0 < len(entry.runs) < most
@@ -113,13 +123,14 @@ def seed_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
     return notes
 
 
-def backing_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
+def backing_notes(blocks: Sequence[Sequence[Entry]], frame: pd.DataFrame) -> list[str]:
     """Return which rows rest on epochs whose logits were not kept: nothing vouches for them."""
+    without = set(frame.loc[~frame["backed"], "id"])
     rows = [
-        f"{entry.title} at {factor_name(entry.factor)} ({unbacked} of {len(entry.runs)})"
+        f"{entry.label} at {factor_label(entry.factor)} ({unbacked} of {len(entry.runs)})"
         for block in blocks
         for entry in block
-        if (unbacked := sum(not run["backed"] for run in entry.runs.values()))
+        if (unbacked := sum(identity in without for identity in entry.ids.values()))
     ]
     return [f"Not backed by stored logits (runs): {'; '.join(rows)}."] if rows else []
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from benchmark.analysis.groups import Entry
 from benchmark.report.beside import against_notes, beside, has_published
-from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.report.marks import Mark, Marks, plain_marks, tested_marks
 from benchmark.report.notes import backing_notes, marks_note, seed_notes, untested_note
-from benchmark.report.part import (
-    Part,
+from benchmark.report.scope import (
+    Scope,
     context_notes,
     facts_of,
     labels_for,
     labels_of,
     name_of,
     name_of_table,
-    parts,
+    scopes,
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, percent
@@ -40,60 +40,62 @@ def build_tables(
         against: put the published numbers beside the measured ones where there are such.
         mixed: put groups that cannot be compared into one table, marked row by row, none in bold.
     """
-    return [_table(part, evidence, against) for part in parts(evidence, number=number, mixed=mixed)]
+    return [
+        _table(scope, evidence, against) for scope in scopes(evidence, number=number, mixed=mixed)
+    ]
 
 
-def _table(part: Part, evidence: Evidence, against: bool) -> Table:
-    columns = part.layout.values
-    against = against and any(has_published(part.dataset, f) for f in part.layout.factors)
-    marks, note = _marks(part, evidence, columns)
+def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
+    columns = scope.layout.values
+    against = against and any(has_published(scope.dataset, f) for f in scope.layout.factors)
+    marks, note = _marks(scope, evidence, columns)
     blocks = tuple(
         tuple(
             Row(
-                labels_for(part, entry),
+                labels_for(scope, entry),
                 tuple(
-                    _number(entry, column, marks.of.get((index, column, place), Mark()))
+                    _number(entry, evidence, column, marks.of.get((index, column, place), Mark()))
                     for column in columns
                 ),
-                name_of(part, entry),
+                name_of(scope, entry),
             )
             for place, entry in enumerate(block)
         )
-        for index, block in enumerate(part.blocks)
+        for index, block in enumerate(scope.blocks)
     )
     if against:
-        blocks = beside(blocks, part, evidence)
-    notes = [*context_notes(part, evidence.rule), *seed_notes(part.blocks)]
-    notes += [*backing_notes(part.blocks), *note]
+        blocks = beside(blocks, scope, evidence)
+    notes = [*context_notes(scope, evidence.rule), *seed_notes(scope.blocks)]
+    notes += [*backing_notes(scope.blocks, scope.frame), *note]
     return Table(
-        title=title_of(part, "recall of each class, overall and mean accuracy (%)"),
-        labels=labels_of(part),
+        title=title_of(scope, "recall of each class, overall and mean accuracy (%)"),
+        labels=labels_of(scope),
         columns=tuple(column.removeprefix(RECALL_PREFIX).capitalize() for column in columns),
         keys=columns,
         blocks=blocks,
-        notes=(*notes, *(against_notes(part.frame) if against else ())),
+        notes=(*notes, *(against_notes(scope.frame) if against else ())),
         dagger=evidence.rule == "oracle",
         against=against,
-        name=name_of_table(part),
-        facts=facts_of(part, evidence.rule),
+        name=name_of_table(scope),
+        facts=facts_of(scope, evidence.rule),
     )
 
 
-def _marks(part: Part, evidence: Evidence, columns: Sequence[str]) -> tuple[Marks, list[str]]:
+def _marks(scope: Scope, evidence: Evidence, columns: Sequence[str]) -> tuple[Marks, list[str]]:
     """Return the marks and the note on how they were made."""
-    if part.groups > 1:
+    if scope.mixed:
         return Marks({}, (0, 0), False), []  # what cannot be compared has no best
-    several = any(len(entry.runs) > 1 for block in part.blocks for entry in block)
+    several = any(len(entry.runs) > 1 for block in scope.blocks for entry in block)
     if several and evidence.judge is not None:
-        tested = tested_marks(part.blocks, columns, evidence.judge)
+        tested = tested_marks(scope.blocks, columns, evidence.values, evidence.judge)
         if tested is not None:
             return tested, [marks_note(tested)]
-    marks = plain_marks(part.blocks, columns)
+    marks = plain_marks(scope.blocks, columns, evidence.values)
     return marks, [untested_note() if several else marks_note(marks)]
 
 
-def _number(entry: Entry, column: str, mark: Mark) -> Number:
-    values = entry.values(column)
+def _number(entry: Entry, evidence: Evidence, column: str, mark: Mark) -> Number:
+    values = evidence.values(entry, column)
     if not values:
         return Number()
     spread = f"{stdev(values):.2f}" if len(values) > 1 else ""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmark.analysis.groups import Entry
 from benchmark.protocols import shown_value
 from benchmark.record import Record
-from benchmark.report.entries import Entry
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
-from benchmark.report.notes import group_letter, seed_notes
-from benchmark.report.part import (
-    Part,
+from benchmark.report.notes import seed_notes
+from benchmark.report.scope import (
+    Scope,
     context_notes,
     facts_of,
     labels_for,
     labels_of,
     name_of,
     name_of_table,
-    parts,
+    scopes,
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, mean_number
@@ -44,43 +44,43 @@ def validation_tables(evidence: Evidence, *, number: int | None, mixed: bool) ->
         number: Table 1, 2 or 3 of the paper; None for tables of whatever the records hold.
         mixed: one table of all cells of a dataset; a row says in what its cells differ from others.
     """
-    return [_table(part, evidence) for part in parts(evidence, number=number, mixed=mixed)]
+    return [_table(scope, evidence) for scope in scopes(evidence, number=number, mixed=mixed)]
 
 
-def _table(part: Part, evidence: Evidence) -> Table:
-    keys = (*part.layout.values, SCORE)
-    several = part.groups > 1
-    changes = differences([evidence.records[i] for i in part.frame["id"]]) if several else {}
+def _table(scope: Scope, evidence: Evidence) -> Table:
+    keys = (*scope.layout.values, SCORE)
+    several = scope.mixed
+    changes = differences([evidence.records[i] for i in scope.frame["id"]]) if several else {}
     blocks = tuple(
         tuple(
             Row(
-                (*labels_for(part, entry), *([_of(entry, changes)] if several else [])),
-                tuple(_number(entry, key) for key in keys),
-                name_of(part, entry),
+                (*labels_for(scope, entry), *([_of(entry, changes)] if several else [])),
+                tuple(_number(entry, evidence, key) for key in keys),
+                name_of(scope, entry),
             )
             for entry in block
         )
-        for block in part.blocks
+        for block in scope.blocks
     )
-    labels = labels_of(part)
+    labels = labels_of(scope)
     return Table(
-        title=title_of(part, "VALIDATION split, recall of each class, accuracies and score (%)"),
+        title=title_of(scope, "VALIDATION split, recall of each class, accuracies and score (%)"),
         labels=(*labels, "Differs in") if several else labels,
         columns=tuple(key.removeprefix(RECALL_PREFIX).capitalize() for key in keys),
         keys=keys,
         blocks=blocks,
         notes=(
             SPLIT_NOTE,
-            *_images_notes(part, evidence),
+            *_images_notes(scope, evidence),
             *_left_out_notes(evidence),
-            *context_notes(part, evidence.rule),
+            *context_notes(scope, evidence.rule),
             *([DIFFERENCE_NOTE] if several else []),
             *([PICKED_NOTE] if evidence.rule == "val" else []),
-            *seed_notes(part.blocks),
+            *seed_notes(scope.blocks),
             BACKING_NOTE,
         ),
-        name=f"{name_of_table(part)} validation",
-        facts={**facts_of(part, evidence.rule), "split": evidence.split},
+        name=f"{name_of_table(scope)} validation",
+        facts={**facts_of(scope, evidence.rule), "split": evidence.split},
     )
 
 
@@ -132,28 +132,28 @@ def _of(entry: Entry, changes: Mapping[str, str]) -> str:
     return changes[next(iter(entry.ids.values()))] if entry.runs else ""
 
 
-def _number(entry: Entry, key: str) -> Number:
+def _number(entry: Entry, evidence: Evidence, key: str) -> Number:
     if key != SCORE:
-        return mean_number(entry.values(key))
-    return mean_number([(run["overall"] + run["mean"]) / 2 for run in entry.runs.values()])
+        return mean_number(evidence.values(entry, key))
+    both = (evidence.values(entry, "overall"), evidence.values(entry, "mean"))
+    return mean_number([sum(pair) / 2 for pair in zip(*both, strict=False)])
 
 
-def _images_notes(part: Part, evidence: Evidence) -> list[str]:
+def _images_notes(scope: Scope, evidence: Evidence) -> list[str]:
     """Return how many images of each class the split has, for each group where they differ."""
-    groups: dict[str, set[int]] = {}
-    for entry in (entry for block in part.blocks for entry in block):
+    letters: dict[str, set[str]] = {}
+    for entry in (entry for block in scope.blocks for entry in block):
         for identity in entry.ids.values():
             classes = evidence.records[identity].classes
             sizes = [sum(row) for row in evidence.confusion(identity)]
             text = ", ".join(f"{name} {size}" for name, size in zip(classes, sizes, strict=True))
             if 0 in sizes:
                 text += "; without images of every class there is no mean"
-            groups.setdefault(text, set()).add(entry.group)
-    if len(groups) == 1:
-        return [f"Validation images: {text}." for text in groups]
+            letters.setdefault(text, set()).add(scope.letter(entry))
+    if len(letters) == 1:
+        return [f"Validation images: {text}." for text in letters]
     return [
-        f"Validation images of {', '.join(map(group_letter, sorted(letters)))}: {text}."
-        for text, letters in groups.items()
+        f"Validation images of {', '.join(sorted(of))}: {text}." for text, of in letters.items()
     ]
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.data.known import KNOWN
+from benchmark.data.known import KNOWN, dataset_title
 from benchmark.report.claims import AnyClaim, Case, Pair
 from benchmark.report.compare_text import show_p
 from benchmark.report.margins import Margin, Missing, Source
-from benchmark.report.part import DATASET_TITLES
 from benchmark.report.published import RESULT_TABLES
 from benchmark.stats import ALPHA
 from benchmark.stats.significance import holm
@@ -92,7 +91,7 @@ def _open(claim: AnyClaim, dataset: str, source: Source) -> Verdict:
         low=None,
         high=None,
         p=None,
-        reason=f"the paper says nothing of {DATASET_TITLES[dataset]}",
+        reason=f"the paper says nothing of {dataset_title(dataset)}",
         open=True,
         records=(),
     )
@@ -255,7 +254,7 @@ def wording(claim: AnyClaim) -> str:
 
 
 def _dataset_title(dataset: str, mark: str, *, made_for: bool) -> str:
-    title = DATASET_TITLES.get(dataset, dataset) + ("" if made_for else "*")
+    title = dataset_title(dataset) + ("" if made_for else "*")
     return f"{title} {mark}".strip()
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import InputError
 from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Group, Series
+from benchmark.report.figures.group import Drawn, Series
 from benchmark.report.figures.style import plain
 
 _BAR = 0.75  # inches, of the colour bar with its labels
@@ -36,7 +36,7 @@ class _Sizes(NamedTuple):
     counts: float
 
 
-def confusion_figure(group: Group) -> Figure:
+def confusion_figure(group: Drawn) -> Figure:
     """Draw a matrix a method and factor: rows are true classes, shaded by their share in percent.
 
     The numbers are images, added up over seeds.
@@ -77,7 +77,7 @@ def confusion_figure(group: Group) -> Figure:
     return page.finish(figure, [], [*note.context(group), *shown, *note.gaps(group)])
 
 
-def summed(group: Group, series: Series, factor: float | None) -> NDArray[np.int64] | None:
+def summed(group: Drawn, series: Series, factor: float | None) -> NDArray[np.int64] | None:
     """Return the confusion matrices of all seeds added up, (K, K); None for a missing cell."""
     matrices = [group.confusion(record) for record in group.runs(series, factor)]
     return np.sum(matrices, axis=0, dtype=np.int64) if matrices else None
@@ -89,13 +89,13 @@ def _sizes(side: float, classes: int, largest: int) -> _Sizes:
     return _Sizes(min(_NAME_SIZE, 0.85 * cell), count if count >= _SMALLEST else 0)
 
 
-def _largest(group: Group, cells: Sequence[tuple[Series, float | None]]) -> int:
+def _largest(group: Drawn, cells: Sequence[tuple[Series, float | None]]) -> int:
     matrices = [matrix for cell in cells if (matrix := summed(group, *cell)) is not None]
     return max(int(matrix.max()) for matrix in matrices)
 
 
 def _panel(
-    axes: Axes, group: Group, series: Series, factor: float | None, sizes: _Sizes
+    axes: Axes, group: Drawn, series: Series, factor: float | None, sizes: _Sizes
 ) -> QuadMesh | None:
     classes = len(group.classes)
     axes.set(xlim=(0, classes), ylim=(classes, 0), aspect="equal")
@@ -128,7 +128,7 @@ def _panel(
 
 def _name(
     axes: Axes,
-    group: Group,
+    group: Drawn,
     series: Series,
     factor: float | None,
     sizes: _Sizes,
@@ -150,5 +150,5 @@ def _name(
     axes.set_ylabel("True class" if left else "")
 
 
-def _names(group: Group) -> list[str]:
+def _names(group: Drawn) -> list[str]:
     return [plain(name, _NAME_LENGTH).capitalize() for name in group.classes]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.record import Epoch, Record
 from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Group, Series
+from benchmark.report.figures.group import Drawn, Series
 from benchmark.report.figures.style import look
 from benchmark.stats.accuracy import overall_accuracy
 from benchmark.words import count
@@ -38,7 +38,7 @@ def validation_accuracy(epoch: Epoch) -> float:
     return float("nan") if epoch.validation is None else 100 * overall_accuracy(epoch.validation)
 
 
-def curves_figure(group: Group) -> Figure:
+def curves_figure(group: Drawn) -> Figure:
     """Draw the mean over seeds by epoch with a band of their standard deviation.
 
     A marker stands at the epoch of each run that the selection rule picks.
@@ -82,7 +82,7 @@ def curves_figure(group: Group) -> Figure:
     )
 
 
-def _backing(group: Group) -> str:
+def _backing(group: Drawn) -> str:
     """Return how many of the drawn test accuracies stored logits give."""
     records = group.records.values()
     backed = sum(len(set(record.logits.values())) for record in records)
@@ -99,7 +99,7 @@ def by_epoch(runs: list[Record], value: Value) -> NDArray[np.float64]:
     return table
 
 
-def _curve(axes: Axes, group: Group, series: Series, factor: float | None, value: Value) -> None:
+def _curve(axes: Axes, group: Drawn, series: Series, factor: float | None, value: Value) -> None:
     runs = group.runs(series, factor)
     table = by_epoch(runs, value) if runs else np.empty((0, 0))
     known = (~np.isnan(table)).sum(axis=0)

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from benchmark.analysis.groups import sorted_factors
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.report import published
 from benchmark.report.figures import note, page
-from benchmark.report.figures.group import sorted_factors
 from benchmark.report.figures.style import look, plain
 from benchmark.words import count
 
@@ -77,7 +77,7 @@ def training_sets(
 
 def distribution_figure(sets: Sets) -> Figure:
     """Draw images by class on a logarithmic axis, classes from the largest to the smallest."""
-    factors = sorted_factors(list(sets.counts))
+    factors = sorted_factors(sets.counts)
     order = [None, *[f for f in factors if f is not None]] if None in factors else list(factors)
     first = sets.counts[order[0]]
     ranked = sorted(range(len(sets.classes)), key=lambda k: -first[k])
@@ -172,7 +172,7 @@ def _joined(printed: Sets | None, stored: Sets | None) -> Sets:
 
 def _origin(printed: Sets, stored: Iterable[float | None]) -> str:
     """Return which of the sets stored cells were trained on."""
-    of = sorted_factors(list(stored))
+    of = sorted_factors(stored)
     more = [factor for factor in of if factor not in printed.counts]
     text = f"Stored cells were trained on: {', '.join(map(factor_label, of))}."
     if more:
@@ -185,7 +185,7 @@ def _pick(sets: Sets, factors: Sequence[float | None]) -> Sets:
         if factor not in sets.counts:
             raise InputError(
                 f"--factors: no training set of {sets.dataset} at factor {factor_label(factor)}; "
-                f"known: {', '.join(map(factor_label, sorted_factors(list(sets.counts))))}"
+                f"known: {', '.join(map(factor_label, sorted_factors(sets.counts)))}"
             )
     counts = {f: c for f, c in sets.counts.items() if not factors or f in factors}
     return Sets(sets.dataset, sets.classes, counts, sets.source)

@@ -15,11 +15,11 @@ from benchmark.report.figures.confusion import confusion_figure
 from benchmark.report.figures.curves import curves_figure
 from benchmark.report.figures.distribution import distribution_figure, training_sets
 from benchmark.report.figures.factor import factor_figure
-from benchmark.report.figures.group import Group, file_stems, make_groups, slug
+from benchmark.report.figures.group import Drawn, drawn_groups, file_stems, slug
 from benchmark.report.figures.recall import recall_figure
 from benchmark.report.figures.style import styled
 
-MEASURED: dict[str, Callable[[Group], Figure]] = {
+MEASURED: dict[str, Callable[[Drawn], Figure]] = {
     "recall": recall_figure,
     "factor": factor_figure,
     "confusion": confusion_figure,
@@ -84,7 +84,7 @@ def drawings(name: str, records: Sequence[Record], wanted: Wanted) -> list[Drawi
             if records
             else "the store holds no finished cell; fill it with 'fer-bench run'"
         )
-    groups = make_groups(here, wanted.rule or "last", wanted.methods, wanted.factors)
+    groups = drawn_groups(here, wanted.rule or "last", wanted.methods, wanted.factors)
     return [
         Drawing(f"{name}-{stem}", partial(MEASURED[name], group))
         for stem, group in zip(file_stems(groups), groups, strict=True)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from benchmark.data.imbalance import factor_label
 from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Group, Series
+from benchmark.report.figures.group import Drawn, Series
 from benchmark.report.figures.style import look
 
 _HEIGHT = 2.6  # inches
@@ -16,7 +16,7 @@ _BAND = 0.3  # share of the step between two factors over which the methods are 
 _PANELS = (("overall", "Overall accuracy"), ("mean", "Mean accuracy"))
 
 
-def factor_figure(group: Group) -> Figure:
+def factor_figure(group: Drawn) -> Figure:
     """Draw both accuracies in percent, the mean over seeds with their standard deviation.
 
     Factors stand evenly in ascending order. The unmodified set, which no factor made, stands first
@@ -37,12 +37,12 @@ def factor_figure(group: Group) -> Figure:
     )
 
 
-def _order(group: Group) -> list[float | None]:
+def _order(group: Drawn) -> list[float | None]:
     numbers: list[float | None] = [factor for factor in group.factors if factor is not None]
     return [None, *numbers] if None in group.factors else numbers
 
 
-def _line(axes: Axes, group: Group, series: Series, column: str, shift: float) -> None:
+def _line(axes: Axes, group: Drawn, series: Series, column: str, shift: float) -> None:
     x, mean, deviation = [], [], []
     for place, factor in enumerate(_order(group)):
         values = group.rows(series, factor)[column].to_numpy(dtype=np.float64)
@@ -69,7 +69,7 @@ def _line(axes: Axes, group: Group, series: Series, column: str, shift: float) -
     )
 
 
-def _name_factors(axes: Axes, group: Group) -> None:
+def _name_factors(axes: Axes, group: Drawn) -> None:
     order = _order(group)
     axes.set_xlim(-0.5, len(order) - 0.5)
     axes.set_xticks(range(len(order)), [factor_label(factor) for factor in order])

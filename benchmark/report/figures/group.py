@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
+from benchmark.analysis.groups import Group, group_records, method_rank, sorted_factors
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.record import Confusion, Record
 from benchmark.report.figures.style import plain
-from benchmark.report.frame import GROUP, tidy
+from benchmark.report.frame import tidy
 from benchmark.selection import RULES
 from methods.registry import ALIASES, BUILT_IN
 
@@ -28,54 +27,67 @@ class Series:
     Attributes:
         method: its name.
         hyper: its hyper-parameters as text.
+        apart: in what it differs from other series of its method.
         label: what the legend says.
         slot: which look it has; a method of the paper keeps its own in every figure.
     """
 
     method: str
     hyper: str
+    apart: str
     label: str
     slot: int
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
-    """The cells of one comparable group at one selection rule.
+class Drawn:
+    """One comparable group at one selection rule, as series and factors.
 
     Attributes:
+        group: the cells.
         frame: from :func:`benchmark.report.frame.tidy`, a row a cell.
-        records: the records behind the rows, by id.
         rule: the selection rule.
-        series: in the order of the paper's methods.
-        factors: ascending, None (the unmodified set) last.
+        series: in the order of the registry's methods.
     """
 
+    group: Group
     frame: pd.DataFrame
-    records: dict[str, Record]
     rule: str
     series: tuple[Series, ...]
-    factors: tuple[float | None, ...]
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """The records behind the rows, by id."""
+        return self.group.records
+
+    @property
+    def factors(self) -> tuple[float | None, ...]:
+        """Ascending, None (the unmodified set) last."""
+        return self.group.factors
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the columns."""
-        return next(iter(self.records.values())).classes
+        return self.group.classes
 
     def rows(self, series: Series, factor: float | None) -> pd.DataFrame:
         """Return the rows of one cell of the table, a run each, by seed; none if it is missing."""
-        frame = self.frame
-        here = frame["factor"].isna() if factor is None else frame["factor"] == factor
-        of = (frame["method"] == series.method) & (frame["hyper"] == series.hyper)
-        return frame[here & of].sort_values("seed")
+        ids = [record.id for record in self.runs(series, factor)]
+        return self.frame.set_index("id").loc[ids]
 
     def runs(self, series: Series, factor: float | None) -> list[Record]:
         """Return the records of one cell of the table, by seed."""
-        return [self.records[str(name)] for name in self.rows(series, factor)["id"]]
+        return [
+            record
+            for entry in self.group.at(factor, series.method)
+            if (entry.hyper, entry.apart) == (series.hyper, series.apart)
+            for record in entry.runs.values()
+        ]
 
     def chosen(self, record: Record) -> int:
         """Return the index of the epoch that the rule picks."""
         index = RULES[self.rule](record.history)
-        assert index is not None  # a record that the rule cannot follow has no row
+        assert index is not None  # a record that the rule cannot follow has no entry
         return index
 
     def confusion(self, record: Record) -> Confusion:
@@ -87,12 +99,12 @@ class Group:
         return f"{what}†" if self.rule == "oracle" else what
 
 
-def make_groups(
+def drawn_groups(
     records: Sequence[Record],
     rule: str,
     methods: Sequence[str] = (),
     factors: Sequence[float | None] = (),
-) -> list[Group]:
+) -> list[Drawn]:
     """Return the groups of cells that can be compared, in a fixed order.
 
     Args:
@@ -109,21 +121,26 @@ def make_groups(
         raise InputError(
             "no stored cell has these methods at these factors; see 'fer-bench status'"
         )
-    frame = tidy(kept, [rule])
-    if not len(frame):
+    groups = group_records(kept, rule)
+    if not groups:
         raise InputError(
             f"none of these cells has a validation split, so --select {rule} chooses nothing; "
             "use last"
         )
-    by_id = {record.id: record for record in kept}
-    return [_group(part, by_id, rule) for _, part in frame.groupby(list(GROUP), sort=True)]
+    return [
+        Drawn(group, tidy(list(group.records.values()), [rule]), rule, _series(group))
+        for group in groups
+    ]
 
 
-def file_stems(groups: Sequence[Group]) -> list[str]:
+def file_stems(drawn: Sequence[Drawn]) -> list[str]:
     """Return a file name for each group: dataset and protocol, and a hash where these agree."""
-    keys = [[str(group.frame[name].iloc[0]) for name in GROUP] for group in groups]
-    names = [slug(f"{key[0]}-{key[GROUP.index('protocol')]}") for key in keys]
-    marks = [hashlib.sha256("\n".join(key).encode()).hexdigest()[:8] for key in keys]
+    keys = [one.group.shared for one in drawn]
+    names = [slug(f"{key.dataset}-{key.protocol}") for key in keys]
+    marks = [
+        hashlib.sha256("\n".join(map(str, key.columns().values())).encode()).hexdigest()[:8]
+        for key in keys
+    ]
     return [
         f"{name}-{mark}" if names.count(name) > 1 else name
         for name, mark in zip(names, marks, strict=True)
@@ -135,38 +152,18 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "_", text)[:80]
 
 
-def sorted_factors(values: Sequence[Any]) -> tuple[float | None, ...]:
-    """Return distinct factors ascending; nan and None are the unmodified set and stand last."""
-    numbers = {math.inf if value is None or math.isnan(value) else float(value) for value in values}
-    return tuple(None if math.isinf(number) else number for number in sorted(numbers))
-
-
-def _group(frame: pd.DataFrame, by_id: dict[str, Record], rule: str) -> Group:
-    records = {str(name): by_id[str(name)] for name in frame["id"]}
-    return Group(frame, records, rule, _series(frame), sorted_factors(list(frame["factor"])))
-
-
-def _series(frame: pd.DataFrame) -> tuple[Series, ...]:
-    order = {method: rank for rank, method in enumerate(BUILT_IN)}
-    titles = {
-        (str(method), str(hyper)): str(part["title"].iloc[0])
-        for (method, hyper), part in frame.groupby(["method", "hyper"], sort=True)
-    }
-    variants: dict[str, list[set[str]]] = {}
-    for method, hyper in titles:
-        variants.setdefault(method, []).append(set(hyper.split(" ")))
-    fixed = dict(order)  # the first variant of a method of the paper takes the method's own slot
+def _series(group: Group) -> tuple[Series, ...]:
+    """Return a line for each entry, whatever its factor."""
+    lines = {(e.method, e.hyper, e.apart): e.label for e in group.entries}
+    fixed = {method: rank for rank, method in enumerate(BUILT_IN)}
     series: list[Series] = []
-    for (method, hyper), title in titles.items():
+    for (method, hyper, apart), label in sorted(lines.items()):
+        # The first variant of a method of the registry takes the method's own look.
         slot = fixed.pop(method, None)
         if slot is None:
-            slot = len(order) + sum(one.slot >= len(order) for one in series)
-        # Variants of one method are told apart by the hyper-parameters in which they differ.
-        shared = set.intersection(*variants[method])
-        own = " ".join(word for word in hyper.split(" ") if word not in shared)
-        label = f"{title} ({own})" if own else title
-        series.append(Series(method, hyper, plain(label, 80), slot))
-    return tuple(sorted(series, key=lambda one: order.get(one.method, len(order))))
+            slot = len(BUILT_IN) + sum(one.slot >= len(BUILT_IN) for one in series)
+        series.append(Series(method, hyper, apart, plain(label, 80), slot))
+    return tuple(sorted(series, key=lambda one: method_rank(one.method)))
 
 
 def _with_methods(records: Sequence[Record], methods: Sequence[str]) -> list[Record]:
@@ -190,7 +187,7 @@ def _with_factors(records: Sequence[Record], factors: Sequence[float | None]) ->
     stored = {record.cell.factor for record in records}
     for factor in factors:
         if factor not in stored:
-            known = ", ".join(map(factor_label, sorted_factors(list(stored)))) or "none"
+            known = ", ".join(map(factor_label, sorted_factors(stored))) or "none"
             raise InputError(
                 f"--factors: no stored cell at factor {factor_label(factor)}; stored: {known}"
             )

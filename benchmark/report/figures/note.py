@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from benchmark.data.imbalance import factor_label
-from benchmark.report.figures.group import Group
+from benchmark.data.known import TITLES
+from benchmark.report.figures.group import Drawn
 from benchmark.report.figures.style import plain
-from benchmark.report.notes import RULE_NOTES
-from benchmark.report.part import DATASET_TITLES
+from benchmark.report.notes import RULE_NOTES, older_notes
 from benchmark.words import count
 
 _LONG = 400
@@ -15,10 +15,10 @@ SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothi
 
 def dataset_title(name: str) -> str:
     """Return a dataset's name as it is printed."""
-    return DATASET_TITLES.get(name, f"Dataset {plain(name)}")
+    return TITLES.get(name, f"Dataset {plain(name)}")
 
 
-def context(group: Group) -> list[str]:
+def context(group: Drawn) -> list[str]:
     """Return the sentences that every figure of measured numbers needs."""
     frame = group.frame
     head = frame.iloc[0]
@@ -39,6 +39,7 @@ def context(group: Group) -> list[str]:
         notes.append(f"Changed from the protocol: {plain(str(head['overrides']), _LONG)}.")
     if head["dataset"] == "synthetic":
         notes.append(SYNTHETIC_NOTE)
+    notes += older_notes([group.group])
     return notes
 
 
@@ -47,7 +48,7 @@ def factor_title(factor: float | None) -> str:
     return "Full set" if factor is None else f"Factor {factor_label(factor)}"
 
 
-def gaps(group: Group) -> list[str]:
+def gaps(group: Drawn) -> list[str]:
     """Return sentences on cells that are missing, have fewer seeds or logits for the epoch."""
     counts = {
         f"{series.label} at {factor_label(factor)}": len(group.rows(series, factor))
@@ -69,7 +70,7 @@ def gaps(group: Group) -> list[str]:
     return notes
 
 
-def spread(group: Group, what: str) -> str:
+def spread(group: Drawn, what: str) -> str:
     """Return what bars or bands mean; empty where one seed leaves none."""
     runs = [len(group.rows(s, f)) for s in group.series for f in group.factors]
     if max(runs) < 2:
@@ -85,7 +86,7 @@ def _seeds(seeds: list[int]) -> str:
     return f"Seeds {', '.join(map(str, seeds))}"
 
 
-def _factors(group: Group) -> str:
+def _factors(group: Drawn) -> str:
     numbers = [factor_label(factor) for factor in group.factors if factor is not None]
     word = "imbalance factor" if len(numbers) == 1 else "imbalance factors"
     made = [f"{word} {', '.join(numbers)}"] if numbers else []

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Group, Series
+from benchmark.report.figures.group import Drawn, Series
 from benchmark.report.figures.style import look, plain
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.stats.intervals import wilson
@@ -23,7 +23,7 @@ _TURN = 35  # degrees
 _BAND = 0.76  # share of a class's place that its points take
 
 
-def recall_figure(group: Group) -> Figure:
+def recall_figure(group: Drawn) -> Figure:
     """Draw the recall of each class in percent, the mean over seeds.
 
     The bars are the sample standard deviation over seeds where every method that is drawn has
@@ -54,7 +54,7 @@ def recall_figure(group: Group) -> Figure:
     )
 
 
-def _panel(axes: Axes, group: Group, factor: float | None, over_seeds: bool) -> None:
+def _panel(axes: Axes, group: Drawn, factor: float | None, over_seeds: bool) -> None:
     classes = np.arange(len(group.classes))
     for boundary in classes[:-1] + 0.5:
         axes.axvline(boundary, color="#d9d9d9", linewidth=0.5)
@@ -85,7 +85,7 @@ def _panel(axes: Axes, group: Group, factor: float | None, over_seeds: bool) -> 
         axes.set_title(note.factor_title(factor), loc="left")
 
 
-def _class_labels(group: Group) -> tuple[list[str], int]:
+def _class_labels(group: Drawn) -> tuple[list[str], int]:
     """Return the classes with their test images, and by how many degrees they must be turned."""
     names = [plain(name, 24).capitalize() for name in group.classes]
     pairs = list(zip(names, _test_counts(group), strict=True))
@@ -111,7 +111,7 @@ def _places(count: int) -> NDArray[np.float64]:
     return places * (_BAND / max(count, 4))
 
 
-def _recalls(group: Group, series: Series, factor: float | None) -> NDArray[np.float64]:
+def _recalls(group: Drawn, series: Series, factor: float | None) -> NDArray[np.float64]:
     """Return recalls in percent, (seeds, K)."""
     columns = [f"{RECALL_PREFIX}{name}" for name in group.classes]
     return np.asarray(group.rows(series, factor)[columns], dtype=np.float64)
@@ -133,6 +133,6 @@ def _sampling(mean: NDArray[np.float64], counts: Sequence[int]) -> NDArray[np.fl
     return reach
 
 
-def _test_counts(group: Group) -> list[int]:
+def _test_counts(group: Drawn) -> list[int]:
     record = next(iter(group.records.values()))
     return [sum(row) for row in group.confusion(record)]
