@@ -10,6 +10,7 @@ import pytest
 
 _NEEDS = {
     "slow": ("FER_BENCH_SLOW", "set FER_BENCH_SLOW=1 to run slow tests"),
+    "exhaustive": ("FER_BENCH_EXHAUSTIVE", "set FER_BENCH_EXHAUSTIVE=1 to run every case"),
     "ferplus": ("FER_BENCH_FERPLUS", "set FER_BENCH_FERPLUS to the folder of the real FERPlus"),
     "vectors": ("FER_BENCH_VECTORS", "set FER_BENCH_VECTORS to the folder of reference vectors"),
     "mutation": ("FER_BENCH_MUTATIONS", "set FER_BENCH_MUTATIONS=1 to run mutation tests"),

@@ -93,13 +93,13 @@ def test_a_job_takes_the_precision_that_was_planned(
         (["SIGUSR1"], "1"),
         (["SIGQUIT"], "2"),
         *(
-            pytest.param([name], jobs, marks=pytest.mark.slow)
+            pytest.param([name], jobs, marks=pytest.mark.exhaustive)
             for name, jobs in (
                 ("SIGINT", "1"), ("SIGINT", "2"), ("SIGTERM", "1"), ("SIGHUP", "1"),
                 ("SIGUSR2", "1"), ("SIGUSR1", "2"), ("SIGQUIT", "1"),
             )
         ),
-        pytest.param(["SIGINT"] * 2, "1", marks=pytest.mark.slow),
+        pytest.param(["SIGINT"] * 2, "1", marks=pytest.mark.exhaustive),
         (["SIGINT"] * 3, "2"),
     ],
 )  # fmt: skip

@@ -254,7 +254,12 @@ def test_devices_and_precisions() -> None:
     assert len(weights_identity("dlib-face")) == 64
 
 
-@pytest.mark.parametrize("name", ["baseline", "mek", "bbn", "soft"])
+EXHAUSTIVE = pytest.mark.exhaustive
+
+
+@pytest.mark.parametrize(
+    "name", ["mek", *(pytest.param(n, marks=EXHAUSTIVE) for n in ("baseline", "bbn", "soft"))]
+)
 def test_compact_trains_in_bf16_on_the_face_network(name: str, tmp_path: Path) -> None:
     from benchmark.protocols import load_protocol
     from benchmark.spec import plan

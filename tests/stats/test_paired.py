@@ -31,7 +31,7 @@ def test_equal_skill_is_seldom_called_different(metric: str, seeds: int, spread:
     assert wrong <= scipy.stats.binom.ppf(0.999, rounds, 0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("metric", ["overall", "mean"])
 @pytest.mark.parametrize("seeds", [1, 2, 3, 5])
 @pytest.mark.parametrize("spread", [0.0, 0.1, 0.3, 0.8])
