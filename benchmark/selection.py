@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from benchmark import choices
 from benchmark.record import Epoch
 from benchmark.stats.accuracy import overall_accuracy
 
@@ -29,11 +30,9 @@ def oracle(history: Sequence[Epoch]) -> int:
     return _first_best([overall_accuracy(epoch.test) for epoch in history])
 
 
-RULES: dict[str, Callable[[Sequence[Epoch]], int | None]] = {
-    "last": last,
-    "val": validation,
-    "oracle": oracle,
-}
+RULES: dict[str, Callable[[Sequence[Epoch]], int | None]] = dict(
+    zip(choices.RULES, (last, validation, oracle), strict=True)
+)
 
 
 def _first_best(scores: Sequence[float]) -> int:

@@ -20,7 +20,8 @@ from benchmark.cli import cli
 from benchmark.report import audit as audit_module
 from benchmark.report import shares
 from benchmark.report.audit import TABLES, audit
-from benchmark.report.audit_text import render_audits
+from benchmark.report.audit_text import audit_tables
+from benchmark.report.forms import by_name
 from benchmark.report.published import results
 from benchmark.report.shares import TEST_COUNTS, count_behind
 
@@ -130,10 +131,11 @@ def test_forms_agree() -> None:
     assert [row["text"] for row in rows] == [finding.text for finding in findings]
     tables = json.loads(run("--format", "json"))
     assert [t["table"] for t in tables] == [1, 2, 3, 4, 5]
-    assert sum(len(t["findings"]) for t in tables) == len(findings) == 12
+    assert sum(len(t["rows"]) for t in tables) == len(findings) == 12
     assert [t["failed"] for t in tables] == [0, 10, 8, 0, 2]
-    html = MarkdownIt().render(run("--format", "markdown"))
-    assert html.count("<li>") == len(findings) + 2
+    html = MarkdownIt().enable("table").render(run("--format", "markdown"))
+    assert html.count("<tr>") == len(findings) + 3  # a header for each of three tables
+    assert html.count("<li>") == 2
     assert "7287 x 0.8878^1 = 6469.4" in html
 
 
@@ -142,7 +144,9 @@ def test_names_of_others_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     changed.loc[0, "title"] = "<b>*SOFT*"
     changed.loc[0, "mean"] = 1.0
     monkeypatch.setattr(shares, "results", lambda table: changed if table == 1 else results(table))
-    html = MarkdownIt("commonmark", {"html": True}).render(render_audits([audit(1)], "markdown"))
+    html = MarkdownIt("commonmark", {"html": True}).render(
+        by_name("markdown").write(audit_tables([audit(1)]))
+    )
     assert "&lt;b&gt;*SOFT*" in html
 
 

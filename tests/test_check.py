@@ -303,7 +303,7 @@ def test_files_for_a_pull_request(tmp_path: Path) -> None:
     }
     assert summary.startswith("## fer-bench check: not passed")
     assert "| ferplus | compact | 150 | MEK | mean |" in summary
-    assert "| ferplus | compact | 150 | EAC | - | - | - | - | - | missing: seed 0 |" in summary
+    assert "| ferplus | compact | 150 | EAC | - | missing: seed 0 | – | – | – | – |" in summary
 
 
 def test_files_of_odd_results_are_well_formed(tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_forms_agree(paper: list[Row], tmp_path: Path) -> None:
 
 
 def test_measured_forms(store: Store) -> None:
-    text = call("--results", str(store.root)).output
+    text = " ".join(call("--results", str(store.root)).output.split())
     assert "Margin [95 % interval]" in text
     assert store.records()[0].id[:8] in text
     page = (

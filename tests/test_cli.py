@@ -133,7 +133,8 @@ def test_report(cli: Cli, finished: Path, tmp_path: Path, format_name: str, expe
     done = cli("report", "--results", str(finished), "--format", format_name)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
-    out = tmp_path / "deep" / "table.txt"
+    ending = {"markdown": "md", "latex": "tex"}.get(format_name, format_name)
+    out = tmp_path / "deep" / f"table.{ending}"
     written = cli("report", "--results", str(finished), "--format", format_name, "--out", str(out))
     assert written.returncode == 0
     assert out.read_text() == done.stdout

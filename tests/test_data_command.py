@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click import unstyle
 from click.testing import CliRunner, Result
 from dataset_makers import make_ferplus, make_folders
 
 from benchmark.commands.data import command, counts_table
-from benchmark.commands.tables import Table, as_csv, as_markdown, as_text
 from benchmark.data.dataset import EMOTIONS, FaceDataset, Part
 from benchmark.data.imbalance import imbalanced_counts
 from benchmark.data.rafdb import CLASSES
 from benchmark.data.verify import expected_counts
 from benchmark.errors import InputError
+from benchmark.report.forms import by_name
+from benchmark.report.sheet import text_table
 
 
 def published(name: str, classes: tuple[str, ...]) -> FaceDataset:
@@ -54,20 +56,22 @@ def cache(tmp_path: Path) -> Path:
 )
 def test_the_published_tables(name: str, classes: tuple[str, ...], below: dict[str, str]) -> None:
     table = counts_table(published(name, classes), [None, 50, 100, 150])
-    assert table.header == ("factor", *classes, "total")
-    assert [row[0] for row in table.rows] == ["-", "50", "100", "150", *below]
-    for row, factor in zip(table.rows[1:4], (50, 100, 150), strict=True):
-        assert row[1:-1] == tuple(str(imbalanced_counts(name, factor)[c]) for c in classes)
-    for row in table.rows:
-        assert int(row[-1]) == sum(map(int, row[1:-1]))
-    assert {row[0]: row[-1] for row in table.rows[4:]} == below
-    assert list(table.remarks) == []
+    assert (*table.header, *table.columns) == ("factor", *classes, "total")
+    numbers = {row.labels[0]: [number.text for number in row.numbers] for row in table.rows}
+    assert list(numbers) == ["-", "50", "100", "150", *below]
+    for factor in (50, 100, 150):
+        counts = imbalanced_counts(name, factor)
+        assert numbers[str(factor)][:-1] == [str(counts[c]) for c in classes]
+    for *counted, total in numbers.values():
+        assert int(total) == sum(map(int, counted))
+    assert {part: numbers[part][-1] for part in below} == below
+    assert table.notes == ()
 
 
 def test_a_factor_out_of_reach_is_shown_with_its_reason() -> None:
     table = counts_table(published("ferplus", EMOTIONS), [None, 60])
-    assert set(table.rows[1][1:-1]) == {"refused"}
-    assert "below 73.4" in table.remarks[0]
+    assert {number.text for number in table.rows[1].numbers[:-1]} == {"refused"}
+    assert "below 73.4" in table.notes[0]
 
 
 def test_argument_and_option_say_the_same(folders: Path, cache: Path) -> None:
@@ -77,6 +81,7 @@ def test_argument_and_option_say_the_same(folders: Path, cache: Path) -> None:
     assert one.stdout == two.stdout
     assert one.stdout.splitlines() == [
         "factor  happy  sad  total",
+        "─────────────────────────",
         "     -      2    2      4",
         "     2      2    1      3",
         "  test      2    2      4",
@@ -153,16 +158,17 @@ def test_many_warnings_are_cut_short_unless_asked_for(tmp_path: Path) -> None:
     assert run(*words, "--format", "csv").stdout.count("are the same image") == 30
 
 
-def test_table_formats() -> None:
-    table = Table(("a", "b|c"), [("1", "x,y"), ("20", "")], ["why"])
-    assert as_text(table) == " a  b|c\n 1  x,y\n20\n\nwhy\n"
-    assert as_csv(table) == 'a,b|c\n1,"x,y"\n20,\n'
-    assert as_markdown(table) == "| a | b\\|c |\n| ---: | --- |\n| 1 | x,y |\n| 20 |  |\n\nwhy\n"
+def test_table_forms() -> None:
+    table = text_table("", ("a", "b|c"), [("1", "x,y"), ("20", "")], ["why"])
+    text = unstyle(by_name("text").write([table]))
+    expected = [" a  b|c", "───────", " 1  x,y", "20", "", "- why"]
+    assert [line.rstrip() for line in text.splitlines()] == expected
+    assert by_name("csv").write([table]) == 'a,b|c\n1,"x,y"\n20,\n'
+    markdown = "| a | b\\|c |\n|---:|:---|\n| 1 | x,y |\n| 20 |  |\n\n- why\n"
+    assert by_name("markdown").write([table]) == markdown
 
 
 def test_signed_and_bounded_numbers_stand_to_the_right() -> None:
-    table = Table(
-        ("why", "margin", "p", "none"), [("a", "+1.28", "0.002", "-"), ("b", "-", "<0.001", "-")]
-    )
-    assert as_markdown(table).splitlines()[1] == "| --- | ---: | ---: | --- |"
-    assert as_text(table).splitlines()[2] == "b         -  <0.001  -"
+    rows = [("a", "+1.28", "0.002", "-"), ("b", "-", "<0.001", "-")]
+    table = text_table("", ("why", "margin", "p", "none"), rows)
+    assert by_name("markdown").write([table]).splitlines()[1] == "|:---|---:|---:|:---|"

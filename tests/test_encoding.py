@@ -41,7 +41,7 @@ COMMANDS = (
     ("methods", "list"),
     ("methods", "show", "mek"),
     ("figure", "recall", "--out", "FIGURE"),
-    *(("data", "counts", "FOLDER", "--format", form) for form in ("text", "markdown", "csv")),
+    *(("data", "counts", "FOLDER", "--format", form) for form in ("text", "html", "csv")),
     *(("data", "verify", "STRAYS", "--format", form) for form in ("text", "markdown", "csv")),
     ("run", "FOLDER", "--dry-run", "--protocol", "smoke", "--factors", "full"),
     ("check", "--against", "STORED"),

@@ -21,9 +21,8 @@ from benchmark.record import Epoch, Record
 from benchmark.report import marks as deciding
 from benchmark.report.escape import latex_text, markdown_text, plain_text
 from benchmark.report.evidence import Evidence
-from benchmark.report.frame import tidy
+from benchmark.report.frame import frame_text, tidy
 from benchmark.report.marks import Mark, Values, plain_marks
-from benchmark.report.render import render_frame
 from benchmark.report.sheet import MISSING, Table
 from benchmark.report.table import build_tables
 from benchmark.selection import RULES
@@ -258,7 +257,7 @@ def test_names_come_out_escaped(name: str) -> None:
 def test_the_frame_keeps_its_digits() -> None:
     records = [make_record(method=m) for m in ("baseline", "cb")]
     frame = tidy(records, ["last"])
-    rows = list(csv.DictReader(io.StringIO(render_frame(frame, "csv"))))
+    rows = list(csv.DictReader(io.StringIO(frame_text(frame, "csv"))))
     printed = [row.numbers[-1].text for row in one_table(records).rows]
     assert [f"{float(row['mean']):.2f}" for row in rows] == printed
-    assert [row["id"] for row in json.loads(render_frame(frame, "json"))] == [r.id for r in records]
+    assert [row["id"] for row in json.loads(frame_text(frame, "json"))] == [r.id for r in records]

@@ -19,9 +19,10 @@ from table_readers import markdown_rows
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.report.macros import as_macros, macro_name
-from benchmark.report.render import SUFFIXES, latex_widths, render_tables
+from benchmark.report.forms import by_name, forms
+from benchmark.report.forms.macros import macro_name
 from benchmark.report.sheet import Number, Row, Table
+from benchmark.report.template import latex_widths
 from benchmark.store import Store
 
 METHODS = ("baseline", "cb", "soft", "mek")
@@ -77,7 +78,7 @@ def test_macros_never_share_a_name() -> None:
         Row((name,), numbers, (name, "150")) for name in ("a b", "ab", "a-b", "A1", "AOne", "中")
     )
     table = Table("t", ("Method",), ("x", "x"), ("x", "x"), (rows,), (), name="t 1")
-    names = re.findall(r"newcommand\{\\(\w+)\}", as_macros([table, table]))
+    names = re.findall(r"newcommand\{\\(\w+)\}", by_name("macros").write([table, table]))
     assert len(set(names)) == len(names) == 24
     assert all(re.fullmatch(r"[A-Za-z]+", name) for name in names)
     assert macro_name(("table 2", "MEK", "150", "mean")) == "ferTableTwoMEKOneFiveZeroMean"
@@ -119,7 +120,7 @@ def test_all_writes_whole_files_and_an_index(stored: Path, report: Report, tmp_p
         report("--all", "--against", "paper", "--out", str(out))
     chapters = ("table1", "table2", "table3", "table4", "table5", "groups", "intervals", "summary",
                 "confusion", "validation")  # fmt: skip
-    expected = {f"{name}.{suffix}" for name in chapters for suffix in SUFFIXES.values()}
+    expected = {f"{n}{e}" for n in chapters for form in forms().values() for e in form.endings}
     expected |= {"frame.csv", "frame.json", "macros.tex", "tables.tex", "index.md", "index.html"}
     assert {path.name for path in out.iterdir()} == expected
     for index in ("index.md", "index.html"):
@@ -223,7 +224,7 @@ def test_latex_columns_are_as_wide_as_their_numbers() -> None:
     rows = (Row(("a",), (Number("5.00"),)), Row(("b",), (Number("100.00", "1.00"),)))
     table = Table("t", ("Method",), ("x",), ("x",), (rows,), ())
     assert latex_widths(table) == [("3.2", True)]
-    assert "group-minimum-digits" in render_tables([table], "latex")
+    assert "group-minimum-digits" in by_name("latex").write([table])
 
 
 PLAIN_READING = """

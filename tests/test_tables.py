@@ -18,9 +18,9 @@ from table_readers import html_rows, latex_rows, markdown_rows
 from benchmark.protocols import load_protocol
 from benchmark.record import Cell
 from benchmark.report.counts import counts_table
+from benchmark.report.forms import forms
 from benchmark.report.frame import tidy
 from benchmark.report.published import results
-from benchmark.report.render import FORMATS
 from benchmark.report.sheet import MISSING
 from benchmark.stats.paired import paired_difference
 from benchmark.stats.significance import holm
@@ -213,7 +213,7 @@ def test_counts_are_the_published_ones_beside_the_stored_ones(report: Report) ->
     assert "published counts alone" in counts_table([], 4).notes[-1]
 
 
-@pytest.mark.parametrize("form", sorted(FORMATS))
+@pytest.mark.parametrize("form", sorted(forms()))
 def test_the_oracle_is_marked_in_every_form(report: Report, form: str) -> None:
     text = report("--table", "1", "--format", form, "--select", "oracle")
     signs = {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import out_option, text_format_option, write_out
+from benchmark.commands.options import form_options, write_tables
 
 
-@click.command("audit", short_help="Recompute the published tables from their own numbers.")
+@click.command("audit")
 @click.option(
     "--table",
     "tables",
@@ -17,9 +17,8 @@ from benchmark.commands.options import out_option, text_format_option, write_out
     multiple=True,
     help="A table of the paper, 1 to 5; may be given several times (default: all).",
 )
-@text_format_option
-@out_option
-def command(tables: tuple[int, ...], format_name: str, out: Path | None) -> None:
+@form_options
+def command(tables: tuple[int, ...], format_name: str | None, out: Path | None) -> None:
     """Recompute the published tables from their own numbers.
 
     Every recall must be a share of its class's test images, overall and mean accuracy and totals
@@ -27,7 +26,9 @@ def command(tables: tuple[int, ...], format_name: str, out: Path | None) -> None
     with what the other numbers imply. Findings are about the published tables: the exit code is 0.
     """
     from benchmark.report.audit import TABLES, audit
-    from benchmark.report.audit_text import render_audits
+    from benchmark.report.audit_text import audit_tables
+    from benchmark.report.forms import form_for
 
+    form = form_for(format_name, out)
     chosen = sorted(set(tables)) or TABLES
-    write_out(render_audits([audit(table) for table in chosen], format_name), out)
+    write_tables(audit_tables([audit(table) for table in chosen]), form, out)

@@ -5,24 +5,33 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from benchmark.commands.options import FilePath, results_option, write_text
+from benchmark.commands.options import (
+    FilePath,
+    form_options,
+    results_option,
+    write_tables,
+    write_text,
+)
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.checked import Checked
     from benchmark.curves import Curve
     from benchmark.regress import Reference
+    from benchmark.report.forms import Form
+    from benchmark.report.sheet import Table
     from benchmark.store import Store
     from methods.base import Method
 
 
-@click.command("check", short_help="Hold new results against stored ones: the gate of CI.")
+@click.command("check")
 @click.option(
     "--against",
     type=FilePath(),
@@ -65,6 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option("--reason", help="Why the stored results change; kept beside them.")
 @results_option
+@form_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -78,6 +88,8 @@ def command(
     update: bool,
     reason: str | None,
     results: Path,
+    format_name: str | None,
+    out: Path | None,
 ) -> None:
     """Hold the results of a store against stored ones.
 
@@ -85,8 +97,10 @@ def command(
     left its stored curve, or a stored result of the same dataset and protocol is missing; says
     'incomparable' (exit code 2) if dataset, protocol, weights or precision differ, and which.
     """
+    from benchmark.report.forms import form_for
     from benchmark.store import Store
 
+    form = form_for(format_name, out)
     store = Store(results)
     if against is not None:
         _look_at(against, store)
@@ -107,10 +121,8 @@ def command(
         click.echo(f"no results in {results}: only the loss curves are checked", err=True)
     else:
         checked = _check(store, against, margin, allow)
-        _show(checked)
     findings = _curve_findings() if curves else []
-    if curves:
-        _show_curves(findings)
+    _show(checked, findings if curves else None, form, out)
     _write(checked, findings, junit, summary)
     sys.exit(_exit_code(checked, findings))
 
@@ -123,20 +135,29 @@ def _look_at(against: Path, store: Store) -> None:
         raise InputError("--results and --against are the same store")
 
 
-def _show(checked: Checked) -> None:
-    from benchmark.commands.tables import Table, as_items, as_text
-    from benchmark.report.regress_text import HEADER, headline, remarks, table_rows
+def _show(
+    checked: Checked | None, findings: Sequence[str] | None, form: Form, out: Path | None
+) -> None:
+    """Print what was checked; the verdict stands last, for whoever reads a log from its end."""
+    from benchmark.report.regress_text import checked_table, headline
 
-    click.echo(as_text(Table(HEADER, table_rows(checked))))
-    click.echo(as_items("text", remarks(checked)))
-    click.echo(headline(checked))
+    shown = out is None and form.name == "terminal"
+    tables = []
+    if checked is not None:
+        table = checked_table(checked)
+        tables.append(replace(table, title="") if shown else table)
+    if findings is not None:
+        tables.append(_curves_table(findings))
+    write_tables(tables, form, out)
+    if checked is not None:
+        click.echo(("\n" if shown else "") + headline(checked), err=not shown)
 
 
-def _show_curves(findings: Sequence[str]) -> None:
-    from benchmark.commands.tables import as_items
+def _curves_table(findings: Sequence[str]) -> Table:
+    from benchmark.report.sheet import text_table
 
-    click.echo("Loss curves: " + ("not as stored." if findings else "all as stored."))
-    click.echo(as_items("text", findings), nl=False)
+    stand = "not as stored" if findings else "all as stored"
+    return text_table(f"Loss curves: {stand}.", (), (), findings, name="curves")
 
 
 def _write(
@@ -152,17 +173,14 @@ def _write(
 
 def _markdown(checked: Checked | None, findings: Sequence[str]) -> str:
     """Return a summary for a pull request."""
-    from benchmark.commands.tables import Table, as_items, as_markdown
-    from benchmark.report.regress_text import HEADER, headline, remarks, table_rows
+    from benchmark.report.forms import by_name
+    from benchmark.report.regress_text import checked_table
 
     passed = _exit_code(checked, findings) == 0
-    pieces = [f"## fer-bench check: {'passed' if passed else 'not passed'}\n"]
-    if checked is not None:
-        pieces.append(as_items("markdown", [headline(checked)], bullet=""))
-        pieces.append(as_markdown(Table(HEADER, table_rows(checked))))
-    notes = [*findings, *([] if checked is None else remarks(checked))]
-    pieces.append(as_items("markdown", notes))
-    return "\n".join(pieces)
+    tables = [] if checked is None else [checked_table(checked)]
+    tables += [_curves_table(findings)] if findings else []
+    head = f"## fer-bench check: {'passed' if passed else 'not passed'}\n\n"
+    return head + by_name("markdown").write(tables)
 
 
 def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark.choices import DATASETS
 from benchmark.commands.options import (
-    DATASETS,
     choose_dataset,
     dataset_options,
     factors_option,
-    out_option,
-    write_out,
+    form_options,
+    write_tables,
 )
-from benchmark.commands.tables import FORMATS, Table
 from benchmark.errors import InputError, escaped
 from benchmark.words import count
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import FaceDataset
     from benchmark.data.verify import VerifyReport
+    from benchmark.report.forms import Form
+    from benchmark.report.sheet import Row, Table
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,22 +32,13 @@ SHOWN = 20  # warnings on a terminal unless all are asked for
 
 def common_options(function: F) -> F:
     """Add the dataset, as an argument or an option, with ``--format`` and ``--out``."""
-    function = out_option(function)
-    function = click.option(
-        "--format",
-        "format_name",
-        type=click.Choice(tuple(FORMATS)),
-        default="text",
-        show_default=True,
-        help="How the table is written.",
-    )(function)
-    function = dataset_options(function)
+    function = dataset_options(form_options(function))
     return click.argument("name", metavar="[DATASET]", required=False, type=click.Choice(DATASETS))(
         function
     )
 
 
-@click.group("data", short_help="Count, check and describe datasets.")
+@click.group("data")
 def command() -> None:
     """Count, check and describe datasets.
 
@@ -67,17 +59,19 @@ def counts(
     data_root: Path | None,
     resize: int | None,
     cache_dir: Path | None,
-    format_name: str,
+    format_name: str | None,
     out: Path | None,
     factors: tuple[float | None, ...],
     cut_head: bool,
 ) -> None:
     """Show the images of each class in each training set, and in validation and test."""
     from benchmark.data.load import load_dataset
+    from benchmark.report.forms import form_for
 
     name = named_dataset(context, name, dataset, data_root, classes)
+    form = form_for(format_name, out)
     faces = load_dataset(name, data_root, cache_dir=cache_dir, resize=resize)
-    _write(counts_table(faces, factors, cut_head=cut_head), format_name, out)
+    _write(counts_table(faces, factors, cut_head=cut_head), form, out)
 
 
 @command.command("verify")
@@ -92,7 +86,7 @@ def verify(
     data_root: Path | None,
     resize: int | None,
     cache_dir: Path | None,
-    format_name: str,
+    format_name: str | None,
     out: Path | None,
     show_all: bool,
 ) -> None:
@@ -101,12 +95,14 @@ def verify(
     Exits with 1 if there are errors; warnings do not fail.
     """
     from benchmark.data.verify import verify_dataset
+    from benchmark.report.forms import form_for
 
     name = named_dataset(context, name, dataset, data_root, classes)
+    form = form_for(format_name, out)
     report = verify_dataset(name, data_root, resize=resize)
-    complete = show_all or out is not None or format_name != "text"
+    complete = show_all or out is not None or form.name != "terminal"
     table = findings_table(report, most_warnings=None if complete else SHOWN)
-    _write(table, format_name, out)
+    _write(table, form, out)
     context.exit(0 if report.ok else 1)
 
 
@@ -135,28 +131,45 @@ def counts_table(
     """Lay out the counts as Tables 4 and 5 of the paper do, with the other parts below."""
     from benchmark.data.dataset import Part
     from benchmark.data.imbalance import counts_for, factor_label
+    from benchmark.report.headers import class_titles
+    from benchmark.report.sheet import Number, Row, Table
 
-    rows, remarks = [], []
+    rows: list[Row] = []
+    remarks: list[str] = []
     for factor in factors:
         label = "-" if factor is None else factor_label(factor)
         try:
             rows.append(_count_row(label, counts_for(faces, factor, cut_head=cut_head)))
         except InputError as error:
-            rows.append((label, *("refused" for _ in faces.classes), ""))
+            refused = (*(Number("refused") for _ in faces.classes), Number())
+            rows.append(Row((label,), refused, (label,)))
             remarks.append(f"{label}: {error}")
     for part in (Part.VALIDATION, Part.TEST):
         if part != Part.VALIDATION or faces.has_validation:
             rows.append(_count_row(part.name.lower(), faces.counts(part)))
-    return Table(("factor", *faces.classes, "total"), rows, remarks)
+    names = class_titles(faces.classes, ("factor", "total"), capital=False)
+    return Table(
+        title="",
+        labels=("factor",),
+        columns=(*names, "total"),
+        keys=(*names, "total"),
+        blocks=(tuple(rows),),
+        notes=tuple(remarks),
+        name=f"counts {faces.name}",
+    )
 
 
-def _count_row(label: str, counts: Sequence[int]) -> tuple[str, ...]:
-    return (label, *map(str, counts), str(sum(counts)))
+def _count_row(label: str, counts: Sequence[int]) -> Row:
+    from benchmark.report.sheet import Number, Row
+
+    numbers = tuple(Number(str(number)) for number in (*counts, sum(counts)))
+    return Row((label,), numbers, (label,))
 
 
 def findings_table(report: VerifyReport, *, most_warnings: int | None) -> Table:
     """Lay out the findings; the remark sums them up."""
     from benchmark.data.evidence import Severity
+    from benchmark.report.sheet import text_table
 
     rows = []
     for severity in Severity:
@@ -170,11 +183,11 @@ def findings_table(report: VerifyReport, *, most_warnings: int | None) -> Table:
     )
     summary = f"{report.name}: {count(report.images, 'image')}, {errors}, {warnings}"
     shown = [tuple(map(escaped, row)) for row in rows]  # names of files hold anything
-    return Table(("severity", "check", "subject", "finding"), shown, [summary])
+    return text_table("", ("severity", "check", "subject", "finding"), shown, [summary])
 
 
-def _write(table: Table, format_name: str, out: Path | None) -> None:
-    write_out(FORMATS[format_name](table), out)
-    if format_name == "csv":  # which has no place for them
-        for remark in table.remarks:
+def _write(table: Table, form: Form, out: Path | None) -> None:
+    write_tables([table], form, out)
+    if form.name in ("csv", "macros"):  # which has no place for them
+        for remark in table.notes:
             click.echo(remark, err=True)

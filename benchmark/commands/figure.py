@@ -6,14 +6,16 @@ import warnings
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from benchmark.choices import DATASETS
 from benchmark.commands.options import (
     ALL,
-    DATASETS,
     FilePath,
     MethodList,
     factors_option,
     results_option,
+    select_option,
     write_bytes,
 )
 from benchmark.errors import InputError
@@ -22,7 +24,7 @@ NAMES = ("recall", "factor", "confusion", "curves", "distribution")
 FORMATS = ("pdf", "svg", "png")
 
 
-@click.command("figure", short_help="Draw the stored records as figures for a paper.")
+@click.command("figure")
 @click.argument("name", type=click.Choice(NAMES))
 @click.option(
     "--methods",
@@ -33,13 +35,7 @@ FORMATS = ("pdf", "svg", "png")
     help="Comma-separated methods, or 'all'.",
 )
 @factors_option(None, " (default: all that are stored)")
-@click.option(
-    "--select",
-    "rule",
-    type=click.Choice(["last", "val", "oracle"]),
-    help="Which epoch is reported: the last (default), the best on the validation split, or the "
-    "best on the test split (marked with a dagger).",
-)
+@select_option
 @click.option(
     "--dataset",
     type=click.Choice(DATASETS),
@@ -62,7 +58,7 @@ def command(
     name: str,
     methods: tuple[str, ...],
     factors: tuple[float | None, ...] | None,
-    rule: str | None,
+    rule: str,
     dataset: str | None,
     format_name: str | None,
     results: Path,
@@ -84,11 +80,12 @@ def command(
     from benchmark.store import Store
 
     file_format = _format(format_name, out)
+    given = click.get_current_context().get_parameter_source("rule")
     wanted = Wanted(
         dataset=dataset,
         methods=() if ALL in methods else methods,
         factors=factors or (),
-        rule=rule,
+        rule=rule if given is ParameterSource.COMMANDLINE else None,
     )
     needs_store = name != DISTRIBUTION or results.is_dir()
     records = Store(results).records() if needs_store else []

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from benchmark.commands.options import form_options, write_tables
 
 if TYPE_CHECKING:
     from methods.base import Method
 
 
-@click.group("methods", short_help="List the methods and their hyper-parameters.")
+@click.group("methods")
 def command() -> None:
     """List the methods and their hyper-parameters."""
 
 
 @command.command("list")
-def list_methods() -> None:
+@form_options
+def list_methods(format_name: str | None, out: Path | None) -> None:
     """List all methods."""
-    from benchmark.commands.tables import Table, as_text
+    from benchmark.report.forms import form_for
+    from benchmark.report.sheet import text_table
     from methods import registry
 
+    form = form_for(format_name, out)
     rows = []
     found, complaints = registry.every()
     for name, method in found.items():
         info = method.info
         rows.append((name, info.title, info.venue, _images(method), info.url))
-    click.echo(as_text(Table(("name", "title", "venue", "images", "paper"), rows)), nl=False)
+    table = text_table("", ("name", "title", "venue", "images", "paper"), rows)
+    write_tables([table], form, out)
     for line in complaints:
         click.echo(f"left out: {line}", err=True)
 

@@ -5,30 +5,32 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark.choices import DATASETS, RULES, SYNTHETIC
 from benchmark.encoding import encoded
 from benchmark.errors import InputError
 from benchmark.words import count
 from benchmark.write import put_file
 
 if TYPE_CHECKING:
+    from benchmark.report.forms import Form
+    from benchmark.report.sheet import Table
+
     _ParamType = click.ParamType[tuple[Any, ...]]
 else:  # not to be subscripted before click 8.5
     _ParamType = click.ParamType
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SYNTHETIC = "synthetic"
 SYNTHETIC_NOTICE = (
     "No --dataset given: using the embedded synthetic faces. They are drawn by the program, and "
     "their numbers say nothing of real faces."
 )
-DATASETS = (SYNTHETIC, "ferplus", "ferplus-8", "raf-db", "folder")
 ALL = "all"
 
 
@@ -212,13 +214,39 @@ def results_option(function: F) -> F:
     )(function)
 
 
-def out_option(function: F) -> F:
-    """Add ``--out``."""
+def form_option(default: str = "terminal") -> Callable[[F], F]:
+    """Return ``--format``, the form of tables: any that stands in ``benchmark/report/forms``."""
+    from benchmark.report.forms import form_names, forms
+
+    told = "; ".join(f"{form.name}: {form.help}" for form in forms().values())
     return click.option(
-        "--out",
-        type=FilePath(dir_okay=False),
-        help="Write to this file instead of the terminal.",
-    )(function)
+        "--format",
+        "format_name",
+        type=click.Choice(form_names()),
+        help=f"The form of tables. {told}. Default: as --out ends, else {default}.",
+    )
+
+
+def form_options(function: F) -> F:
+    """Add ``--format`` and ``--out`` of a command that prints tables."""
+    return form_option()(
+        click.option(
+            "--out",
+            type=FilePath(dir_okay=False),
+            help="Write to this file instead of the terminal; its ending says the form.",
+        )(function)
+    )
+
+
+def write_tables(tables: Sequence[Table], form: Form, out: Path | None) -> None:
+    """Print tables in a form, or write them to a file.
+
+    Raises:
+        InputError: the file cannot be written, or the form cannot say these tables.
+    """
+    from benchmark.report.forms import FILE, standard_output
+
+    write_out(form.write(tables, standard_output() if out is None else FILE), out)
 
 
 def write_out(text: str, out: Path | None) -> None:
@@ -240,23 +268,11 @@ def write_files(files: Mapping[str, str], folder: Path) -> None:
         InputError: the folder or a file cannot be written.
     """
     for name, text in files.items():
-        _write(encoded(text), folder / name)
+        _write(encoded(click.unstyle(text)), folder / name)
     click.echo(
         f"wrote {count(len(files), 'file')} into {folder}; start at index.html or index.md",
         err=True,
     )
-
-
-def text_format_option(function: F) -> F:
-    """Add ``--format`` of a command that answers in words."""
-    return click.option(
-        "--format",
-        "format_name",
-        type=click.Choice(["text", "markdown", "csv", "json"]),
-        default="text",
-        show_default=True,
-        help="text is for the terminal; csv and json hold every number.",
-    )(function)
 
 
 def select_option(function: F) -> F:
@@ -264,8 +280,8 @@ def select_option(function: F) -> F:
     return click.option(
         "--select",
         "rule",
-        type=click.Choice(["last", "val", "oracle"]),
-        default="last",
+        type=click.Choice(RULES),
+        default=RULES[0],
         show_default=True,
         help="Which epoch counts: the last, the best on the validation split, or the best on the "
         "test split (marked with a dagger).",

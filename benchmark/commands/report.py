@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.choices import DETAILS
 from benchmark.commands.options import (
     FilePath,
+    form_option,
     results_option,
     select_option,
     write_files,
     write_out,
+    write_tables,
 )
 from benchmark.errors import InputError
 from benchmark.words import count
@@ -24,10 +27,8 @@ if TYPE_CHECKING:
     from benchmark.report.sheet import Table
     from benchmark.store import Store
 
-FORMATS = ("markdown", "latex", "html", "csv", "json", "terminal", "macros")
 
-
-@click.command("report", short_help="Render the stored records as tables.")
+@click.command("report")
 @click.option(
     "--table",
     "number",
@@ -44,18 +45,12 @@ FORMATS = ("markdown", "latex", "html", "csv", "json", "terminal", "macros")
 )
 @click.option(
     "--detail",
-    type=click.Choice(["intervals", "summary", "confusion", "validation"]),
+    type=click.Choice(DETAILS),
     help="Say more instead: 95 % intervals; macro F1, worst class, head, middle, tail and "
     "calibration; confusion matrices; recalls and accuracies on the validation split, to choose "
     "hyper-parameters by (with --mixed cells of changed protocols in one table, row by row).",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(FORMATS),
-    help="Default: markdown. csv and json without --table or --detail hold every number of every "
-    "cell and rule; macros is a LaTeX macro for each number.",
-)
+@form_option("terminal on a terminal and markdown into a pipe")
 @select_option
 @click.option(
     "--against",
@@ -71,7 +66,8 @@ FORMATS = ("markdown", "latex", "html", "csv", "json", "terminal", "macros")
 @click.option(
     "--out",
     type=FilePath(),
-    help="Write to this file instead of the terminal; with --all, a folder.",
+    help="Write to this file instead of the terminal, its ending says the form; with --all, a "
+    "folder.",
 )
 def command(
     number: int | None,
@@ -84,32 +80,33 @@ def command(
     results: Path,
     out: Path | None,
 ) -> None:
-    """Render the stored records as tables; nothing is trained."""
+    """Render the stored records as tables; nothing is trained.
+
+    As csv and json, without --table or --detail, every number of every cell and rule is given.
+    """
     # Thousands of records leave no cycles, and looking for them takes a fifth of the time.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
     _check(number, everything, detail, format_name, rule, against, out)
     from benchmark.report.detail import split_of
     from benchmark.report.evidence import Evidence
-    from benchmark.report.render import render_frame, render_tables
+    from benchmark.report.forms import form_for
     from benchmark.store import Store
 
+    form = form_for(format_name, None if everything else out, piped="markdown")
     store = Store(results)
     wants = {"against": against is not None, "mixed": mixed}
-    format_name = format_name or "markdown"
     if number in (4, 5):
         from benchmark.report.counts import counts_table
 
         records = store.records() if results.exists() else []
-        write_out(render_tables([counts_table(records, number)], format_name), out)
+        write_tables([counts_table(records, number)], form, out)
         return
     records = _records(store)
-    if format_name in ("csv", "json") and not (
-        number or everything or detail or any(wants.values())
-    ):
-        from benchmark.report.frame import tidy
+    if form.name in ("csv", "json") and not (number or everything or detail or any(wants.values())):
+        from benchmark.report.frame import frame_text, tidy
 
-        write_out(render_frame(tidy(records), format_name), out)
+        write_out(frame_text(tidy(records), form.name), out)
         return
     evidence = Evidence(records, rule, store, split=split_of(detail), older=mixed)
     if not evidence.records:
@@ -125,7 +122,7 @@ def command(
         tables = _tables(evidence, number, detail, wants)
         if not tables:
             raise InputError(_nothing(number, evidence, results))
-        write_out(render_tables(tables, format_name), out)
+        write_tables(tables, form, out)
     if evidence.left_out:
         cells = count(evidence.left_out, "cell has", "cells have")
         click.echo(f"left out: {cells} no validation split", err=True)
@@ -171,9 +168,9 @@ def _tables(
     evidence: Evidence, number: int | None, detail: str | None, wants: dict[str, Any]
 ) -> list[Table]:
     if detail:
-        from benchmark.report.detail import DETAILS
+        from benchmark.report import detail as details
 
-        return DETAILS[detail](evidence, number=number, mixed=wants["mixed"])
+        return details.DETAILS[detail](evidence, number=number, mixed=wants["mixed"])
     from benchmark.report.table import build_tables
 
     return build_tables(evidence, number=number, **wants)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmark.store import Store
 
 
-@click.group("results", short_help="Check a store; export and import finished cells.")
+@click.group("results")
 def command() -> None:
     """Check a store; export and import finished cells."""
 

@@ -37,7 +37,7 @@ class _How:
     keep_weights: bool
 
 
-@click.command("run", short_help="Train every cell of a table that is not finished yet.")
+@click.command("run")
 @sweep_options
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells such as 'mek-*-150-*'.")
 @click.option("--limit", type=click.IntRange(min=1), help="Train at most so many cells.")

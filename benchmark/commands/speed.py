@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import FilePath, choose_dataset, dataset_options, write_out
+from benchmark.commands.options import (
+    FilePath,
+    choose_dataset,
+    dataset_options,
+    write_out,
+    write_tables,
+)
+from benchmark.errors import InputError
 from benchmark.speed import PARTS
 
 if TYPE_CHECKING:
-    from benchmark.commands.tables import Table
+    from benchmark.report.sheet import Table
     from benchmark.speed.findings import Finding, Findings
 
 
-@click.command("speed", short_help="Measure this machine: training, methods, memory, a sweep.")
+@click.command("speed")
 @click.argument("parts", nargs=-1, type=click.Choice(PARTS), metavar="[PART]...")
 @dataset_options
 @click.option(
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=FilePath(dir_okay=False),
-    help="Keep the record (JSON) in this file too.",
+    help="Keep the record in this file too; its name ends in .json.",
 )
 def command(
     parts: tuple[str, ...],
@@ -56,9 +63,11 @@ def command(
     quartiles say how sure it is. Nothing else should run meanwhile.
     """
     from benchmark import environment
-    from benchmark.commands.tables import as_text
+    from benchmark.report.forms import by_name
     from benchmark.speed.setting import Setting
 
+    if out is not None and out.suffix.lower() != ".json":
+        raise InputError(f"--out {out}: the record is JSON; let the name end in .json")
     name = choose_dataset(dataset, data_root, classes)
     setting = Setting(name, data_root, cache_dir, seconds, resize=resize)
     machine = {"started": environment.now(), **environment.describe()}
@@ -79,7 +88,7 @@ def command(
         click.echo(text, nl=False)
     else:
         click.echo(_machine_line(record))
-        click.echo(as_text(as_table(found)), nl=False)
+        write_tables([as_table(found)], by_name("terminal"), None)
     if out is not None:  # last, so that a file that cannot be written loses nothing
         write_out(text, out)
 
@@ -106,12 +115,12 @@ def _machine_line(record: dict[str, Any]) -> str:
 
 def as_table(parts: dict[str, Findings]) -> Table:
     """Return what several parts found out, a row for each value."""
-    from benchmark.commands.tables import Table
+    from benchmark.report.sheet import text_table
 
     header = ("part", "what", "median", "quartiles", "best", "pieces", "unit", "goal", "met")
     rows = [_row(part, row) for part, found in parts.items() for row in found.rows]
     remarks = [f"{part}: {text}" for part, found in parts.items() for text in found.remarks]
-    return Table(header, rows, remarks)
+    return text_table("", header, rows, remarks)
 
 
 def _row(part: str, row: Finding) -> tuple[str, ...]:

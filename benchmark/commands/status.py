@@ -10,19 +10,30 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from benchmark.commands.options import results_option
+from benchmark.commands.options import form_options, results_option, write_tables
 from benchmark.commands.sweep import SweepChoice, sweep_options
 
 if TYPE_CHECKING:
     from benchmark.record import Cell, Record
+    from benchmark.report.sheet import Row, Table
     from benchmark.store import Store
 
+COLUMNS = ("epochs", "overall", "mean", "seconds")
 
-@click.command("status", short_help="Show which cells of a store or sweep are done, or why not.")
+
+@click.command("status")
 @sweep_options
 @results_option
+@form_options
 @click.pass_context
-def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
+def command(
+    ctx: click.Context,
+    /,
+    results: Path,
+    format_name: str | None,
+    out: Path | None,
+    **options: Any,
+) -> None:
     """Show what a store holds; with options of a sweep, what of that sweep is done.
 
     A cell of a sweep is done, running, begun, failed, stale (its square of the table was trained,
@@ -30,8 +41,10 @@ def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
     record is damaged.
     """
     from benchmark.errors import InputError
+    from benchmark.report.forms import form_for
     from benchmark.store import MEND, Store
 
+    form = form_for(format_name, out)
     store = Store(results)
     given = [n for n in options if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE]
     if not store.root.is_dir() and not given:
@@ -42,9 +55,10 @@ def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
     records, damaged = store.survey()
     store.settle(record.cell for record in records)
     if given:
-        _show_sweep(SweepChoice(**options).plan().cells, records, store)
+        tables = [_sweep_table(SweepChoice(**options).plan().cells, records, store)]
     else:
-        _show_store(records, store)
+        tables = _store_tables(records, store)
+    write_tables(tables, form, out)
     for entry in damaged:
         click.echo(f"{entry.state}: {entry.folder}: {entry.reason}", err=True)
     if any(entry.unread for entry in damaged):
@@ -55,54 +69,70 @@ def command(ctx: click.Context, /, results: Path, **options: Any) -> None:
         sys.exit(1)
 
 
-def _show_store(records: Sequence[Record], store: Store) -> None:
-    from benchmark.commands.tables import Table, as_text
-    from benchmark.data.imbalance import factor_label
-    from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+def _store_tables(records: Sequence[Record], store: Store) -> list[Table]:
+    """Return the finished cells, and those that are not."""
+    from benchmark.report.sheet import Table, text_table
 
-    header = (
-        "dataset", "protocol", "method", "factor", "seed",
-        "epochs", "overall", "mean", "seconds", "id", "changed",
-    )  # fmt: skip
-    rows = [
-        (
-            record.cell.dataset,
-            record.cell.protocol.name,
-            record.cell.method,
-            factor_label(record.cell.factor),
-            str(record.cell.seed),
-            str(len(record.history)),
-            f"{100 * overall_accuracy(record.history[-1].test):.2f}",
-            f"{100 * mean_accuracy(record.history[-1].test):.2f}",
-            f"{sum(record.seconds.values()):.0f}",
-            record.id[:12],
-            " ".join(record.cell.protocol.overrides) or "-",
-        )
-        for record in records
-    ]
-    if rows:
-        click.echo(as_text(Table(header, rows)))
     begun, failures = store.unfinished(), store.failures()
     running = sum(begun.values())
-    click.echo(
+    summary = (
         f"{len(records)} finished, {running} running, {len(begun) - running} begun, "
         f"{len(failures)} failed"
     )
-    for slug, held in begun.items():
-        click.echo(f"running: {slug}" if held else f"begun: {slug} (run the same command to go on)")
-    for path in failures:
-        click.echo(f"failed: {path.parent.name}: {_reason(path)} (traceback: {path})")
+    finished = Table(
+        title="",
+        labels=("dataset", "protocol", "method", "factor", "seed", "id", "changed"),
+        columns=tuple(COLUMNS),
+        keys=tuple(COLUMNS),
+        blocks=(tuple(map(_row, records)),) if records else (),
+        notes=(summary,),
+        name="status",
+    )
+    rows = [
+        ("running", slug, "") if held else ("begun", slug, "run the same command to go on")
+        for slug, held in begun.items()
+    ]
+    rows += [
+        ("failed", path.parent.name, f"{_reason(path)} (traceback: {path})") for path in failures
+    ]
+    return [finished, *([text_table("", ("state", "cell", "detail"), rows)] if rows else [])]
 
 
-def _show_sweep(cells: Sequence[Cell], records: Sequence[Record], store: Store) -> None:
+def _row(record: Record) -> Row:
+    from benchmark.data.imbalance import factor_label
+    from benchmark.report.sheet import Number, Row
+    from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+
+    cell, last = record.cell, record.history[-1]
+    labels = (
+        cell.dataset,
+        cell.protocol.name,
+        cell.method,
+        factor_label(cell.factor),
+        str(cell.seed),
+        record.id[:12],
+        " ".join(cell.protocol.overrides) or "-",
+    )
+    numbers = (
+        Number(str(len(record.history))),
+        Number(f"{100 * overall_accuracy(last.test):.2f}"),
+        Number(f"{100 * mean_accuracy(last.test):.2f}"),
+        Number(f"{sum(record.seconds.values()):.0f}"),
+    )
+    return Row(labels, numbers, (cell.method, labels[3], labels[4]))
+
+
+def _sweep_table(cells: Sequence[Cell], records: Sequence[Record], store: Store) -> Table:
+    """Return how each cell of a sweep stands."""
     from collections import Counter
 
     from benchmark.difference import closest, differences
+    from benchmark.report.sheet import text_table
 
     done = {record.id for record in records}
     begun = store.unfinished()
     failures = {path.parent.name: path for path in store.failures()}
-    counts: Counter[str] = Counter()
+    rows = []
     for cell in cells:
         state, detail = "missing", ""
         if cell.id in done:
@@ -115,9 +145,10 @@ def _show_sweep(cells: Sequence[Cell], records: Sequence[Record], store: Store) 
             other = closest([record.cell for record in records], cell)
             if other is not None:
                 state, detail = "stale", "; ".join(differences(other, cell))
-        counts[state] += 1
-        click.echo(f"{state:8}{cell.slug}{': ' if detail else ''}{detail}")
-    click.echo(", ".join(f"{number} {state}" for state, number in counts.items()))
+        rows.append((state, cell.slug, detail))
+    counts = Counter(row[0] for row in rows)
+    note = ", ".join(f"{number} {state}" for state, number in counts.items())
+    return text_table("", ("state", "cell", "detail"), rows, [note], name="sweep")
 
 
 def _reason(path: Path) -> str:

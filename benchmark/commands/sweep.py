@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmark.choices import SYNTHETIC
 from benchmark.commands.options import (
     ALL,
-    SYNTHETIC,
     F,
     MethodList,
     SeedList,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import FilePath, out_option, text_format_option, write_out
+from benchmark.commands.options import FilePath, form_options, write_tables
 
 if TYPE_CHECKING:
-    from benchmark.commands.tables import Table
     from benchmark.models.weights_report import WeightsReport
+    from benchmark.report.sheet import Table
 
 _NEAREST = 3  # backbones that do not fit, on a terminal
 _SHOWN = 3  # names of each kind
@@ -21,34 +21,30 @@ _SAME_NAMES = (
 )
 
 
-@click.group("weights", short_help="Say what a file of weights holds and which backbone it fits.")
+@click.group("weights")
 def command() -> None:
     """Say what a file of weights holds and which backbone it fits."""
 
 
 @command.command("inspect")
 @click.argument("file", type=FilePath())
-@text_format_option
-@out_option
-def inspect(file: Path, format_name: str, out: Path | None) -> None:
+@form_options
+def inspect(file: Path, format_name: str | None, out: Path | None) -> None:
     """Show a file's format, tensors and hash, and which backbone can start from it, or why not.
 
     Nothing in the file is run. A backbone that fits is used with 'fer-bench run --weights FILE
     --set backbone.name=NAME'.
     """
-    from benchmark.commands.tables import FORMATS, flat_as
     from benchmark.models.weights_report import report_on
+    from benchmark.report.forms import form_for
 
+    form = form_for(format_name, out)
     report = report_on(file)
-    if format_name in ("csv", "json"):
-        write_out(flat_as(format_name, _rows(file, report)), out)
-        return
-    form = FORMATS[format_name]
-    write_out(f"{form(_facts(file, report))}\n{form(_backbones(report))}", out)
+    write_tables([_facts(file, report), _backbones(file, report)], form, out)
 
 
 def _facts(path: Path, report: WeightsReport) -> Table:
-    from benchmark.commands.tables import Table
+    from benchmark.report.sheet import text_table
 
     file = report.file
     beside = [f"{name} ({count})" for name, count in sorted(file.beside.items())]
@@ -62,11 +58,13 @@ def _facts(path: Path, report: WeightsReport) -> Table:
         "classifier": _some(report.classifier) or "none",
         "left out": _some(beside) or "nothing",
     }
-    return Table(("what", "value"), list(rows.items()))
+    return text_table("", ("what", "value"), rows.items())
 
 
-def _backbones(report: WeightsReport) -> Table:
-    from benchmark.commands.tables import Table
+def _backbones(path: Path, report: WeightsReport) -> Table:
+    from dataclasses import replace
+
+    from benchmark.report.sheet import text_table
 
     fitting = [(name, fit) for name, fit in report.fits.items() if fit.fits]
     others = [(name, fit) for name, fit in report.fits.items() if not fit.fits]
@@ -78,7 +76,9 @@ def _backbones(report: WeightsReport) -> Table:
     remarks = [f"{hidden} other backbones do not fit; --format csv or json has all of them."]
     if len(fitting) > 1:
         remarks.append(_SAME_NAMES)
-    return Table(("backbone", "fits", "tensors", "why not"), rows, remarks)
+    labels = ("backbone", "fits", "tensors", "why not")
+    table = text_table("", labels, rows, remarks)
+    return replace(table, data=tuple(_rows(path, report)))
 
 
 def _why_not(fit: Any) -> str:

@@ -9,15 +9,11 @@ from benchmark.report import published
 from benchmark.report.counts import counts_table
 from benchmark.report.detail import DETAILS, split_of
 from benchmark.report.evidence import Evidence
-from benchmark.report.frame import tidy
-from benchmark.report.render import (
-    SUFFIXES,
-    render_frame,
-    render_tables,
-    render_template,
-)
+from benchmark.report.forms import by_name, forms
+from benchmark.report.frame import frame_text, tidy
 from benchmark.report.sheet import Table
 from benchmark.report.table import build_tables
+from benchmark.report.template import render_template
 
 
 def book(
@@ -32,20 +28,20 @@ def book(
     cell and rule.
     """
     chapters = _chapters(records, evidence, against=against, mixed=mixed)
+    own = {form.endings[0]: form for form in forms().values() if form.endings}
     files = {
-        f"{name}.{suffix}": render_tables(tables, form)
+        f"{name}{ending}": form.write(tables)
         for name, tables in chapters.items()
-        for form, suffix in SUFFIXES.items()
+        for ending, form in own.items()
     }
     main = [table for name, tables in chapters.items() if name not in DETAILS for table in tables]
     frame = tidy(records)
-    files["frame.csv"] = render_frame(frame, "csv")
-    files["frame.json"] = render_frame(frame, "json")
-    files["macros.tex"] = render_tables(main, "macros")
+    files["frame.csv"] = frame_text(frame, "csv")
+    files["frame.json"] = frame_text(frame, "json")
+    files["macros.tex"] = by_name("macros").write(main)
     files["tables.tex"] = render_template("document.tex.j2", tables=main)
     listed = {
-        name: ([table.title for table in tables], list(SUFFIXES.values()))
-        for name, tables in chapters.items()
+        name: ([table.title for table in tables], list(own)) for name, tables in chapters.items()
     }
     for suffix in ("md", "html"):
         files[f"index.{suffix}"] = render_template(

@@ -1,31 +1,71 @@
-"""Comparisons as the cells of a table and as plain values."""
+"""Comparisons as tables, and as plain values for machines."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmark.report.compare import Comparison
+from benchmark.report.compare import Compared, Comparison
+from benchmark.report.sheet import MISSING, Number, Row, Table
 
-HEADER = (
-    "Factor", "A", "B", "A - B [95 % interval]",
-    "p", "p (Holm)", "p (images)", "p (seeds)", "Seeds",
-)  # fmt: skip
+LABELS = ("Factor", "A", "B", "Seeds")
+COLUMNS = {
+    "a": "A (%)",
+    "b": "B (%)",
+    "difference": "A - B [95 % interval]",
+    "p": "p",
+    "p_holm": "p (Holm)",
+    "p_bootstrap": "p (images)",
+    "p_sign_flip": "p (seeds)",
+}
+READING = (
+    "p decides: it counts test images and, from two seeds on, seeds as chance. "
+    "p (Holm) is p adjusted for the rows shown; up to 0.05 the difference is distinguishable.",
+    "p (images) is the paired bootstrap over test images alone; p (seeds) the sign-flip test over "
+    "seeds alone, which needs 6 seeds to fall below 0.05.",
+)
+_REPORTED = {
+    "last": "last epoch",
+    "val": "best validation epoch",
+    "oracle": "epoch chosen on the TEST set †, too optimistic",
+}
 
 
-def table_row(row: Comparison) -> tuple[str, ...]:
-    """Return a comparison as the cells under :data:`HEADER`; accuracies are percentages."""
+def compared_tables(compared: Compared, metric: str, rule: str) -> list[Table]:
+    """Return a table for each comparable group with the verdicts below, and how to read them."""
+    what = "mean of the recalls" if metric == "mean" else "overall accuracy"
+    tables: list[Table] = []
+    for group in dict.fromkeys(row.group for row in compared.rows):
+        rows = [row for row in compared.rows if row.group == group]
+        tables.append(
+            Table(
+                title=f"{group}: {what}, {_REPORTED[rule]}",
+                labels=LABELS,
+                columns=tuple(COLUMNS.values()),
+                keys=tuple(COLUMNS),
+                blocks=(tuple(map(_row, rows)),),
+                notes=tuple(f"Factor {row.factor}: {row.verdict}." for row in rows),
+                name=f"compare {metric} {len(tables) + 1}",
+                data=tuple(map(flat, rows)),
+            )
+        )
+    skipped = (f"Left out: {reason}." for reason in compared.skipped)
+    return [*tables, Table("", (), (), (), (), (*READING, *skipped))]
+
+
+def _row(row: Comparison) -> Row:
     d = row.difference
-    return (
-        row.factor,
-        f"{row.a.title} {100 * row.a.accuracy:.2f}",
-        f"{row.b.title} {100 * row.b.accuracy:.2f}",
-        f"{100 * d.estimate:+.2f} [{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
-        show_p(d.p),
-        show_p(row.p_holm),
-        show_p(d.p_bootstrap),
-        show_p(d.p_sign_flip) if d.seeds > 1 else "-",
-        ", ".join(map(str, row.seeds)),
+    labels = (row.factor, row.a.title, row.b.title, ", ".join(map(str, row.seeds)))
+    low, high = f"{100 * d.low:+.2f}", f"{100 * d.high:+.2f}"
+    numbers = (
+        Number(f"{100 * row.a.accuracy:.2f}"),
+        Number(f"{100 * row.b.accuracy:.2f}"),
+        Number(f"{100 * d.estimate:+.2f}", low=low, high=high),
+        Number(show_p(d.p)),
+        Number(show_p(row.p_holm)),
+        Number(show_p(d.p_bootstrap)),
+        Number(show_p(d.p_sign_flip) if d.seeds > 1 else MISSING),
     )
+    return Row(labels, numbers, (row.a.title, row.b.title, row.factor))
 
 
 def flat(row: Comparison) -> dict[str, Any]:

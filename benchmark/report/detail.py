@@ -8,11 +8,13 @@ from statistics import fmean
 
 import numpy as np
 
+from benchmark import choices
 from benchmark.analysis.groups import Entry
 from benchmark.record import Split
 from benchmark.report.beside import limits_of
 from benchmark.report.evidence import Evidence
 from benchmark.report.frame import RECALL_PREFIX
+from benchmark.report.headers import PREDICTED, class_titles, headers
 from benchmark.report.notes import backing_notes, seed_notes
 from benchmark.report.scope import (
     Scope,
@@ -54,7 +56,6 @@ SUMMARY = {
     "tail": "Tail",
     "ece": "ECE",
 }
-PREDICTED = "predicted_"
 
 
 def interval_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
@@ -121,11 +122,13 @@ def confusion_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> 
         total = np.sum([evidence.confusion(identity) for identity in ids], axis=0)
         return [
             Row(
-                (*labels_for(scope, entry), name.capitalize()),
+                (*labels_for(scope, entry), title),
                 tuple(Number(str(int(count))) for count in counts),
                 (*name_of(scope, entry), name),
             )
-            for name, counts in zip(names, total[np.ix_(order, order)], strict=True)
+            for name, title, counts in zip(
+                names, class_titles(names), total[np.ix_(order, order)], strict=True
+            )
         ]
 
     return [
@@ -142,12 +145,13 @@ def confusion_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> 
     ]
 
 
-DETAILS: dict[str, Callable[..., list[Table]]] = {
-    "intervals": interval_tables,
-    "summary": summary_tables,
-    "confusion": confusion_tables,
-    "validation": validation_tables,
-}
+DETAILS: dict[str, Callable[..., list[Table]]] = dict(
+    zip(
+        choices.DETAILS,
+        (interval_tables, summary_tables, confusion_tables, validation_tables),
+        strict=True,
+    )
+)
 
 
 def split_of(detail: str | None) -> Split:
@@ -165,14 +169,14 @@ def _table(
     *,
     true_class: bool = False,
 ) -> Table:
-    labels = labels_of(scope)
+    labels = (*labels_of(scope), *(["True class"] if true_class else []))
     blocks = tuple(
         tuple(row for entry in block for row in rows(scope, entry)) for block in scope.blocks
     )
     return Table(
         title=title_of(scope, what),
-        labels=(*labels, "True class") if true_class else labels,
-        columns=tuple(map(_header, keys)),
+        labels=labels,
+        columns=headers(keys, labels, SUMMARY),
         keys=tuple(keys),
         blocks=tuple(block for block in blocks if block),
         notes=(
@@ -185,10 +189,6 @@ def _table(
         name=f"{name_of_table(scope)} {what.split(' (')[0]}",
         facts=facts_of(scope, evidence.rule),
     )
-
-
-def _header(key: str) -> str:
-    return SUMMARY.get(key) or key.removeprefix(RECALL_PREFIX).removeprefix(PREDICTED).capitalize()
 
 
 def _classes(scope: Scope) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -45,6 +46,16 @@ def tidy(
         if (row := _row(record, rule, split)) is not None
     ]
     return pd.DataFrame(rows)
+
+
+def frame_text(frame: pd.DataFrame, format_name: str) -> str:
+    """Return the tidy frame as ``csv`` or ``json``, with numbers to six decimals."""
+    rounded = frame.round(6)
+    if format_name == "csv":
+        text: str = rounded.to_csv(index=False, lineterminator="\n")
+        return text
+    rows = json.loads(rounded.to_json(orient="records"))
+    return json.dumps(rows, indent=1) + "\n"
 
 
 def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:

@@ -1,4 +1,4 @@
-"""A check of new results as the cells of a table, remarks below it, and JUnit XML for CI."""
+"""A check of new results as a table, remarks below it, and JUnit XML for CI."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from xml.etree import ElementTree
 
 from benchmark.checked import Checked, Drop, Row, Verdict
 from benchmark.data.imbalance import factor_label
+from benchmark.report import sheet
 from benchmark.report.compare_text import show_p
 from benchmark.report.escape import plain_text
+from benchmark.report.sheet import Table
 from benchmark.stats import ALPHA
 from benchmark.words import count
 
-HEADER = (
-    "Dataset", "Protocol", "Factor", "Method", "Metric",
-    "Stored", "New", "Change", "p", "Verdict",
-)  # fmt: skip
+LABELS = ("Dataset", "Protocol", "Factor", "Method", "Metric", "Verdict")
+COLUMNS = {"stored": "Stored", "new": "New", "change": "Change", "p": "p"}
 
 _TAGS = {
     Verdict.REGRESSED: "failure",
@@ -45,19 +45,34 @@ def headline(checked: Checked) -> str:
     return f"{count(len(checked.rows), 'result')} checked: {found}.{nothing}{missing}"
 
 
-def table_rows(checked: Checked) -> list[tuple[str, ...]]:
-    """Return the cells under :data:`HEADER`, two rows a result that was compared."""
-    rows: list[tuple[str, ...]] = []
-    for row in (*checked.rows, *checked.missing):
-        title = f"{row.title} ({row.hyper})" if row.hyper else row.title
-        start = (row.dataset, row.protocol, factor_label(row.factor), title)
-        if not row.drops:
-            verdict = _lacking(row) if row.seeds else str(row.verdict)
-            rows.append((*start, "-", "-", "-", "-", "-", verdict))
-        for drop in row.drops:
-            verdict = str(drop.verdict(checked.margin))
-            rows.append((*start, drop.metric, *_numbers(drop), verdict))
-    return rows
+def checked_table(checked: Checked) -> Table:
+    """Return the check as a table, two rows a result that was compared."""
+    rows = tuple(line for row in (*checked.rows, *checked.missing) for line in _lines(row, checked))
+    return Table(
+        title=headline(checked),
+        labels=LABELS,
+        columns=tuple(COLUMNS.values()),
+        keys=tuple(COLUMNS),
+        blocks=(rows,) if rows else (),
+        notes=tuple(remarks(checked)),
+        name="check",
+    )
+
+
+def _lines(row: Row, checked: Checked) -> list[sheet.Row]:
+    title = f"{row.title} ({row.hyper})" if row.hyper else row.title
+    start = (row.dataset, row.protocol, factor_label(row.factor), title)
+    if not row.drops:
+        verdict = _lacking(row) if row.seeds else str(row.verdict)
+        return [sheet.Row((*start, "-", verdict), (sheet.Number(),) * len(COLUMNS), start[1:])]
+    return [
+        sheet.Row(
+            (*start, drop.metric, str(drop.verdict(checked.margin))),
+            tuple(map(sheet.Number, _numbers(drop))),
+            (*start, drop.metric),
+        )
+        for drop in row.drops
+    ]
 
 
 def remarks(checked: Checked) -> list[str]:

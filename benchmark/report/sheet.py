@@ -7,12 +7,16 @@ none can differ from another.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean, stdev
 
 MISSING = "–"
+NUMBERED = ("Factor", "Seeds")
+"""Text columns that hold numbers, even where there is a word in each row."""
+_NUMBER = re.compile(r"[<+-]?[0-9]+(\.[0-9]+)?")
 DIFFERENCE_KINDS = ("measured", "published", "difference", "95 % interval")
 """The lines of one row where published numbers stand beside the measured ones."""
 
@@ -99,6 +103,7 @@ class Table:
         against: whether published numbers stand beside the measured ones.
         name: how files and macros call it: ``table2``, or the dataset.
         facts: what its cells share, for machines.
+        data: rows for machines (CSV and JSON) where they hold more than is printed, else None.
     """
 
     title: str
@@ -111,11 +116,21 @@ class Table:
     against: bool = False
     name: str = ""
     facts: dict[str, object] = field(default_factory=dict)
+    data: tuple[Mapping[str, object], ...] | None = None
 
     @property
     def header(self) -> tuple[str, ...]:
         """The headers of the text columns of the printed lines."""
         return (*self.labels, "Value") if self.against else self.labels
+
+    @cached_property
+    def right(self) -> tuple[bool, ...]:
+        """Whether each text column stands to the right: it holds numbers."""
+        lines = [line.labels for block in self.lines for line in block]
+        return tuple(
+            name in NUMBERED or any(_NUMBER.fullmatch(labels[place]) for labels in lines)
+            for place, name in enumerate(self.header)
+        )
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -126,6 +141,19 @@ class Table:
     def lines(self) -> tuple[tuple[Line, ...], ...]:
         """The printed lines of each block."""
         return tuple(tuple(_lines(block, self.against)) for block in self.blocks)
+
+
+def text_table(
+    title: str,
+    labels: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    notes: Sequence[str] = (),
+    *,
+    name: str = "",
+) -> Table:
+    """Return a table of words alone."""
+    block = tuple(Row(tuple(row), ()) for row in rows)
+    return Table(title, tuple(labels), (), (), (block,) if block else (), tuple(notes), name=name)
 
 
 def percent(value: float) -> str:

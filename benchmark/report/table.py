@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from benchmark.analysis.groups import Entry
 from benchmark.report.beside import against_notes, beside, has_published
 from benchmark.report.evidence import Evidence
-from benchmark.report.frame import RECALL_PREFIX
+from benchmark.report.headers import headers
 from benchmark.report.marks import Mark, Marks, plain_marks, tested_marks
 from benchmark.report.notes import backing_notes, marks_note, seed_notes, untested_note
 from benchmark.report.scope import (
@@ -46,7 +46,7 @@ def build_tables(
 
 
 def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
-    columns = scope.layout.values
+    columns, labels = scope.layout.values, labels_of(scope)
     against = against and any(has_published(scope.dataset, f) for f in scope.layout.factors)
     marks, note = _marks(scope, evidence, columns)
     blocks = tuple(
@@ -69,8 +69,8 @@ def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
     notes += [*backing_notes(scope.blocks, scope.frame), *note]
     return Table(
         title=title_of(scope, "recall of each class, overall and mean accuracy (%)"),
-        labels=labels_of(scope),
-        columns=tuple(column.removeprefix(RECALL_PREFIX).capitalize() for column in columns),
+        labels=labels,
+        columns=headers(columns, labels),
         keys=columns,
         blocks=blocks,
         notes=(*notes, *(against_notes(scope.frame) if against else ())),

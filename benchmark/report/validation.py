@@ -8,7 +8,7 @@ from benchmark.analysis.groups import Entry
 from benchmark.protocols import shown_value
 from benchmark.record import Record
 from benchmark.report.evidence import Evidence
-from benchmark.report.frame import RECALL_PREFIX
+from benchmark.report.headers import headers
 from benchmark.report.notes import seed_notes
 from benchmark.report.scope import (
     Scope,
@@ -62,11 +62,11 @@ def _table(scope: Scope, evidence: Evidence) -> Table:
         )
         for block in scope.blocks
     )
-    labels = labels_of(scope)
+    labels = (*labels_of(scope), *(["Differs in"] if several else []))
     return Table(
         title=title_of(scope, "VALIDATION split, recall of each class, accuracies and score (%)"),
-        labels=(*labels, "Differs in") if several else labels,
-        columns=tuple(key.removeprefix(RECALL_PREFIX).capitalize() for key in keys),
+        labels=labels,
+        columns=headers(keys, labels),
         keys=keys,
         blocks=blocks,
         notes=(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from benchmark.data.known import KNOWN, dataset_title
 from benchmark.report.claims import AnyClaim, Case, Pair
-from benchmark.report.compare_text import show_p
 from benchmark.report.margins import Margin, Missing, Source
 from benchmark.report.published import RESULT_TABLES
 from benchmark.stats import ALPHA
@@ -238,48 +237,6 @@ def _tally(verdicts: Sequence[Verdict]) -> Tally:
     )
 
 
-BRIEF_HEADER = ("Sentence", "Dataset", "Cells", "Hold", "Do not hold", "Undecided", "Open")
-
-
-def brief_row(claim: AnyClaim, tally: Tally, *, mark: str = "") -> tuple[str, ...]:
-    """Return a tally as the cells of a table under ``BRIEF_HEADER``; mark as in `table_row`."""
-    counted = (tally.cells, tally.hold, tally.do_not_hold, tally.undecided, tally.open)
-    title = _dataset_title(tally.dataset, mark, made_for=tally.made_for)
-    return (wording(claim), title, *map(str, counted))
-
-
 def wording(claim: AnyClaim) -> str:
     """Return the sentence, and how its words are read here."""
     return claim.sentence + (f" That is: {claim.definition}." if claim.definition else "")
-
-
-def _dataset_title(dataset: str, mark: str, *, made_for: bool) -> str:
-    title = dataset_title(dataset) + ("" if made_for else "*")
-    return f"{title} {mark}".strip()
-
-
-def table_header(*, measured: bool) -> tuple[str, ...]:
-    """Return the header over :func:`table_row`."""
-    effect = ("Margin [95 % interval]", "p") if measured else ("Margin",)
-    ids = ("Records",) if measured else ()
-    return ("Dataset", "Factor", "Method", "Verdict", *effect, "Why", *ids)
-
-
-def table_row(verdict: Verdict, *, measured: bool, mark: str = "") -> tuple[str, ...]:
-    """Return a verdict as the cells of a table.
-
-    Args:
-        verdict: the verdict.
-        measured: whether it has an interval and records.
-        mark: what tells its source from others, empty where there is one.
-    """
-    dataset = _dataset_title(verdict.dataset, mark, made_for=verdict.made_for)
-    effect = "-" if verdict.effect is None else f"{verdict.effect:+.2f}"
-    if verdict.low is not None and verdict.high is not None:
-        effect += f" [{verdict.low:+.2f}, {verdict.high:+.2f}]"
-    head = (dataset, verdict.factor, verdict.title, verdict.verdict, effect)
-    if not measured:
-        return (*head, verdict.reason)
-    p = "-" if verdict.p is None else show_p(verdict.p)
-    ids = " ".join(identity[:8] for identity in verdict.records) or "-"
-    return (*head, p, verdict.reason, ids)

@@ -1,28 +1,15 @@
-"""Tables as text: Markdown, LaTeX and HTML through templates, the rest from the same values."""
+"""Tables as text through templates: Markdown, LaTeX and HTML."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from typing import Any
+import re
+from collections.abc import Sequence
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmark.report.escape import latex_text, markdown_text, plain_text
-from benchmark.report.flat import as_csv, as_json
-from benchmark.report.macros import as_macros
-from benchmark.report.sheet import MISSING, Line, Piece, Table
-from benchmark.report.terminal import as_terminal
+from benchmark.report.sheet import Line, Piece, Table
 from benchmark.resources import asset
-
-SUFFIXES = {"markdown": "md", "latex": "tex", "html": "html", "csv": "csv", "json": "json"}
-"""The forms that are files of their own, and how their names end."""
-
-
-def render_tables(tables: Sequence[Table], format_name: str) -> str:
-    """Return tables in one of :data:`FORMATS`."""
-    return FORMATS[format_name](tables)
 
 
 def render_template(name: str, **values: object) -> str:
@@ -83,30 +70,5 @@ def is_repeated(table: Table, lines: Sequence[Line], line: int, label: int) -> b
     return table.header[label] in ("Factor", "True class") or lines[line].continued
 
 
-def render_frame(frame: pd.DataFrame, format_name: str) -> str:
-    """Return the tidy frame as ``csv`` or ``json``, with numbers to six decimals."""
-    rounded = frame.round(6)
-    if format_name == "csv":
-        text: str = rounded.to_csv(index=False, lineterminator="\n")
-        return text
-    rows = json.loads(rounded.to_json(orient="records"))
-    return json.dumps(rows, indent=1) + "\n"
-
-
 def _is_number(text: str) -> bool:
-    return text != MISSING and not text.startswith("[")
-
-
-def _templated(name: str, **values: Any) -> Callable[[Sequence[Table]], str]:
-    return lambda tables: render_template(name, tables=tables, **values)
-
-
-FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
-    "markdown": _templated("tables.md.j2"),
-    "latex": _templated("tables.tex.j2"),
-    "html": _templated("tables.html.j2"),
-    "csv": as_csv,
-    "json": as_json,
-    "terminal": as_terminal,
-    "macros": as_macros,
-}
+    return re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text) is not None

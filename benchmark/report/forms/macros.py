@@ -10,8 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from benchmark.errors import InputError
 from benchmark.report.escape import latex_text, plain_text
+from benchmark.report.forms import Place
 from benchmark.report.sheet import Number, Table
+
+ENDINGS = ()
+ALSO = (".tex",)
+HELP = "a LaTeX macro for each number"
 
 _DIGITS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _FIELDS = {
@@ -24,8 +30,12 @@ _FIELDS = {
 }
 
 
-def as_macros(tables: Sequence[Table]) -> str:
-    """Return a file of ``\\newcommand``, one for each number, with a comment above each table."""
+def write(tables: Sequence[Table], place: Place) -> str:
+    """Return a file of ``\\newcommand``, one for each number, with a comment above each table.
+
+    Raises:
+        InputError: there is no number to name.
+    """
     taken: set[str] = set()
     lines: list[str] = []
     for table in tables:
@@ -36,6 +46,8 @@ def as_macros(tables: Sequence[Table]) -> str:
                 name += "Again"
             taken.add(name)
             lines.append(rf"\newcommand{{\{name}}}{{{latex_text(text)}}}")
+    if not taken:
+        raise InputError("--format macros names numbers, and here is none; take another form")
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,10 @@
+"""The names that options offer, for whoever must not import what they stand for."""
+
+from __future__ import annotations
+
+SYNTHETIC = "synthetic"
+DATASETS = (SYNTHETIC, "ferplus", "ferplus-8", "raf-db", "folder")
+RULES = ("last", "val", "oracle")
+"""Which epoch is reported: :mod:`benchmark.selection` has them in this order."""
+DETAILS = ("intervals", "summary", "confusion", "validation")
+"""What a table says besides accuracies: :mod:`benchmark.report.detail` has them in this order."""
