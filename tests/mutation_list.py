@@ -31,7 +31,13 @@ class Mutation:
         return f"{self.method}: {self.name}"
 
 
-FORMULAS = "methods/functional.py"
+WEIGHTS = "methods/functional/weights.py"
+NOISE = "methods/functional/noise.py"
+RAMPS = "methods/functional/ramps.py"
+SAMPLING = "methods/functional/sampling.py"
+MIXING = "methods/functional/mixing.py"
+TARGETS = "methods/functional/targets.py"
+ATTENTION = "methods/functional/attention.py"
 LOOP = "benchmark/engine/trainer.py"
 OPTIMISER = "benchmark/engine/optim.py"
 
@@ -57,16 +63,16 @@ _BASELINE = (
 )  # fmt: skip
 
 _CB = (
-    _of("cb", "weights dropped", ' * weights[labels]).mean()', ").mean()", BOTH, FORMULAS),
+    _of("cb", "weights dropped", ' * weights[labels]).mean()', ").mean()", BOTH, WEIGHTS),
     _of("cb", "weights inverted", "batch.label, self.class_weights",
         "batch.label, 1 / self.class_weights", CURVES),
     _of("cb", "divided by the sum of weights",
         '(F.cross_entropy(logits, labels, reduction="none") * weights[labels]).mean()',
-        "F.cross_entropy(logits, labels, weight=weights)", BOTH, FORMULAS),
+        "F.cross_entropy(logits, labels, weight=weights)", BOTH, WEIGHTS),
     _of("cb", "another beta than asked for", "task.class_counts, hyper.beta",
         "task.class_counts, 0.9", CURVES),
     _of("cb", "weights not scaled to K", "weights / weights.sum() * len(n)", "weights", BOTH,
-        FORMULAS),
+        WEIGHTS),
 )  # fmt: skip
 
 _RANK = "rank_regularization(importance, self.hyper.high_share, self.rank_margin)"
@@ -74,12 +80,12 @@ _SCN = (
     _of("scn", "rank term dropped", _RANK, "importance.sum() * 0.0", CURVES),
     _of("scn", "rank term's sign flipped", _RANK, f"-{_RANK}", CURVES),
     _of("scn", "ranked from the least important", ".sort(descending=True)", ".sort()", BOTH,
-        FORMULAS),
+        NOISE),
     _of("scn", "never relabelled", "if self.relabels(progress):", "if False:", BOTH),
     _of("scn", "relabelled from the first epoch on", "max(2, math", "max(1, math", BOTH),
     _of("scn", "relabel margin's sign flipped", "given > margin", "given > -margin", BOTH,
-        FORMULAS),
-    _of("scn", "relabel margin not strict", "given > margin", "given >= margin", UNIT, FORMULAS),
+        NOISE),
+    _of("scn", "relabel margin not strict", "given > margin", "given >= margin", UNIT, NOISE),
     _of("scn", "relabel margin ignored", "self.hyper.relabel_margin)", "0.0)", CURVES),
     _of("scn", "logits not weighted", "importance * self.head", "self.head", CURVES),
     _of("scn", "new labels not used", "self.labels[batch.index]\n", "batch.label\n", CURVES),
@@ -95,10 +101,10 @@ _STREAMS = (
 _BBN = (
     _of("bbn", "alpha always 1", _ALPHA, "1.0", CURVES),
     _of("bbn", "alpha always 0.5", _ALPHA, "0.5", BOTH),
-    _of("bbn", "alpha falls linearly", "/ max_epoch) ** 2", "/ max_epoch)", BOTH, FORMULAS),
+    _of("bbn", "alpha falls linearly", "/ max_epoch) ** 2", "/ max_epoch)", BOTH, RAMPS),
     _of("bbn", "streams swapped", *_STREAMS, CURVES),
-    _of("bbn", "reversed sampler favours frequent classes", "1.0 / _positive_counts(counts)",
-        "_positive_counts(counts)", BOTH, FORMULAS),
+    _of("bbn", "reversed sampler favours frequent classes", "1.0 / positive_counts(counts)",
+        "positive_counts(counts)", BOTH, SAMPLING),
     _of("bbn", "reversed sampler uniform over classes", ", p=probabilities / probabilities.sum()",
         "", CURVES, "benchmark/data/batches.py"),
     _of("bbn", "factor 2 dropped", "2.0 * torch.cat", "torch.cat", CURVES),
@@ -126,7 +132,7 @@ _RUL = (
     _of("rul", "no mixing", "uncertainty_mixup(self.mu(maps), uncertainty, partner)",
         "self.mu(maps)", CURVES),
     _of("rul", "the less uncertain weighs more", _MIXED,
-        "b / (a + b) * features + a / (a + b) * features[permutation]", BOTH, FORMULAS),
+        "b / (a + b) * features + a / (a + b) * features[permutation]", BOTH, MIXING),
     _of("rul", "no gradient into uncertainty", ".exp().mean(dim=1)", ".exp().mean(dim=1).detach()",
         CURVES),
     _of("rul", "uncertainty averaged before exp", ".exp().mean(dim=1)", ".mean(dim=1).exp()",
@@ -141,7 +147,7 @@ _SOFT = (
     _of("soft", "consistency's sign flipped", _TAUGHT, f"-{_TAUGHT}", BOTH),
     _of("soft", "teacher never moves", "1.0 - decay", "0.0", BOTH),
     _of("soft", "teacher's decay does not begin low", "min(1.0 - 1.0 / (step + 1), decay)", "decay",
-        BOTH, FORMULAS),
+        BOTH, RAMPS),
     Mutation(
         "soft",
         "gradient into the teacher",
@@ -161,7 +167,7 @@ _SOFT = (
     _of("soft", "ramp always 0", _RAMP, "0.0", CURVES),
     _of("soft", "ramp always 1", _RAMP, "1.0", BOTH),
     _of("soft", "smoothing without renormalisation", "kept / kept.sum(dim=1, keepdim=True)", "kept",
-        BOTH, FORMULAS),
+        BOTH, TARGETS),
 )  # fmt: skip
 
 _WEIGHED = "self.hyper.consistency * consistency"
@@ -174,17 +180,17 @@ def _attention(method: str) -> tuple[Mutation, ...]:
         _of(method, "consistency dropped", _WEIGHED, "0.0 * consistency", BOTH),
         _of(method, "consistency's sign flipped", _WEIGHED, f"-{_WEIGHED}", BOTH),
         _of(method, "mirrored map not mirrored back", "mirrored_maps.flip(-1)", "mirrored_maps",
-            BOTH, FORMULAS),
+            BOTH, ATTENTION),
         _of(method, "gradient stopped at the mirrored map", _MIRRORED, f"{_MIRRORED}.detach()",
             CURVES),
         _of(method, "gradient into the classifier", "classifier_weight.detach()",
-            "classifier_weight", BOTH, FORMULAS),
+            "classifier_weight", BOTH, ATTENTION),
     )  # fmt: skip
 
 
 _EAC = (
     *_attention("eac"),
-    _of("eac", "sum for mean", "return squared.mean()", "return squared.sum()", BOTH, FORMULAS),
+    _of("eac", "sum for mean", "return squared.mean()", "return squared.sum()", BOTH, ATTENTION),
     _of("eac", "cross-entropy of the mirrored image", "self.classify(features)",
         "self.classify(mirrored)", CURVES),
 )  # fmt: skip
@@ -195,8 +201,8 @@ _MEK = (
     _of("mek", "class weights dropped from consistency", "            self.class_weights,\n",
         "            self.class_weights**0,\n", CURVES),
     _of("mek", "mean over classes", "* class_weights).sum(dim=1).mean()", "* class_weights).mean()",
-        BOTH, FORMULAS),
-    _of("mek", "weights N / (7 n_c)", "(10.0 * n)", "(7.0 * n)", BOTH, FORMULAS),
+        BOTH, ATTENTION),
+    _of("mek", "weights N / (7 n_c)", "(10.0 * n)", "(7.0 * n)", BOTH, WEIGHTS),
     _of("mek", "smoothing spread uniformly", _TARGETS,
         "batch.label, self.class_weights**0, self.hyper.smoothing", CURVES),
     _of("mek", "smoothing towards frequent classes", _TARGETS,
@@ -231,16 +237,16 @@ REORDERED = (
         "F.nll_loss(self.predict(batch.images).log_softmax(dim=1), batch", ()),
     _of("cb", "weights first",
         '(F.cross_entropy(logits, labels, reduction="none") * weights[labels])',
-        '(weights[labels] * F.cross_entropy(logits, labels, reduction="none"))', (), FORMULAS),
+        '(weights[labels] * F.cross_entropy(logits, labels, reduction="none"))', (), WEIGHTS),
     _of("scn", "importance last", "importance * self.head(features)",
         "self.head(features) * importance", ()),
     _of("bbn", "alpha last", "=alpha * F.cross_entropy(logits, batch.label)",
         "=F.cross_entropy(logits, batch.label) * alpha", ()),
     _of("rul", "partner first", _MIXED,
-        "b / (a + b) * features[permutation] + a / (a + b) * features", (), FORMULAS),
+        "b / (a + b) * features[permutation] + a / (a + b) * features", (), MIXING),
     _of("soft", "divergence first", _TAUGHT, "divergence * ramp * self.hyper.consistency", ()),
     _of("eac", "difference turned round", "(maps - mirrored_maps.flip(-1))",
-        "(mirrored_maps.flip(-1) - maps)", (), FORMULAS),
-    _of("mek", "divided twice", "n.sum() / (10.0 * n)", "n.sum() / n / 10.0", (), FORMULAS),
+        "(mirrored_maps.flip(-1) - maps)", (), ATTENTION),
+    _of("mek", "divided twice", "n.sum() / (10.0 * n)", "n.sum() / n / 10.0", (), WEIGHTS),
 )  # fmt: skip
 """Other ways to write the same formulas: no guard may notice them."""

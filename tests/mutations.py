@@ -26,7 +26,7 @@ COPIED = (
 # A guard is a name and its files of tests; a further one is a further line.
 GUARDS: dict[str, tuple[str, ...]] = {
     "curves": ("tests/test_curves.py",),
-    "unit": ("tests/test_functional.py", "tests/test_methods.py"),
+    "unit": ("tests/test_functional.py", "tests/test_longtail.py", "tests/test_methods.py"),
 }
 
 # What a mutation of a method can touch: words in the names of tests.

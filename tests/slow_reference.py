@@ -140,3 +140,173 @@ def soft_label_smoothing(probabilities: Matrix, tau: float, epsilon: float) -> l
         rest = spread / max(1, len(p) - len(chosen))
         rows.append([(1 - spread) * p[k] / inside if k in chosen else rest for k in range(len(p))])
     return rows
+
+
+def log_sum_exp(values: Vector) -> float:
+    top = max(values)
+    return top + math.log(sum(math.exp(v - top) for v in values))
+
+
+def focal_loss(logits: Matrix, labels: Sequence[int], gamma: float, weights: Vector) -> float:
+    losses = []
+    for z, y in zip(logits, labels, strict=True):
+        p = softmax(z)
+        wrong = sum(p[k] for k in range(len(z)) if k != y)  # 1 - p_y, free of cancellation
+        losses.append(weights[y] * wrong**gamma * (log_sum_exp(z) - z[y]))
+    return sum(losses) / len(losses)
+
+
+def sigmoid_focal_loss(
+    logits: Matrix, labels: Sequence[int], gamma: float, weights: Vector
+) -> float:
+    total = 0.0
+    for z, y in zip(logits, labels, strict=True):
+        for k in range(len(z)):
+            p = 1 / (1 + math.exp(-z[k]))
+            truth = p if k == y else 1 - p
+            total -= weights[y] * (1 - truth) ** gamma * math.log(truth)
+    return total / len(labels)
+
+
+def ldam_margins(counts: Sequence[int], max_margin: float) -> list[float]:
+    raw = [1 / math.sqrt(math.sqrt(n)) for n in counts]  # as the authors write it
+    return [m * max_margin / max(raw) for m in raw]
+
+
+def cosines(features: Matrix, weight: Matrix) -> list[list[float]]:
+    def one(a: Vector, b: Vector) -> float:
+        lengths = math.hypot(*a) * math.hypot(*b)
+        return sum(x * y for x, y in zip(a, b, strict=True)) / lengths if lengths else 0.0
+
+    return [[one(f, w) for w in weight] for f in features]
+
+
+def ldam_loss(
+    rows: Matrix, labels: Sequence[int], margins: Vector, scale: float, weights: Vector
+) -> float:
+    total = 0.0
+    for row, y in zip(rows, labels, strict=True):
+        z = [scale * (c - (margins[y] if k == y else 0.0)) for k, c in enumerate(row)]
+        total += weights[y] * (log_sum_exp(z) - z[y])
+    return total / sum(weights[y] for y in labels)
+
+
+def deferred_weights(counts: Sequence[int], beta: float, epoch: int, start: float) -> list[float]:
+    return [1.0] * len(counts) if epoch < start else effective_number_weights(counts, beta)
+
+
+def balanced_softmax_loss(logits: Matrix, labels: Sequence[int], counts: Sequence[int]) -> float:
+    losses = []
+    for z, y in zip(logits, labels, strict=True):
+        terms = [n * math.exp(v) for n, v in zip(counts, z, strict=True)]
+        losses.append(-math.log(terms[y] / sum(terms)))
+    return sum(losses) / len(losses)
+
+
+def logit_adjustment(counts: Sequence[int], tau: float) -> list[float]:
+    return [math.log((n / sum(counts)) ** tau) for n in counts]
+
+
+def shifted_loss(logits: Matrix, labels: Sequence[int], scale: Vector, shift: Vector) -> float:
+    losses = []
+    for row, y in zip(logits, labels, strict=True):
+        z = [v / s + t for v, s, t in zip(row, scale, shift, strict=True)]
+        losses.append(log_sum_exp(z) - z[y])
+    return sum(losses) / len(losses)
+
+
+def vector_scale(counts: Sequence[int], gamma: float) -> list[float]:
+    return [math.exp(gamma * (math.log(max(counts)) - math.log(n))) for n in counts]
+
+
+def tau_normalized(weight: Matrix, tau: float) -> list[list[float]]:
+    lengths = [math.hypot(*row) for row in weight]
+    return [
+        [v / length**tau if length else 0.0 for v in row]
+        for row, length in zip(weight, lengths, strict=True)
+    ]
+
+
+def label_aware_smoothing(counts: Sequence[int], head: float, tail: float) -> list[float]:
+    most, least = max(counts), min(counts)
+    if most == least:
+        return [(head + tail) / 2] * len(counts)
+    # Through the cosine of what is missing to the most frequent class.
+    shares = [math.cos(math.pi / 2 * (most - n) / (most - least)) for n in counts]
+    return [(1 - s) * tail + s * head for s in shares]
+
+
+def uniform_smooth_labels(labels: Sequence[int], k: int, smoothing: Vector) -> list[list[float]]:
+    return [
+        [1 - s + s / k if c == y else s / k for c in range(k)]
+        for y, s in zip(labels, smoothing, strict=True)
+    ]
+
+
+def sampling_probabilities(counts: Sequence[int], power: float) -> list[float]:
+    raw = [math.exp(power * math.log(n)) for n in counts]
+    return [r / sum(raw) for r in raw]
+
+
+def progressive_sampling_probabilities(
+    counts: Sequence[int], epoch: int, epochs: int
+) -> list[float]:
+    natural = [n / sum(counts) for n in counts]
+    if epochs == 1:
+        return natural
+    left = epochs - 1 - epoch
+    return [(left * p + epoch / len(counts)) / (epochs - 1) for p in natural]
+
+
+def mixup(images: Matrix, permutation: Sequence[int], lam: float) -> list[list[float]]:
+    return [
+        [lam * a + (1 - lam) * b for a, b in zip(images[i], images[j], strict=True)]
+        for i, j in enumerate(permutation)
+    ]
+
+
+def mixup_targets(
+    labels: Sequence[int], permutation: Sequence[int], lam: Vector, k: int
+) -> list[list[float]]:
+    rows = []
+    for i, j in enumerate(permutation):
+        row = [0.0] * k
+        row[labels[i]] += lam[i]
+        row[labels[j]] += 1 - lam[i]
+        rows.append(row)
+    return rows
+
+
+def remix_lambda(
+    labels: Sequence[int],
+    permutation: Sequence[int],
+    counts: Sequence[int],
+    lam: float,
+    kappa: float,
+    tau: float,
+) -> list[float]:
+    result = []
+    for i, j in enumerate(permutation):
+        own, other = counts[labels[i]], counts[labels[j]]
+        if own >= kappa * other and lam < tau:
+            result.append(0.0)
+        elif other >= kappa * own and 1 - lam < tau:
+            result.append(1.0)
+        else:
+            result.append(lam)
+    return result
+
+
+def bilateral_alpha_between(epoch: float, max_epoch: int) -> float:
+    past = (epoch - 1) / max_epoch
+    return (1 - past) * (1 + past)
+
+
+def decay_over(steps: int, decay: float, usual_steps: int) -> float:
+    memory = (1 - decay) * usual_steps  # how many memories of the teacher the usual training lasts
+    return sorted((0.0, (steps - memory) / steps, decay))[1]
+
+
+def deferral_start(epochs: int, share: float) -> int:
+    weighted = [e for e in range(epochs) if e >= share * epochs - 1e-9]
+    return weighted[0] if weighted else epochs - 1
