@@ -70,7 +70,7 @@ class AugmentSpec(Strict):
     """Random changes of a training image.
 
     Attributes:
-        flip: probability of mirroring; not used by methods that have a mirrored view.
+        flip: probability of mirroring; a method that has a mirrored view says whether it is used.
         rotation: largest angle, radians.
         zoom: largest relative change of scale.
         shift: largest shift, as a fraction of the side.

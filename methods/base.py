@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.models.backbone import Backbone
+from methods.search import Space
 
 
 class Views(Enum):
@@ -59,15 +60,21 @@ def sourced(
     low: float | None = None,
     high: float | None = None,
     later: bool = False,
+    search: Space | None = None,
 ) -> Any:
-    """Declare a hyper-parameter: its default, where that comes from, and the bounds it keeps.
+    """Declare a hyper-parameter.
 
-    One that is added when cells of the method are stored already is ``later``: it counts in a
-    cell's id only where it departs from its default, which must be what they were trained with.
+    Args:
+        default: its value.
+        source: where that comes from.
+        low: the least that it may be.
+        high: the most that it may be.
+        later: it was added when cells of the method were stored already: it counts in a cell's id
+            only where it departs from its default, which must be what they were trained with.
+        search: where it is looked for when values are chosen; None where it never is.
     """
-    return field(
-        default=default, metadata={"source": source, "bounds": (low, high), "later": later}
-    )
+    metadata = {"source": source, "bounds": (low, high), "later": later, "search": search}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,12 @@ class Hyper:
         """Return the source of every default, keyed by hyper-parameter."""
         return {f.name: str(f.metadata.get("source", "")) for f in dataclasses.fields(cls)}
 
+    @classmethod
+    def spaces(cls) -> dict[str, Space]:
+        """Return the search space of every hyper-parameter that has one, keyed by its name."""
+        found = {f.name: f.metadata.get("search") for f in dataclasses.fields(cls)}
+        return {name: space for name, space in found.items() if space is not None}
+
 
 @dataclass(frozen=True)
 class Authors:
@@ -89,10 +102,13 @@ class Authors:
     Attributes:
         hyper: hyper-parameters that differ from the shared recipe, value and source.
         protocol: protocol values (dotted names such as ``training.lr``), value and source.
+        from_scratch: whether it means a network that starts from random weights; its rates and
+            lengths do not fit one that is trained already.
     """
 
     hyper: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     protocol: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    from_scratch: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +183,18 @@ class Progress:
         epoch: the current epoch, from 0.
         epochs: epochs in all.
         step: optimiser steps taken before this one.
+        steps: optimiser steps in all; 0 where nobody counted them.
     """
 
     epoch: int
     epochs: int
     step: int
+    steps: int = 0
+
+    @property
+    def passed(self) -> float:
+        """Epochs that have passed, with the part of the current one; whole ones without a count."""
+        return self.epochs * self.step / self.steps if self.steps else float(self.epoch)
 
 
 class LossParts:
@@ -212,6 +235,8 @@ class Method(nn.Module, ABC):
 
     info: ClassVar[MethodInfo]
     views: ClassVar[Views] = Views.ONE
+    mirror_first: ClassVar[bool] = False
+    """Whether images are mirrored at random before their mirrored pair is made."""
     reversed_stream: ClassVar[bool] = False
     Hyper: ClassVar[type[Hyper]] = Hyper
     authors: ClassVar[Authors] = Authors()

@@ -58,6 +58,7 @@ class BBN(Method):
             "training.batch_size": (128, "authors' code, CIFAR"),
             "training.epochs": (200, "authors' code, CIFAR"),
         },
+        from_scratch=True,
     )
 
     def __init__(self, backbone: Backbone, task: Task, hyper: Hyper) -> None:

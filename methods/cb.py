@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.models.backbone import Backbone
 from methods.base import (
@@ -12,13 +12,14 @@ from methods.base import (
     Batch,
     Hyper,
     LossParts,
-    Method,
     MethodInfo,
     Progress,
     Task,
     sourced,
 )
 from methods.functional import effective_number_weights, weighted_cross_entropy
+from methods.linear import LinearClassifier
+from methods.search import LogToOne
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class CBHyper(Hyper):
     """Hyper-parameters of CB."""
 
     beta: float = sourced(
-        0.9999, "authors' code, the long-tailed CIFAR scripts", low=0.0, high=0.999999
+        0.9999,
+        "authors' code, the long-tailed CIFAR scripts",
+        low=0.0,
+        high=0.999999,
+        search=LogToOne(0.9, 0.99999),
     )
 
 
-class CB(Method):
+class CB(LinearClassifier):
     """Softmax cross-entropy, each sample weighted by its class's effective number.
 
     The comparison in the MEK paper says neither which loss (softmax, sigmoid, focal) nor which beta
@@ -60,12 +65,12 @@ class CB(Method):
             "training.gamma": (0.01, "authors' code"),
             "training.warmup": (0.025, "authors' code: 5 of 200 epochs, there from 0"),
             "training.clip_norm": (0.0, "authors' code: none"),
-        }
+        },
+        from_scratch=True,
     )
 
     def __init__(self, backbone: Backbone, task: Task, hyper: CBHyper) -> None:
         super().__init__(backbone, task, hyper)
-        self.head = nn.Linear(backbone.channels, task.num_classes)
         self.class_weights: Tensor
         self.register_buffer(
             "class_weights", effective_number_weights(task.class_counts, hyper.beta)
@@ -77,8 +82,3 @@ class CB(Method):
         return LossParts(
             class_balanced=weighted_cross_entropy(logits, batch.label, self.class_weights)
         )
-
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the logits (B, K)."""
-        logits: Tensor = self.head(self.backbone(images))
-        return logits

@@ -6,6 +6,7 @@ toy network and 16-pixel images, so all of them together take seconds.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import random
@@ -100,13 +101,13 @@ def toy_batch(
 
 def step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, number: int) -> LossParts:
     """Take one optimiser step as the trainer does."""
-    progress = Progress(epoch=number // 10, epochs=10, step=number)
+    progress = Progress(epoch=number // 10, epochs=10, step=number, steps=100)
     torch.manual_seed(number)
     optimizer.zero_grad()
     parts: LossParts = method(batch, progress)
     torch.autograd.backward(parts.total)
     optimizer.step()
-    method.after_step(Progress(progress.epoch, progress.epochs, number + 1))
+    method.after_step(dataclasses.replace(progress, step=number + 1))
     return parts
 
 
@@ -284,6 +285,20 @@ def check_sampling(method: type[Method]) -> None:
                     raise ContractError(f"the classes' shares in epoch {epoch} do not sum to 1")
 
 
+def check_values_lie_within(method: type[Method]) -> None:
+    """Every default lies within its bounds and its search space, and that within the bounds."""
+    for value in dataclasses.fields(method.Hyper):
+        low, high = value.metadata.get("bounds", (None, None))
+        space = value.metadata.get("search")
+        inside = [value.default] + ([space.low, space.high] if space else [])
+        if any((low is not None and v < low) or (high is not None and v > high) for v in inside):
+            raise ContractError(f"{value.name}: {inside} is not within the bounds {low} to {high}")
+        if space is not None and not space.low <= value.default <= space.high:
+            raise ContractError(f"{value.name}: the default {value.default} is not in {space}")
+        if space is not None and not all(math.isfinite(space.at(s)) for s in (0.0, 0.5, 1.0)):
+            raise ContractError(f"{value.name}: the search space {space} holds no numbers")
+
+
 def check_info_is_complete(method: type[Method]) -> None:
     """Name, title, paper and link are given."""
     info = method.info
@@ -294,6 +309,7 @@ def check_info_is_complete(method: type[Method]) -> None:
 CHECKS: tuple[Callable[[type[Method]], None], ...] = (
     check_info_is_complete,
     check_values_have_sources,
+    check_values_lie_within,
     check_groups_cover,
     check_sampling,
     check_loss_is_finite,

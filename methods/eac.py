@@ -21,13 +21,14 @@ from methods.base import (
     sourced,
 )
 from methods.functional import attention_consistency, class_attention_maps
+from methods.search import Log
 
 
 @dataclass(frozen=True)
 class EACHyper(Hyper):
     """Hyper-parameters of EAC."""
 
-    consistency: float = sourced(5.0, "authors' code, --lam", low=0)
+    consistency: float = sourced(5.0, "authors' code, --lam", low=0, search=Log(0.05, 20))
 
 
 class EAC(Method):

@@ -26,6 +26,7 @@ from methods.functional import (
     rebalanced_smooth_labels,
     soft_cross_entropy,
 )
+from methods.search import Log
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,17 @@ class MEKHyper(Hyper):
     """Hyper-parameters of MEK."""
 
     smoothing: float = sourced(
-        0.1, "reported for ResNet-18 (second hand); Swin-T in the code: 0.3", low=0, high=1
+        0.1,
+        "reported for ResNet-18 (second hand); Swin-T in the code: 0.3",
+        low=0,
+        high=1,
+        search=Log(0.02, 0.4),
     )
     consistency: float = sourced(
-        2.0, "reported for ResNet-18 (second hand); Swin-T in code: 0.1", low=0
+        2.0,
+        "reported for ResNet-18 (second hand); Swin-T in code: 0.1",
+        low=0,
+        search=Log(0.005, 5),
     )
 
 

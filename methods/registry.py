@@ -13,7 +13,7 @@ from benchmark.interrupt import Interrupted
 if TYPE_CHECKING:
     from methods.base import Method
 
-BUILT_IN = {
+PAPER = {
     "baseline": "methods.baseline:Baseline",
     "cb": "methods.cb:CB",
     "scn": "methods.scn:SCN",
@@ -23,42 +23,79 @@ BUILT_IN = {
     "eac": "methods.eac:EAC",
     "mek": "methods.mek:MEK",
 }
+"""The rows of the paper's tables."""
+
+LONGTAIL = {
+    "focal": "methods.focal:Focal",
+    "cb_focal": "methods.cb_focal:CBFocal",
+    "ldam": "methods.ldam:LDAM",
+    "drw": "methods.drw:DRW",
+    "logit_adjustment": "methods.logit_adjustment:LogitAdjustment",
+    "vs": "methods.vs:VS",
+    "label_smoothing": "methods.label_smoothing:LabelSmoothing",
+    "mixup": "methods.mixup:Mixup",
+}
+"""The standard methods of long-tailed recognition."""
+
+BUILT_IN = {**PAPER, **LONGTAIL}
 ALIASES = {"ours": "mek"}
 ENTRY_POINT_GROUP = "fer_bench.methods"
+
+SETS = ("paper", "longtail", "all")
+"""Names that stand for several methods."""
+
+
+def canonical(name: str) -> str:
+    """Return a name in the registry's spelling: any case, hyphens or underscores, ``ours``."""
+    key = name.lower().replace("-", "_")
+    return ALIASES.get(key, key)
 
 
 def _joined() -> dict[str, EntryPoint]:
     """Return the methods that other installed packages offer; ours keep their names."""
     found = {point.name.lower(): point for point in entry_points(group=ENTRY_POINT_GROUP)}
-    return {name: point for name, point in found.items() if name not in BUILT_IN}
+    taken = {*BUILT_IN, *ALIASES, *SETS}
+    return {name: point for name, point in found.items() if canonical(name) not in taken}
 
 
 def names() -> list[str]:
-    """Return the names of all methods: the paper's eight, then those of other packages."""
+    """Return the names of all methods: the paper's, the long-tailed, those of other packages."""
     return [*BUILT_IN, *sorted(_joined())]
+
+
+def members(name: str) -> list[str] | None:
+    """Return the methods that a name of a set stands for, None where it names no set.
+
+    Args:
+        name: ``paper``, ``longtail`` or ``all``, in any case.
+    """
+    known = {"paper": list(PAPER), "longtail": list(LONGTAIL), "all": names()}
+    return known.get(name.lower())
 
 
 def get(name: str) -> type[Method]:
     """Return a method's class.
 
     Args:
-        name: a registered name in any case, ``ours`` for ``mek``, or ``package.module:Class`` for
-            a class that is not registered.
+        name: a registered name in any case, with hyphens or underscores, ``ours`` for ``mek``, or
+            ``package.module:Class`` for a class that is not registered.
 
     Raises:
         InputError: no method has this name, or what stands there is not a method.
     """
     if ":" in name:
         return _load(name, name)
-    key = ALIASES.get(name.lower(), name.lower())
+    key = canonical(name)
     if key in BUILT_IN:
         return _load(name, BUILT_IN[key])
-    joined = _joined()
+    joined = {canonical(other): point.value for other, point in _joined().items()}
     if key in joined:
-        return _load(name, joined[key].value)
-    near = difflib.get_close_matches(key, [*names(), *ALIASES], n=1, cutoff=0.4)
+        return _load(name, joined[key])
+    near = difflib.get_close_matches(key, [*names(), *ALIASES, *SETS], n=1, cutoff=0.4)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    raise InputError(f"unknown method '{name}'{hint}; known: {', '.join(names())}")
+    raise InputError(
+        f"unknown method '{name}'{hint}; known: {', '.join(names())}; sets: {', '.join(SETS)}"
+    )
 
 
 def every() -> tuple[dict[str, type[Method]], list[str]]:

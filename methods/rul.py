@@ -22,6 +22,7 @@ from methods.base import (
     sourced,
 )
 from methods.functional import uncertainty_mixup
+from methods.search import Linear, Log
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class RULHyper(Hyper):
     """Hyper-parameters of RUL."""
 
     embedding: int = sourced(64, "authors' code", low=1)
-    dropout: float = sourced(0.4, "authors' code", low=0, high=1)
-    classifier_lr_scale: float = sourced(10.0, "authors' code: 2e-3 against 2e-4", low=0)
+    dropout: float = sourced(0.4, "authors' code", low=0, high=1, search=Linear(0.0, 0.6))
+    classifier_lr_scale: float = sourced(
+        10.0, "authors' code: 2e-3 against 2e-4", low=0, search=Log(1, 30)
+    )
 
 
 class EmbeddingHead(nn.Module):

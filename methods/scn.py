@@ -22,17 +22,24 @@ from methods.base import (
     sourced,
 )
 from methods.functional import rank_regularization, relabel
+from methods.search import Linear, Log
 
 
 @dataclass(frozen=True)
 class SCNHyper(Hyper):
     """Hyper-parameters of SCN."""
 
-    high_share: float = sourced(0.7, "authors' code, beta", low=0, high=1)
-    rank_margin: float = sourced(0.07, "authors' README, batch 64; for batches below 256", low=0)
+    high_share: float = sourced(0.7, "authors' code, beta", low=0, high=1, search=Linear(0.5, 0.9))
+    rank_margin: float = sourced(
+        0.07, "authors' README, batch 64; for batches below 256", low=0, search=Log(0.01, 0.3)
+    )
     rank_margin_large: float = sourced(0.15, "paper, batch 1024; for batches from 256", low=0)
-    relabel_margin: float = sourced(0.2, "paper and authors' code, margin_2", low=0)
-    relabel_after: float = sourced(1 / 7, "authors' code: from epoch 10 of 70", low=0)
+    relabel_margin: float = sourced(
+        0.2, "paper and authors' code, margin_2", low=0, search=Linear(0.1, 1.0)
+    )
+    relabel_after: float = sourced(
+        1 / 7, "authors' code: from epoch 10 of 70", low=0, search=Linear(0.1, 0.8)
+    )
 
 
 _LARGE_BATCH = 256

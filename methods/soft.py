@@ -23,16 +23,27 @@ from methods.base import (
     sourced,
 )
 from methods.functional import ema_decay, sigmoid_rampup, soft_label_smoothing
+from methods.search import Linear, Log, LogToOne
 
 
 @dataclass(frozen=True)
 class SOFTHyper(Hyper):
     """Hyper-parameters of SOFT."""
 
-    epsilon: float = sourced(0.3, "authors' script; the code's default is 0.35", low=0, high=1)
-    consistency: float = sourced(10.0, "authors' script; the code's default is 5", low=0)
-    rampup: float = sourced(1 / 16, "authors' script: 5 of 80 epochs", low=0)
-    decay: float = sourced(0.999, "authors' code, mean teacher", low=0, high=1)
+    epsilon: float = sourced(
+        0.3,
+        "authors' script; the code's default is 0.35",
+        low=0,
+        high=1,
+        search=Linear(0.05, 0.5),
+    )
+    consistency: float = sourced(
+        10.0, "authors' script; the code's default is 5", low=0, search=Log(0.1, 30)
+    )
+    rampup: float = sourced(1 / 16, "authors' script: 5 of 80 epochs", low=0, search=Log(0.02, 0.5))
+    decay: float = sourced(
+        0.999, "authors' code, mean teacher", low=0, high=1, search=LogToOne(0.99, 0.9999)
+    )
 
 
 class SOFT(Method):

@@ -32,6 +32,9 @@ class Mutation:
 
 
 WEIGHTS = "methods/functional/weights.py"
+FOCAL = "methods/functional/focal.py"
+MARGINS = "methods/functional/margins.py"
+PRIOR = "methods/functional/prior.py"
 NOISE = "methods/functional/noise.py"
 RAMPS = "methods/functional/ramps.py"
 SAMPLING = "methods/functional/sampling.py"
@@ -57,7 +60,7 @@ _BASELINE = (
     _of("baseline", "labels smoothed", "batch.label))", "batch.label, label_smoothing=0.1))",
         CURVES),
     _of("baseline", "head without bias", "task.num_classes)", "task.num_classes, bias=False)",
-        CURVES),
+        CURVES, "methods/linear.py"),
     _of("baseline", "largest feature of a map instead of its mean", "maps.mean(dim=(2, 3))",
         "maps.amax(dim=(2, 3))", CURVES, "benchmark/models/backbone.py"),
 )  # fmt: skip
@@ -210,6 +213,90 @@ _MEK = (
     _of("mek", "no smoothing", _TARGETS, "batch.label, self.class_weights, 0.0", CURVES),
 )  # fmt: skip
 
+_MODULATED = "modulator = torch.exp(gamma * (log_others - log_all))"
+_FOCAL = (
+    _of("focal", "modulator dropped", "losses = modulator * F.cross", "losses = F.cross", BOTH,
+        FOCAL),
+    _of("focal", "no gradient through the modulator", _MODULATED, f"{_MODULATED}.detach()", BOTH,
+        FOCAL),
+    _of("focal", "what is recognised counts more", "log_others - log_all",
+        "(-F.cross_entropy(logits, labels, reduction='none'))", BOTH, FOCAL),
+    _of("focal", "another gamma than asked for", "self.hyper.gamma)", "2.0)", BOTH),
+)  # fmt: skip
+
+_CB_FOCAL = (
+    _of("cb_focal", "weights dropped", ", self.hyper.gamma, self.class_weights",
+        ", self.hyper.gamma", BOTH),
+    _of("cb_focal", "bias starts at 0", "-math.log(task.num_classes - 1)", "0.0", BOTH),
+    _of("cb_focal", "mean over classes", "log_rest) * log_pt).sum(dim=1)",
+        "log_rest) * log_pt).mean(dim=1)", BOTH, FOCAL),
+    _of("cb_focal", "modulator dropped", "torch.exp(gamma * log_rest) * log_pt", "log_pt", BOTH,
+        FOCAL),
+)  # fmt: skip
+
+_LDAM = (
+    _of("ldam", "margins dropped", "scale * shifted", "scale * cosines", BOTH, MARGINS),
+    _of("ldam", "margin's sign flipped", "cosines - F.one_hot", "cosines + F.one_hot", BOTH,
+        MARGINS),
+    _of("ldam", "largest margin for the most frequent class", "(n.min() / n) ** 0.25",
+        "(n / n.max()) ** 0.25", BOTH, MARGINS),
+    _of("ldam", "never re-weighted", "if self.hyper.drw:", "if False:", BOTH),
+    _of("ldam", "rows not of norm 1", "F.linear(_unit(features), _unit(weight))",
+        "F.linear(_unit(features), weight)", BOTH, MARGINS),
+    _of("ldam", "plain cosines predicted", "self.hyper.scale * self.cosines", "self.cosines",
+        BOTH),
+)  # fmt: skip
+
+_WEIGHTED = "F.cross_entropy(logits, batch.label, weight=weights.to(logits.device))"
+_DRW = (
+    _of("drw", "weighted from the first epoch on", "progress.epoch, start)",
+        "progress.epoch, -1)", BOTH),
+    _of("drw", "never weighted", "if epoch >= start else 0.0", "if False else 0.0", BOTH, WEIGHTS),
+    _of("drw", "the last epoch not always weighted", "min(share * epochs - 1e-9, epochs - 1)",
+        "share * epochs - 1e-9", BOTH, RAMPS),
+    _of("drw", "divided by the batch size", _WEIGHTED,
+        '(F.cross_entropy(logits, batch.label, reduction="none") * weights[batch.label]).mean()',
+        BOTH),
+)  # fmt: skip
+
+_LOGIT_ADJUSTMENT = (
+    _of("logit_adjustment", "sign flipped", "logits + adjustment, labels",
+        "logits - adjustment, labels", BOTH, PRIOR),
+    _of("logit_adjustment", "shares for their logarithm", "tau * (n.log() - n.sum().log())",
+        "tau * n / n.sum()", BOTH, PRIOR),
+    _of("logit_adjustment", "tau ignored", "task.class_counts, hyper.tau",
+        "task.class_counts, 1.0", UNIT),
+)  # fmt: skip
+
+_VS = (
+    _of("vs", "scale multiplies", "logits / scale + shift", "logits * scale + shift", BOTH, PRIOR),
+    _of("vs", "shift dropped", "logits / scale + shift", "logits / scale", BOTH, PRIOR),
+    _of("vs", "rare classes not scaled", "(n.max() / n) ** gamma", "(n / n.min()) ** gamma", BOTH,
+        PRIOR),
+)  # fmt: skip
+
+_SMOOTHED = "(1.0 - s) * F.one_hot(labels, num_classes) + s / num_classes"
+_LABEL_SMOOTHING = (
+    _of("label_smoothing", "no smoothing", "self.hyper.smoothing)", "0.0)", BOTH),
+    _of("label_smoothing", "nothing for the label itself", _SMOOTHED,
+        "torch.where(F.one_hot(labels, num_classes) > 0, 1.0 - s, s / (num_classes - 1))", BOTH,
+        TARGETS),
+    _of("label_smoothing", "the label keeps all", _SMOOTHED,
+        "F.one_hot(labels, num_classes) + s / num_classes", BOTH, TARGETS),
+)  # fmt: skip
+
+_IMAGES = "lam * images + (1.0 - lam) * images[permutation]"
+_MIXUP = (
+    _of("mixup", "labels not mixed", "self.label_share(batch.label, partner, lam), self",
+        "1.0, self", BOTH),
+    _of("mixup", "images not mixed", "mixup(batch.images, partner, lam)", "batch.images", BOTH),
+    _of("mixup", "images mixed the other way round", _IMAGES,
+        "(1.0 - lam) * images + lam * images[permutation]", BOTH, MIXING),
+    _of("mixup", "remix without effect", "if not self.hyper.remix:", "if True:", UNIT),
+    _of("mixup", "remix favours the frequent class", "kappa * n <= partner, 1.0",
+        "kappa * n <= partner, 0.0", UNIT, MIXING),
+)  # fmt: skip
+
 _TRAINER = (
     _of(TRAINER, "gradient not clipped", "if clip:", "if False:", CURVES, LOOP),
     _of(TRAINER, "gradients kept from step to step",
@@ -217,7 +304,7 @@ _TRAINER = (
     _of(TRAINER, "learning rate follows no schedule", "set_rate(self.optimizer, factor)",
         "set_rate(self.optimizer, 1.0)", CURVES, LOOP),
     _of(TRAINER, "after_step not called",
-        "self.method.after_step(Progress(", "_ = (Progress(", CURVES, LOOP),
+        "self.method.after_step(replace(", "_ = (replace(", CURVES, LOOP),
     _of(TRAINER, "randomness within a step not seeded",
         '        torch.manual_seed(derive(self.cell.seed, "step", progress.step))\n', "", CURVES,
         LOOP),
@@ -229,7 +316,11 @@ _TRAINER = (
         "benchmark/engine/evaluate.py"),
 )  # fmt: skip
 
-MUTATIONS = (*_BASELINE, *_CB, *_SCN, *_BBN, *_RUL, *_SOFT, *_EAC, *_MEK, *_TRAINER)
+_PAPER = (*_BASELINE, *_CB, *_SCN, *_BBN, *_RUL, *_SOFT, *_EAC, *_MEK)
+_LONGTAIL = (
+    *_FOCAL, *_CB_FOCAL, *_LDAM, *_DRW, *_LOGIT_ADJUSTMENT, *_VS, *_LABEL_SMOOTHING, *_MIXUP,
+)  # fmt: skip
+MUTATIONS = (*_PAPER, *_LONGTAIL, *_TRAINER)
 
 REORDERED = (
     _of("baseline", "cross-entropy in two steps",
@@ -248,5 +339,20 @@ REORDERED = (
     _of("eac", "difference turned round", "(maps - mirrored_maps.flip(-1))",
         "(mirrored_maps.flip(-1) - maps)", (), ATTENTION),
     _of("mek", "divided twice", "n.sum() / (10.0 * n)", "n.sum() / n / 10.0", (), WEIGHTS),
+    _of("focal", "modulator last", 'modulator * F.cross_entropy(logits, labels, reduction="none")',
+        'F.cross_entropy(logits, labels, reduction="none") * modulator', (), FOCAL),
+    _of("cb_focal", "modulator last", "torch.exp(gamma * log_rest) * log_pt",
+        "log_pt * torch.exp(gamma * log_rest)", (), FOCAL),
+    _of("ldam", "root of the root", "(n.min() / n) ** 0.25", "(n.min() / n).sqrt().sqrt()", (),
+        MARGINS),
+    _of("drw", "logits by name", "F.cross_entropy(logits, batch.label,",
+        "F.cross_entropy(input=logits, target=batch.label,", ()),
+    _of("logit_adjustment", "logarithm of the share", "n.log() - n.sum().log()",
+        "torch.log(n / n.sum())", (), PRIOR),
+    _of("vs", "shift first", "logits / scale + shift", "shift + logits / scale", (), PRIOR),
+    _of("label_smoothing", "share first", _SMOOTHED,
+        "s / num_classes + (1.0 - s) * F.one_hot(labels, num_classes)", (), TARGETS),
+    _of("mixup", "partner first", _IMAGES, "(1.0 - lam) * images[permutation] + lam * images", (),
+        MIXING),
 )  # fmt: skip
 """Other ways to write the same formulas: no guard may notice them."""

@@ -26,7 +26,12 @@ COPIED = (
 # A guard is a name and its files of tests; a further one is a further line.
 GUARDS: dict[str, tuple[str, ...]] = {
     "curves": ("tests/test_curves.py",),
-    "unit": ("tests/test_functional.py", "tests/test_longtail.py", "tests/test_methods.py"),
+    "unit": (
+        "tests/test_functional.py",
+        "tests/test_longtail.py",
+        "tests/test_methods.py",
+        "tests/test_longtail_methods.py",
+    ),
 }
 
 # What a mutation of a method can touch: words in the names of tests.
@@ -39,6 +44,14 @@ WORDS = {
     "soft": ("[soft", "-soft", "test_soft_", "ramps"),
     "eac": ("eac", "attention", "consistency"),
     "mek": ("mek", "attention", "consistency", "inverse_freq", "class_weights", "smooth_labels"),
+    "focal": ("focal", "gradients_in"),
+    "cb_focal": ("focal",),
+    "ldam": ("ldam", "cosines", "deferr"),
+    "drw": ("drw", "deferr"),
+    "logit_adjustment": ("logit_adjust",),
+    "vs": ("[vs", "-vs", "test_vs", "vector_scaling"),
+    "label_smoothing": ("label_smoothing", "labels_uniformly"),
+    "mixup": ("mixup", "remix"),
     # One that is plain, one with after_step, one that draws within its loss.
     TRAINER: ("baseline", "soft]", "rul]"),
 }

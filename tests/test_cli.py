@@ -269,11 +269,11 @@ def test_a_method_of_the_working_directory_trains_beside_the_others(
             capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300,
         )  # fmt: skip
 
-    checked = call("methods", "check", "mine:Focal")
+    checked = call("methods", "check", "mine:Poly")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    done = call("run", "--methods", "cb,mine:Focal", "--factors", "50", *QUICK)
+    done = call("run", "--methods", "cb,mine:Poly", "--factors", "50", *QUICK)
     assert done.returncode == 0, done.stderr
-    assert "| Focal | 50 |" in call("report").stdout
+    assert "| Poly | 50 |" in call("report").stdout
 
 
 @pytest.mark.parametrize(

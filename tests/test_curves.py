@@ -50,6 +50,10 @@ def test_what_tells_methods_apart_acts_in_the_stored_steps() -> None:
     assert min(terms["soft"]["consistency"][5:]) > 0.2
     for name in ("eac", "mek"):
         assert min(terms[name]["consistency"]) > 0.3, name
+    plain = terms["baseline"]["cross_entropy"]
+    weighted = terms["drw"]["cross_entropy"]
+    assert weighted[:10] == pytest.approx(plain[:10], rel=TOLERANCE)
+    assert abs(weighted[10] - plain[10]) > 0.1, "weighted in the last epoch"
     assert terms["rul"]["own_label"][0] != terms["rul"]["partner_label"][0], "partners are others"
 
 

@@ -24,7 +24,7 @@ from benchmark.errors import InputError
 from benchmark.report.figures.confusion import confusion_figure
 from benchmark.report.figures.draw import DISTRIBUTION, MEASURED, Wanted, drawings
 from benchmark.store import Store
-from methods.registry import BUILT_IN
+from methods.registry import PAPER
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_every_error_is_one_line_that_helps(store: Path, here: Path) -> None:
 
 
 def test_more_matrices_than_a_page_holds_are_refused() -> None:
-    group = only(made([*BUILT_IN], [50.0, 100.0], 1))
+    group = only(made([*PAPER], [50.0, 100.0], 1))
     with pytest.raises(InputError, match=r"16 confusion matrices .* \(12 at most\)"):
         confusion_figure(group)
 

@@ -28,7 +28,7 @@ from benchmark.record import Cell
 from benchmark.report.figures import page
 from benchmark.report.figures.draw import MEASURED, Wanted, drawings
 from benchmark.report.figures.style import PALETTE, look, plain, styled
-from methods.registry import BUILT_IN
+from methods.registry import BUILT_IN, PAPER
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_text_of_others_is_drawn_as_it_stands(tmp_path: Path, name: str, format_
 def test_all_text_has_room(
     name: str, kind: str, drawing: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    methods = {"eight": [*BUILT_IN], "long": ["baseline", "bbn", "mek"], "one": ["mek"]}[kind]
+    methods = {"eight": [*PAPER], "long": ["baseline", "bbn", "mek"], "one": ["mek"]}[kind]
     records = made(methods, [150.0], 2)
     if kind == "long":
         names = [*NASTY[:3], *(f"a class with the long name {k}" for k in range(4))]

@@ -11,7 +11,7 @@ import torch
 import methods
 from benchmark.errors import InputError
 from benchmark.models.backbone import Backbone
-from methods import contract
+from methods import contract, registry
 from methods.base import Method, Progress
 from methods.bbn import BBN
 from methods.cb import CB
@@ -23,13 +23,24 @@ from methods.scn import SCN
 from methods.soft import SOFT
 
 EIGHT = ["baseline", "cb", "scn", "bbn", "rul", "soft", "eac", "mek"]
+BUILT_IN = list(registry.BUILT_IN)
 
 
 def test_registry() -> None:
     assert methods.names()[:8] == EIGHT
     assert methods.get("MEK") is methods.get("ours") is methods.get("methods.mek:MEK") is MEK
-    for name in EIGHT:
+    for name in BUILT_IN:
         assert methods.get(name).info.name == name
+        assert methods.get(name.upper().replace("_", "-")) is methods.get(name)
+
+
+def test_sets_of_methods() -> None:
+    assert registry.members("Paper") == EIGHT
+    longtail = registry.members("longtail")
+    assert longtail is not None
+    assert [*EIGHT, *longtail] == BUILT_IN
+    assert registry.members("all") == methods.names()
+    assert registry.members("mek") is None
 
 
 @pytest.mark.parametrize(
@@ -37,6 +48,9 @@ def test_registry() -> None:
     [
         ("baselin", "did you mean 'baseline'"),
         ("zzz", "known: baseline, cb"),
+        ("zzz", "sets: paper, longtail, all"),
+        ("longtial", "did you mean 'longtail'"),
+        ("logit-adjustmen", "did you mean 'logit_adjustment'"),
         ("methods.mek:Nope", "cannot import"),
         ("no.such.module:X", "cannot import"),
         ("methods.base:Task", "not a subclass"),
@@ -201,7 +215,7 @@ def test_attention_never_reaches_the_classifier(method: type[EAC] | type[MEK]) -
 
 
 @pytest.mark.parametrize("backbone", ["dlib-face", "resnet18", "test_vit", "test_convnext"])
-@pytest.mark.parametrize("name", EIGHT)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_every_method_works_on_every_kind_of_backbone(name: str, backbone: str) -> None:
     from benchmark.models.build import build_backbone
 
@@ -249,7 +263,7 @@ def test_a_method_of_another_package_joins_by_entry_point(
         "[fer_bench.methods]\ntheirs = theirs:Theirs\nmek = theirs:Theirs\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert methods.names() == [*EIGHT, "theirs"]
+    assert methods.names() == registry.members("all") == [*BUILT_IN, "theirs"]
     assert methods.get("Theirs").__name__ == "Theirs"
     assert methods.get("mek") is MEK, "ours keep their names"
     with pytest.raises(InputError, match="calls itself 'cb', which is taken"):

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import made_cell
+from sweeps import SHORT, small_faces
 
 import methods
 from benchmark.errors import InputError
+from benchmark.executors.local import check_buildable
 from benchmark.protocol import LATER, Protocol, TrainingSpec
 from benchmark.protocols import load_protocol, parse_override, parse_protocol, shipped, with_values
 from benchmark.record import Cell
-from benchmark.spec import hyper_identity, make_hyper, recipe
+from benchmark.spec import hyper_identity, make_hyper, plan, recipe
 from methods.base import sourced
 
 
@@ -259,3 +261,21 @@ def test_a_later_hyper_parameter_counts_only_where_it_departs() -> None:
 def test_a_version_that_has_risen_counts() -> None:
     cell = made_cell("cb")
     assert cell.model_copy(update={"method_version": 2}).id != cell.id
+
+
+@pytest.mark.parametrize(
+    ("whose", "weights", "named"),
+    [
+        ("authors", "sha256:0123", {"BBN", "CE-DRW"}),
+        ("authors", "scratch", set()),
+        ("shared", "sha256:0123", set()),
+    ],
+)
+def test_a_recipe_from_scratch_on_trained_weights_is_said_before_training(
+    whose: str, weights: str, named: set[str]
+) -> None:
+    protocol = load_protocol("smoke", SHORT).model_copy(update={"recipe": whose})
+    chosen = {name: methods.get(name) for name in ("bbn", "eac", "drw")}
+    sweep = plan(small_faces(), chosen, [10.0], [0], protocol, weights=weights, precision="fp32")
+    notes = [note for note in check_buildable(sweep.cells, sweep) if "from scratch" in note]
+    assert {note.split(" train ")[0].split(" of ")[1] for note in notes} == named

@@ -32,7 +32,7 @@ FORMATS = ("pdf", "svg", "png")
     default=ALL,
     show_default=True,
     metavar="LIST",
-    help="Comma-separated methods, or 'all'.",
+    help="Comma-separated methods, or sets of them: paper, longtail, all.",
 )
 @factors_option(None, " (default: all that are stored)")
 @select_option

@@ -32,16 +32,18 @@ def list_methods(format_name: str | None, out: Path | None) -> None:
     found, complaints = registry.every()
     for name, method in found.items():
         info = method.info
-        rows.append((name, info.title, info.venue, _images(method), info.url))
-    table = text_table("", ("name", "title", "venue", "images", "paper"), rows)
-    write_tables([table], form, out)
+        searched = "; ".join(f"{key} {space}" for key, space in method.Hyper.spaces().items())
+        rows.append((name, info.title, info.venue, _images(method), searched or "-", info.url))
+    header = ("name", "title", "venue", "images", "searched", "paper")
+    write_tables([text_table("", header, rows)], form, out)
     for line in complaints:
         click.echo(f"left out: {line}", err=True)
 
 
 def _images(method: type[Method]) -> str:
     """Return what a method asks for, in words."""
-    return method.views.value + (" + reversed stream" if method.reversed_stream else "")
+    first = "mirrored at random, then " if method.mirror_first else ""
+    return first + method.views.value + (" + reversed stream" if method.reversed_stream else "")
 
 
 @command.command("show")
@@ -61,8 +63,10 @@ def show(name: str) -> None:
     click.echo(f"asks for: {_images(method)}\n\nshared (the benchmark's one recipe):")
     sources = method.Hyper.sources()
     fields = dataclasses.fields(method.Hyper)
+    spaces = method.Hyper.spaces()
     for field in fields:
         click.echo(f"  {field.name} = {show_value(field.default)}  [{sources[field.name]}]")
+        click.echo(f"      searched: {spaces.get(field.name, 'never, it is kept')}")
     if not fields:
         click.echo("  no hyper-parameters of its own")
     for protocol in map(load_protocol, shipped()):
@@ -71,6 +75,8 @@ def show(name: str) -> None:
             shown = show_value(value)
             click.echo(f"  {key} = {shown} under protocol {protocol.name}  [{source}]")
     click.echo("\nauthors (their optimiser, schedule and values, --recipe authors):")
+    if method.authors.from_scratch:
+        click.echo("  meant for a network that starts from random weights")
     own = {**method.authors.hyper, **method.authors.protocol}
     for key, (value, source) in own.items():
         click.echo(f"  {key} = {show_value(value)}  [{source}]")

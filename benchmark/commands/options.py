@@ -100,7 +100,7 @@ class SeedList(_List):
 
 
 class MethodList(_List):
-    """Names of methods; whoever takes them looks them up. ``all`` stands for all, in any case."""
+    """Names of methods and of sets of them; whoever takes them looks them up."""
 
     name = "methods"
 

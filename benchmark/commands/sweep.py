@@ -82,7 +82,8 @@ def sweep_options(function: F) -> F:
             default=ALL,
             show_default=True,
             metavar="LIST",
-            help="Comma-separated methods, 'all', or package.module:Class.",
+            help="Comma-separated methods, sets of them (paper, longtail, all), or "
+            "package.module:Class.",
         ),
     ):
         function = option(function)
@@ -198,7 +199,7 @@ def _methods(names: Sequence[str]) -> dict[str, type[Method]]:
             for line in complaints:
                 click.echo(f"left out: {line}", err=True)
         else:
-            wanted.append(registry.get(name))
+            wanted += map(registry.get, registry.members(name) or [name])
     chosen: dict[str, type[Method]] = {}
     for found in wanted:
         if chosen.setdefault(found.info.name, found) is not found:

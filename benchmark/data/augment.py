@@ -68,7 +68,7 @@ def training_view(
         images: uint8 (B, H, W) or (B, H, W, 3).
         image: size and normalisation.
         augment: probabilities and ranges.
-        flip: whether to mirror at random; a method with a mirrored view of its own does not.
+        flip: whether to mirror at random; a method with a mirrored view of its own may not want it.
         host: generator of the parameters.
         device: generator of pixel noise, on the images' device.
     """

@@ -90,6 +90,7 @@ class BatchMaker:
         protocol: sizes and augmentation.
         views: what the method asks for.
         reversed_stream: whether the method asks for the second stream.
+        mirror_first: whether images are mirrored at random before their mirrored pair is made.
         seed: the training seed.
         device: where batches are made.
         sampling: how an epoch's samples are drawn; None for each sample once.
@@ -103,6 +104,7 @@ class BatchMaker:
     seed: int
     device: torch.device
     sampling: ClassShares | None = None
+    mirror_first: bool = False
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -122,7 +124,7 @@ class BatchMaker:
         host = torch.Generator().manual_seed(derive(self.seed, "augment", epoch, step))
         pixels = torch.Generator(self.device).manual_seed(derive(self.seed, "noise", epoch, step))
         images = self._pixels(positions)
-        flip = self.views is not Views.MIRRORED
+        flip = self.mirror_first or self.views is not Views.MIRRORED
 
         def view(source: Tensor) -> Tensor:
             return training_view(

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class Trainer:
             protocol=self.protocol,
             views=method.views,
             reversed_stream=method.reversed_stream,
+            mirror_first=method.mirror_first,
             seed=cell.seed,
             device=device,
             sampling=method.sampling(hyper),
@@ -182,7 +184,8 @@ class Trainer:
         factor = 0.0
         for number, positions in enumerate(orders):
             step = epoch * len(orders) + number
-            progress = Progress(epoch, self.protocol.training.epochs, step)
+            epochs = self.protocol.training.epochs
+            progress = Progress(epoch, epochs, step, steps=epochs * len(orders))
             factor = rate_factor(self.protocol.training, step, len(orders))
             set_rate(self.optimizer, factor)
             parts = self.step(self.batches.batch(positions, epoch=epoch, step=step), progress)
@@ -217,7 +220,7 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.method.after_step(Progress(progress.epoch, progress.epochs, progress.step + 1))
+        self.method.after_step(replace(progress, step=progress.step + 1))
         return parts
 
     def _finite(self, sums: dict[str, Tensor], seen: int, progress: Progress) -> dict[str, float]:

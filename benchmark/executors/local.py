@@ -27,7 +27,7 @@ from benchmark.models.build import build_backbone
 from benchmark.record import Cell, Epoch, Record
 from benchmark.spec import Sweep, make_hyper
 from benchmark.store import Store
-from methods.base import Progress
+from methods.base import Method, Progress
 
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at cells that other processes hold."""
@@ -293,4 +293,17 @@ def check_buildable(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
                 raise InputError(f"{name}: {error}") from error
             except BaseException as error:  # a fault in a new method
                 raise InputError(f"{name}: {describe(error)}") from error
-    return list(dict.fromkeys(b.weights_note for b in built.values() if b.weights_note))
+    notes = [b.weights_note for b in built.values()]
+    notes += [_misfit(cell, sweep.methods[name]) for name, cell in first_of.items()]
+    return list(dict.fromkeys(filter(None, notes)))
+
+
+def _misfit(cell: Cell, method: type[Method]) -> str:
+    """Return why a recipe does not fit the weights that a cell starts from, empty if it does."""
+    own = cell.protocol.recipe == "authors"
+    if not own or not method.authors.from_scratch or cell.weights == "scratch":
+        return ""
+    return (
+        f"the authors of {method.info.title} train from scratch, and their rates may undo what "
+        "these weights hold; '--weights scratch' begins as they do"
+    )

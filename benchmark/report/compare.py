@@ -17,7 +17,7 @@ from benchmark.stats import ALPHA
 from benchmark.stats.accuracy import Metric, accuracy_weights
 from benchmark.stats.paired import PairedDifference, paired_difference
 from benchmark.stats.significance import holm
-from methods.registry import ALIASES, BUILT_IN
+from methods.registry import ALIASES, BUILT_IN, canonical
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def find_method(name: str, stored: Collection[str]) -> str:
     Raises:
         InputError: no record is of such a method.
     """
-    wanted = ALIASES.get(name.lower(), name.lower())
+    wanted = canonical(name)
     for method in stored:
-        if method == name or method.lower() == wanted:
+        if method == name or canonical(method) == wanted:
             return method
     known = ", ".join(sorted(stored))
     if wanted in BUILT_IN:

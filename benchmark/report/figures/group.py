@@ -17,7 +17,7 @@ from benchmark.record import Confusion, Record
 from benchmark.report.figures.style import plain
 from benchmark.report.frame import tidy
 from benchmark.selection import RULES
-from methods.registry import ALIASES, BUILT_IN
+from methods.registry import BUILT_IN, canonical, members
 
 
 @dataclass(frozen=True)
@@ -168,18 +168,19 @@ def _series(group: Group) -> tuple[Series, ...]:
 
 def _with_methods(records: Sequence[Record], methods: Sequence[str]) -> list[Record]:
     stored = {record.cell.method for record in records}
-    by_lower = {name.lower(): name for name in stored}
+    by_key = {canonical(name): name for name in stored}
     wanted = set()
     for name in methods:
-        key = name.lower()
-        found = by_lower.get(key) or by_lower.get(ALIASES.get(key, key))
-        if found is None:
-            near = difflib.get_close_matches(key, by_lower, n=1, cutoff=0.4)
-            hint = f" (did you mean '{by_lower[near[0]]}'?)" if near else ""
+        inside = members(name)
+        keys = [canonical(name)] if inside is None else list(map(canonical, inside))
+        found = {by_key[key] for key in keys if key in by_key}
+        if not found:
+            near = difflib.get_close_matches(canonical(name), by_key, n=1, cutoff=0.4)
+            hint = f" (did you mean '{by_key[near[0]]}'?)" if near else ""
             raise InputError(
                 f"--methods: no stored cell of '{name}'{hint}; stored: {', '.join(sorted(stored))}"
             )
-        wanted.add(found)
+        wanted |= found
     return [record for record in records if not wanted or record.cell.method in wanted]
 
 
