@@ -1,13 +1,15 @@
 """Finished cells as one file, to carry them from one store to another.
 
 A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz`` and, where they are asked for,
-``<slug>/weights.safetensors``. What is read from one is checked as in a store, and nothing is ever
-unpacked by the names that stand in it.
+``<slug>/weights.safetensors``; and ``datasets/<fingerprint>.npz``, the marks of the cells'
+datasets. What is read from one is checked as in a store, and nothing is ever unpacked by the names
+that stand in it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,13 +17,15 @@ from pathlib import Path
 
 from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
-from benchmark.logits_file import LARGEST_FILE, LOGITS
+from benchmark.kept_marks import KeptMarks, unpack
+from benchmark.logits_file import LARGEST_FILE, LOGITS, pack
 from benchmark.record import Record
 from benchmark.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
 from benchmark.store import LARGEST_WEIGHTS, WEIGHTS, Store
 from benchmark.whole import check_whole
 from benchmark.write import drafted
 
+MARKS = "datasets/"
 _FILES = (RECORD, LOGITS, WEIGHTS)
 
 
@@ -65,6 +69,10 @@ def export_cells(
                 slug = record.cell.slug
                 archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
                 archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
+            for fingerprint in sorted({record.cell.fingerprint for record in records}):
+                if (marks := KeptMarks(store.root).get(fingerprint)) is not None:
+                    named = _member(f"{MARKS}{fingerprint}.npz")
+                    archive.writestr(named, pack(marks.arrays()))
             for record in taken:
                 member = _member(f"{record.cell.slug}/{WEIGHTS}", zipfile.ZIP_STORED)
                 archive.writestr(member, store.weights(record))
@@ -89,7 +97,13 @@ def import_cells(store: Store, path: Path) -> Arrival:
             names = _record_names(archive, path)
             for name in names:  # and again below: not all of them need fit into memory at once
                 _read(archive, name, path)
-            return _add(store, (_read(archive, name, path) for name in names))
+            marks = {name: _marks(archive, name, path) for name in _marks_names(archive)}
+            arrival = _add(store, (_read(archive, name, path) for name in names))
+        kept = KeptMarks(store.root)
+        for fingerprint, content in marks.items():
+            if kept.get(fingerprint) is None:
+                kept.put(fingerprint, content)
+        return arrival
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ARCHIVE_ERRORS as error:
@@ -125,11 +139,30 @@ def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     records = [name for name in names if name.endswith(f"/{RECORD}")]
     folders = {name.removesuffix(RECORD) for name in records}
     known = {folder + file for folder in folders for file in _FILES}
+    known |= set(_marks_names(archive).values())
     strange = [name for name in names if name not in known]
     if strange or not records:
         what = f"it holds {strange[0]!r}" if strange else "it holds no record"
         raise InputError(f"{path}: not a file of 'fer-bench results export' ({what})")
     return records
+
+
+def _marks_names(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the members that hold marks, by the fingerprint of their dataset."""
+    named = re.compile(rf"{MARKS}([0-9a-f]{{64}})\.npz")
+    found = (named.fullmatch(name) for name in archive.namelist())
+    return {match[1]: match[0] for match in found if match}
+
+
+def _marks(archive: zipfile.ZipFile, fingerprint: str, path: Path) -> bytes:
+    """Return the content of marks that have been looked at."""
+    try:
+        content = _content(archive, f"{MARKS}{fingerprint}.npz", LARGEST_FILE)
+        unpack(content)
+    except ARCHIVE_ERRORS as error:
+        what = f"the marks of dataset {fingerprint[:12]} are damaged"
+        raise InputError(f"{path}: {what} ({error}); nothing was imported") from error
+    return content
 
 
 def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, bytes, bytes | None]:

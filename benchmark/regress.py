@@ -164,12 +164,13 @@ def _compared(
         )
     drops, known = [], ""
     for metric in METRICS:
-        scores = _scores(chosen, metric), _scores(after.values(), metric)
+        scores = _scores(chosen, stored[1], metric), _scores(after.values(), new[1], metric)
         drop = fmean(scores[0]) - fmean(scores[1])
         weights = accuracy_weights(np.bincount(labels), metric)
         images = image_variance(labels, right.mean(axis=0), new_right.mean(axis=0), weights)
         spread = spread_of(
-            _scores(before.values(), metric), [_scores(e.runs.values(), metric) for e in alike]
+            _scores(before.values(), stored[1], metric),
+            [_scores(e.runs.values(), stored[1], metric) for e in alike],
         )
         p: float | None = None
         if spread is not None:
@@ -196,11 +197,11 @@ def _same_machine(stored: Record, new: Record) -> bool:
     return all(stored.provenance.get(key) == new.provenance.get(key) for key in _MACHINE)
 
 
-def _scores(records: Iterable[Record], metric: Metric) -> list[float]:
+def _scores(records: Iterable[Record], answers: Answers, metric: Metric) -> list[float]:
     """Return the last epoch's accuracy of each record, in 0..1."""
     scores = []
     for record in records:
-        scores.append(METRICS[metric](record.history[-1].test))
+        scores.append(METRICS[metric](answers.confusion(record)))
         if not math.isfinite(scores[-1]):
             raise InputError(f"{record.cell.slug}: a class has no test images, so no accuracy")
     return scores

@@ -31,7 +31,7 @@ LOW = (0.9, 0.95, 0.6, 0.5, 0.5, 0.02, 0.02)
 
 
 def call(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, ["claims", *arguments])
+    return CliRunner(env={"COLUMNS": "300"}).invoke(cli, ["claims", *arguments])
 
 
 def held(*arguments: str) -> list[Row]:

@@ -81,6 +81,8 @@ def finished(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     assert done.returncode == 0, done.stderr
     assert "embedded synthetic faces" in done.stderr
     assert "4 trained, 0 failed." in done.stdout
+    assert done.stdout.count("Looking for test images that stand in the training set") == 1
+    assert len(list((root / "runs" / "datasets").glob("*.npz"))) == 1
     return root / "runs"
 
 

@@ -18,6 +18,7 @@ from benchmark.data.imbalance import imbalanced_counts
 from benchmark.data.rafdb import CLASSES
 from benchmark.data.verify import expected_counts
 from benchmark.errors import InputError
+from benchmark.kept_marks import KeptMarks
 from benchmark.report.forms import by_name
 from benchmark.report.sheet import text_table
 
@@ -135,6 +136,22 @@ def test_verify_passes_with_warnings(folders: Path) -> None:
     assert result.exit_code == 0
     assert "train/sad/0.png (sad) and test/sad/0.png (sad) are the same image" in result.stdout
     assert "folder: 8 images, 0 errors, 1 warning" in result.stdout
+
+
+def test_verify_keeps_which_images_are_copies(folders: Path, tmp_path: Path) -> None:
+    (folders / "test/sad/0.png").write_bytes((folders / "train/sad/0.png").read_bytes())
+    names, store = tmp_path / "copies.csv", tmp_path / "runs"
+    kept = ("--copies", names, "--results", store, "--cache-dir", tmp_path / "cache")
+    result = run("verify", "folder", "--data-root", folders, *kept)
+    assert result.exit_code == 0, result.output
+    rows = [row for row in csv.DictReader(names.open()) if row["kind"] == "exact"]
+    pairs = {(row["image"], row["other image"]) for row in rows}
+    assert ("test/sad/0.png", "train/sad/0.png") in pairs
+    assert "clean: 3 of 4 test images" in result.stderr
+    (file,) = (store / "datasets").glob("*.npz")
+    marks = KeptMarks(store).get(file.stem)
+    assert marks is not None
+    assert [str(n) for n in marks.test.names[~marks.test.kept("clean")]] == ["test/sad/0.png"]
 
 
 def test_verify_fails_on_errors(tmp_path: Path) -> None:

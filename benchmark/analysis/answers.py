@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.data.marks import Images, Marked
 from benchmark.errors import InputError
+from benchmark.kept_marks import KeptMarks
 from benchmark.logits_file import LABEL, Arrays, opened, to_array
-from benchmark.record import Record
+from benchmark.record import Confusion, Record
 from benchmark.selection import RULES
+from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store import Store
 from benchmark.whole import labels_of, logits_of
 
@@ -20,12 +23,19 @@ Right = NDArray[np.bool_]
 
 
 class Answers:
-    """The one reader of stored logits; what was right is read once for each record."""
+    """The one reader of stored logits; what was right is read once for each record.
 
-    def __init__(self, store: Store, rule: str) -> None:
+    Attributes:
+        images: which test images count.
+    """
+
+    def __init__(self, store: Store, rule: str, images: Images = "all") -> None:
         """Read from a store what ``rule``, a name of :data:`benchmark.selection.RULES`, chooses."""
+        self.images = images
         self._store = store
         self._rule = rule
+        self._marks: dict[str, Marked | None] = {}
+        self._counted: dict[int, Labels] = {}
         self._right: dict[str, tuple[Labels, Right]] = {}
         self._marked: dict[tuple[int, int] | None, Labels] = {}
 
@@ -45,12 +55,65 @@ class Answers:
                 )
         return labels, np.stack([right for _, right in pairs])
 
-    def logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
-        """Return logits (n, K) and labels (n,), None where none of the chosen epoch are kept.
+    def confusion(self, record: Record) -> Confusion:
+        """Return the confusion matrix of the images that count.
 
         Raises:
-            InputError: the file of the logits is damaged or not the record's.
+            InputError: not all count, and logits or marks are not there.
         """
+        if self.images == "all":
+            index = RULES[self._rule](record.history)
+            assert index is not None  # whoever asks has looked whether the rule can be followed
+            return record.history[index].test
+        found = self._found(record)
+        matrix = confusion_matrix(found[1], found[0].argmax(axis=1), len(record.classes))
+        return [[int(n) for n in row] for row in matrix]
+
+    def marks(self, record: Record) -> Marked | None:
+        """Return the marks of a record's test images, None where the store does not have them.
+
+        Raises:
+            InputError: they are damaged.
+        """
+        fingerprint = record.cell.fingerprint
+        if fingerprint not in self._marks:
+            kept = KeptMarks(self._store.root).get(fingerprint)
+            self._marks[fingerprint] = None if kept is None else kept.test
+        return self._marks[fingerprint]
+
+    def logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
+        """Return logits (n, K) and labels (n,) of the images that count.
+
+        None where no logits of the chosen epoch are kept.
+
+        Raises:
+            InputError: the file of the logits is damaged or not the record's, or nothing tells
+                which images count.
+        """
+        everything = self._all_logits(record)
+        if everything is None or self.images == "all":
+            return everything
+        logits, labels = everything
+        marked = self.marks(record)
+        cell = record.cell
+        if marked is None:
+            raise InputError(
+                f"--images {self.images}: {self._store.root} does not say which images of "
+                f"{cell.dataset} ({cell.fingerprint[:8]}) are copies; 'fer-bench data verify "
+                f"{cell.dataset} --results {self._store.root}' finds them"
+            )
+        if not np.array_equal(marked.labels, labels):
+            raise InputError(
+                f"--images {self.images}: the marks of {cell.dataset} ({cell.fingerprint[:8]}) in "
+                f"{self._store.root} are of other test images than record {record.id[:12]}; remove "
+                "them and look for copies again with 'fer-bench data verify --results'"
+            )
+        kept = marked.kept(self.images)
+        # One array for all records of the same images, as for the labels of all of them.
+        counted = self._counted.setdefault(id(labels), labels[kept])
+        return logits[kept], counted
+
+    def _all_logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
         name = kept_as(record, self._rule)
         if name is None:
             return None
@@ -65,14 +128,17 @@ class Answers:
 
     def _of(self, record: Record) -> tuple[Labels, Right]:
         if record.id not in self._right:
-            found = self.logits(record)
-            if found is None:
-                raise InputError(
-                    f"record {record.id[:12]} holds no logits of --select {self._rule}; use last"
-                )
-            logits, labels = found
+            logits, labels = self._found(record)
             self._right[record.id] = labels, np.asarray(logits.argmax(axis=1) == labels)
         return self._right[record.id]
+
+    def _found(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels]:
+        found = self.logits(record)
+        if found is None:
+            raise InputError(
+                f"record {record.id[:12]} holds no logits of --select {self._rule}; use last"
+            )
+        return found
 
     def _labels_in(self, arrays: Arrays, num_classes: int) -> Labels:
         """Return one array for all records of the same test images.

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from benchmark.commands.options import (
     FilePath,
     form_options,
+    images_option,
     results_option,
     write_tables,
     write_text,
@@ -24,6 +25,7 @@ from benchmark.errors import InputError
 if TYPE_CHECKING:
     from benchmark.checked import Checked
     from benchmark.curves import Curve
+    from benchmark.data.marks import Images
     from benchmark.regress import Reference
     from benchmark.report.forms import Form
     from benchmark.report.sheet import Table
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     "of the stored ones, with a --reason.",
 )
 @click.option("--reason", help="Why the stored results change; kept beside them.")
+@images_option
 @results_option
 @form_options
 @click.pass_context
@@ -87,6 +90,7 @@ def command(
     curves: bool,
     update: bool,
     reason: str | None,
+    images: Images,
     results: Path,
     format_name: str | None,
     out: Path | None,
@@ -120,7 +124,7 @@ def command(
     if curves and default and against is None and not store.root.exists():
         click.echo(f"no results in {results}: only the loss curves are checked", err=True)
     else:
-        checked = _check(store, against, margin, allow)
+        checked = _check(store, against, margin, allow, images)
     findings = _curve_findings() if curves else []
     _show(checked, findings if curves else None, form, out)
     _write(checked, findings, junit, summary)
@@ -223,17 +227,25 @@ def _first_losses(method: type[Method]) -> Curve:
     return first_losses(method)
 
 
-def _check(store: Store, against: Path | None, margin: float, allow: Sequence[str]) -> Checked:
+def _check(
+    store: Store, against: Path | None, margin: float, allow: Sequence[str], images: Images
+) -> Checked:
     from benchmark.analysis.answers import Answers
     from benchmark.regress import check
 
     records = store.records()
     if not records:
         raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
-    return check(records, Answers(store, "last"), _references(store, against), margin, allow)
+    return check(
+        records,
+        Answers(store, "last", images),
+        _references(store, against, images),
+        margin,
+        allow,
+    )
 
 
-def _references(store: Store, against: Path | None) -> list[Reference]:
+def _references(store: Store, against: Path | None, images: Images) -> list[Reference]:
     from benchmark.analysis.answers import Answers
     from benchmark.regress import Reference
     from benchmark.resources import asset
@@ -248,7 +260,7 @@ def _references(store: Store, against: Path | None) -> list[Reference]:
     references = []
     for folder in folders:
         stored = Store(folder)
-        references.append(Reference(folder.name, stored.records(), Answers(stored, "last")))
+        references.append(Reference(folder.name, stored.records(), Answers(stored, "last", images)))
     if not any(reference.records for reference in references):
         where = against or asset("results")
         raise InputError(f"no stored results in {where}; name a store with --against")

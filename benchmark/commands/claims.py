@@ -10,6 +10,7 @@ import click
 
 from benchmark.commands.options import (
     form_options,
+    images_option,
     results_option,
     select_option,
     write_tables,
@@ -17,6 +18,7 @@ from benchmark.commands.options import (
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
+    from benchmark.data.marks import Images
     from benchmark.report.claims import AnyClaim
     from benchmark.report.margins import Source
 
@@ -31,10 +33,17 @@ if TYPE_CHECKING:
 )
 @click.option("--brief", is_flag=True, help="A row for each sentence: how many cells stand how.")
 @select_option
+@images_option
 @results_option
 @form_options
 def command(
-    source: str, brief: bool, rule: str, results: Path, format_name: str | None, out: Path | None
+    source: str,
+    brief: bool,
+    rule: str,
+    images: Images,
+    results: Path,
+    format_name: str | None,
+    out: Path | None,
 ) -> None:
     """Hold the checkable sentences of the paper against numbers, cell by cell.
 
@@ -48,13 +57,15 @@ def command(
 
     form = form_for(format_name, out)
     claims = load_claims()
-    sources = _sources(source, rule, results, claims)
+    sources = _sources(source, rule, images, results, claims)
     held = [(claim, [v for numbers in sources for v in hold(claim, numbers)]) for claim in claims]
     make = brief_tables if brief else claim_tables
     write_tables(make(held, [numbers.title for numbers in sources], source), form, out)
 
 
-def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) -> list[Source]:
+def _sources(
+    source: str, rule: str, images: Images, results: Path, claims: Sequence[AnyClaim]
+) -> list[Source]:
     from benchmark.analysis.answers import Answers
     from benchmark.analysis.stored import stored_groups
     from benchmark.report.margins import Measured, Published
@@ -62,9 +73,11 @@ def _sources(source: str, rule: str, results: Path, claims: Sequence[AnyClaim]) 
     from benchmark.store import Store
 
     if source == "paper":
+        if images != "all":
+            raise InputError("--source paper: published numbers are of all images; leave --images")
         return [Published()]
     store = Store(results)
-    answers = Answers(store, rule)
+    answers = Answers(store, rule, images)
     datasets = sorted({name for claim in claims for name in claim.cells})
     taken = {*datasets, *UNSPOKEN}
     groups = [group for group in stored_groups(store, rule) if group.shared.dataset in taken]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -11,10 +11,14 @@ from benchmark.commands.options import (
     dataset_filter_option,
     factors_option,
     form_options,
+    images_option,
     results_option,
     select_option,
     write_tables,
 )
+
+if TYPE_CHECKING:
+    from benchmark.data.marks import Images
 
 
 @click.command("compare")
@@ -30,6 +34,7 @@ from benchmark.commands.options import (
 @factors_option(None, " (default: all that are stored)")
 @dataset_filter_option
 @select_option
+@images_option
 @results_option
 @form_options
 def command(
@@ -39,6 +44,7 @@ def command(
     factors: tuple[float | None, ...] | None,
     dataset: str | None,
     rule: str,
+    images: Images,
     results: Path,
     format_name: str | None,
     out: Path | None,
@@ -58,8 +64,8 @@ def command(
     form = form_for(format_name, out)
     store = Store(results)
     groups = stored_groups(store, rule, dataset)
-    compared = compare(groups, Answers(store, rule), (a, b), metric, factors)
+    compared = compare(groups, Answers(store, rule, images), (a, b), metric, factors)
     if form.name in ("csv", "json", "macros"):  # whose rows have no place for it
         for reason in compared.skipped:
             click.echo(f"left out: {reason}", err=True)
-    write_tables(compared_tables(compared, metric, rule), form, out)
+    write_tables(compared_tables(compared, metric, rule, images), form, out)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.choices import DATASETS
+from benchmark.choices import DATASETS, IMAGES
 from benchmark.commands.options import (
+    FilePath,
     choose_dataset,
     dataset_options,
     factors_option,
     form_options,
     write_tables,
+    write_text,
 )
 from benchmark.errors import InputError, escaped
 from benchmark.words import count
@@ -77,6 +79,16 @@ def counts(
 @command.command("verify")
 @common_options
 @click.option("--all", "show_all", is_flag=True, help=f"Show more than {SHOWN} warnings.")
+@click.option(
+    "--copies",
+    type=FilePath(dir_okay=False),
+    help="Also write the names of all images that are copies to this CSV file.",
+)
+@click.option(
+    "--results",
+    type=FilePath(),
+    help="Also keep in this store which test and validation images are copies, for --images.",
+)
 @click.pass_context
 def verify(
     context: click.Context,
@@ -89,11 +101,14 @@ def verify(
     format_name: str | None,
     out: Path | None,
     show_all: bool,
+    copies: Path | None,
+    results: Path | None,
 ) -> None:
     """Read every image; report bad files, wrong counts, and pictures that stand in two parts.
 
     Exits with 1 if there are errors; warnings do not fail.
     """
+    from benchmark.data.load import load_dataset
     from benchmark.data.verify import verify_dataset
     from benchmark.report.forms import form_for
 
@@ -103,7 +118,27 @@ def verify(
     complete = show_all or out is not None or form.name != "terminal"
     table = findings_table(report, most_warnings=None if complete else SHOWN)
     _write(table, form, out)
+    if copies is not None:
+        write_text(report.copies, copies, "--copies")
+    if results is not None:
+        _keep_marks(load_dataset(name, data_root, cache_dir=cache_dir, resize=resize), results)
     context.exit(0 if report.ok else 1)
+
+
+def _keep_marks(faces: FaceDataset, results: Path) -> None:
+    from benchmark.data.dataset import Part
+    from benchmark.kept_marks import KeptMarks
+
+    kept = KeptMarks(results)
+    marks = kept.of(faces)
+    for images in IMAGES[1:]:
+        test, validation = (marks.of(part).kept(images) for part in (Part.TEST, Part.VALIDATION))
+        click.echo(
+            f"{images}: {test.sum()} of {count(len(test), 'test image')}, {validation.sum()} of "
+            f"{count(len(validation), 'validation image')}",
+            err=True,
+        )
+    click.echo(f"kept in {kept.path(faces.fingerprint)}", err=True)
 
 
 def named_dataset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -14,11 +15,15 @@ from benchmark.commands.options import (
     FilePath,
     MethodList,
     factors_option,
+    images_option,
     results_option,
     select_option,
     write_bytes,
 )
 from benchmark.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.data.marks import Images
 
 NAMES = ("recall", "factor", "confusion", "curves", "distribution")
 FORMATS = ("pdf", "svg", "png")
@@ -36,6 +41,7 @@ FORMATS = ("pdf", "svg", "png")
 )
 @factors_option(None, " (default: all that are stored)")
 @select_option
+@images_option
 @click.option(
     "--dataset",
     type=click.Choice(DATASETS),
@@ -59,6 +65,7 @@ def command(
     methods: tuple[str, ...],
     factors: tuple[float | None, ...] | None,
     rule: str,
+    images: Images,
     dataset: str | None,
     format_name: str | None,
     results: Path,
@@ -86,10 +93,12 @@ def command(
         methods=() if ALL in methods else methods,
         factors=factors or (),
         rule=rule if given is ParameterSource.COMMANDLINE else None,
+        images=images,
     )
     needs_store = name != DISTRIBUTION or results.is_dir()
-    records = Store(results).records() if needs_store else []
-    figures = drawings(name, records, wanted)
+    store = Store(results)
+    records = store.records() if needs_store else []
+    figures = drawings(name, records, wanted, store)
     if out is not None and len(figures) > 1:
         stems = ", ".join(figure.stem for figure in figures)
         raise InputError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.choices import DATASETS, RULES, SYNTHETIC
+from benchmark.choices import DATASETS, IMAGES, RULES, SYNTHETIC
 from benchmark.encoding import encoded
 from benchmark.errors import InputError
 from benchmark.words import count
@@ -285,6 +285,18 @@ def select_option(function: F) -> F:
         show_default=True,
         help="Which epoch counts: the last, the best on the validation split, or the best on the "
         "test split (marked with a dagger).",
+    )(function)
+
+
+def images_option(function: F) -> F:
+    """Add ``--images``, the test images that count."""
+    return click.option(
+        "--images",
+        type=click.Choice(IMAGES),
+        default=IMAGES[0],
+        show_default=True,
+        help="Which test images count: all; clean leaves out those whose pixels stand in the "
+        "training set, no-near-copies mirrored and near copies of it as well.",
     )(function)
 
 

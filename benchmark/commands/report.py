@@ -12,6 +12,7 @@ from benchmark.choices import DETAILS
 from benchmark.commands.options import (
     FilePath,
     form_option,
+    images_option,
     results_option,
     select_option,
     write_files,
@@ -22,6 +23,7 @@ from benchmark.errors import InputError
 from benchmark.words import count
 
 if TYPE_CHECKING:
+    from benchmark.data.marks import Images
     from benchmark.record import Record
     from benchmark.report.evidence import Evidence
     from benchmark.report.sheet import Table
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 )
 @form_option("terminal on a terminal and markdown into a pipe")
 @select_option
+@images_option
 @click.option(
     "--against",
     type=click.Choice(["paper"]),
@@ -75,6 +78,7 @@ def command(
     detail: str | None,
     format_name: str | None,
     rule: str,
+    images: Images,
     against: str | None,
     mixed: bool,
     results: Path,
@@ -88,6 +92,7 @@ def command(
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
     _check(number, everything, detail, format_name, rule, against, out)
+    _check_images(images, number, detail, against)
     from benchmark.report.detail import split_of
     from benchmark.report.evidence import Evidence
     from benchmark.report.forms import form_for
@@ -103,12 +108,13 @@ def command(
         write_tables([counts_table(records, number)], form, out)
         return
     records = _records(store)
-    if form.name in ("csv", "json") and not (number or everything or detail or any(wants.values())):
+    chosen = number or everything or detail or any(wants.values()) or images != "all"
+    if form.name in ("csv", "json") and not chosen:
         from benchmark.report.frame import frame_text, tidy
 
         write_out(frame_text(tidy(records), form.name), out)
         return
-    evidence = Evidence(records, rule, store, split=split_of(detail), older=mixed)
+    evidence = Evidence(records, rule, store, split=split_of(detail), older=mixed, images=images)
     if not evidence.records:
         wish = "--select val chooses nothing; use last"
         if evidence.split == "validation":
@@ -155,6 +161,22 @@ def _check(
         )
     if against and (detail or number in (4, 5)):
         raise InputError("--against stands beside accuracies: --table 1 to 3, or no --table")
+
+
+def _check_images(
+    images: Images, number: int | None, detail: str | None, against: str | None
+) -> None:
+    """Refuse chosen images beside numbers that are of all of them."""
+    if images == "all":
+        return
+    if against:
+        raise InputError(
+            f"--against paper: published numbers are of all test images, and --images {images} "
+            "counts fewer; leave one of the two away"
+        )
+    if number in (4, 5) or detail == "validation":
+        what = f"--table {number}" if number else "--detail validation"
+        raise InputError(f"{what} counts no test images; leave --images away")
 
 
 def _records(store: Store) -> list[Record]:

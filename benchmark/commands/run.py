@@ -117,6 +117,7 @@ def command(
         return
     for note in _check(todo, sweep):
         click.echo(f"Weights: {note}.")
+    _keep_marks(sweep, results)
     shared = _jobs(todo, store, choice, wanted_jobs, wanted_per_gpu, threads)
     _announce(todo, store, shared)
     if len(shared) == 1:
@@ -129,6 +130,16 @@ def command(
     if keep_weights:  # other processes may have finished some without
         _tell_weightless(todo, store)
     _close(todo, store)
+
+
+def _keep_marks(sweep: Sweep, results: Path) -> None:
+    """Look once, before any job starts, for test images that training images are copies of."""
+    from benchmark.kept_marks import KeptMarks
+
+    kept = KeptMarks(results)
+    if kept.get(sweep.dataset.fingerprint) is None:
+        click.echo("Looking for test images that stand in the training set, once for this store.")
+        kept.of(sweep.dataset)
 
 
 def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:

@@ -22,8 +22,6 @@ from benchmark.data.dataset import FaceDataset, Part
 Images = Literal["all", "clean", "no-near-copies"]
 """Which images are counted: all; without exact copies; without mirrored and near ones, too."""
 
-IMAGES: tuple[Images, ...] = ("all", "clean", "no-near-copies")
-
 JUDGED = (Part.TEST, Part.VALIDATION)
 _SEEN = {Part.TEST: (Part.TRAIN,), Part.VALIDATION: (Part.TRAIN, Part.TEST)}
 """What the images of a part should not be copies of. Values are chosen by validation images, so one

@@ -65,7 +65,7 @@ def _chapters(
     for name, build in DETAILS.items():
         split, of = split_of(name), evidence
         if split != evidence.split:
-            if evidence.rule == "oracle":
+            if evidence.rule == "oracle" or evidence.images != "all":
                 continue
             of = Evidence(records, evidence.rule, split=split, older=mixed)
         chapters[name] = build(of, number=None, mixed=mixed)

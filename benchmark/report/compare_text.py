@@ -30,15 +30,16 @@ _REPORTED = {
 }
 
 
-def compared_tables(compared: Compared, metric: str, rule: str) -> list[Table]:
+def compared_tables(compared: Compared, metric: str, rule: str, images: str = "all") -> list[Table]:
     """Return a table for each comparable group with the verdicts below, and how to read them."""
     what = "mean of the recalls" if metric == "mean" else "overall accuracy"
+    counted = "" if images == "all" else f", {images} test images"
     tables: list[Table] = []
     for group in dict.fromkeys(row.group for row in compared.rows):
         rows = [row for row in compared.rows if row.group == group]
         tables.append(
             Table(
-                title=f"{group}: {what}, {_REPORTED[rule]}",
+                title=f"{group}: {what}, {_REPORTED[rule]}{counted}",
                 labels=LABELS,
                 columns=tuple(COLUMNS.values()),
                 keys=tuple(COLUMNS),

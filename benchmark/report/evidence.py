@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers, Labels, kept_as
 from benchmark.analysis.groups import Entry, can_follow, group_records
+from benchmark.data.marks import Images
 from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
 from benchmark.report.marks import Judge
@@ -26,6 +27,7 @@ class Evidence:
     Attributes:
         rule: the selection rule.
         split: what the numbers are of; logits are kept of the test split alone.
+        images: which test images count.
         groups: the comparable groups of the records that can follow the rule and have the split.
         frame: a row for each record of the groups.
         records: those records, by id.
@@ -40,6 +42,7 @@ class Evidence:
         *,
         split: Split = "test",
         older: bool = False,
+        images: Images = "all",
     ) -> None:
         """Take records of one store.
 
@@ -49,15 +52,26 @@ class Evidence:
             store: where their logits are, None where nothing asks for any.
             split: what the numbers are of.
             older: whether records of a method's older versions have rows of their own.
+            images: which test images count.
+
+        Raises:
+            InputError: not all images count, and logits or marks are not there.
         """
-        self.rule, self.split = rule, split
+        self.rule, self.split, self.images = rule, split, images
         self.groups = group_records(records, rule, split=split, older=older)
         used = {identity for group in self.groups for identity in group.records}
         self.records = {record.id: record for record in records if record.id in used}
         self.left_out = sum(not can_follow(record, rule, split) for record in records)
-        self.frame: pd.DataFrame = tidy(list(self.records.values()), [rule], split=split)
+        self._store = store
+        tested = store is not None and split == "test"
+        self._answers = Answers(store, rule, images) if store and tested else None
+        self.frame: pd.DataFrame = tidy(
+            list(self.records.values()),
+            [rule],
+            split=split,
+            confusion_of=None if images == "all" else self.confusion_of,
+        )
         self._rows = {row["id"]: row for row in self.frame.to_dict("records")}
-        self._answers = Answers(store, rule) if store is not None and split == "test" else None
         self._p_values: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, float]] = {}
 
     def values(self, entry: Entry, column: str) -> list[float]:
@@ -66,13 +80,26 @@ class Evidence:
         return [value for value in found if not math.isnan(value)]
 
     def confusion(self, identity: str) -> Confusion:
-        """Return the confusion matrix of the chosen epoch."""
-        history = self.records[identity].history
+        """Return the confusion matrix of the chosen epoch, of the images that count."""
+        return self.confusion_of(self.records[identity])
+
+    def confusion_of(self, record: Record) -> Confusion:
+        """Return the confusion matrix of a record's chosen epoch, of the images that count."""
+        if self._answers is not None:
+            return self._answers.confusion(record)
+        history = record.history
         index = RULES[self.rule](history)
         assert index is not None  # otherwise the record would not be here
         matrix = history[index].confusion(self.split)
         assert matrix is not None
         return matrix
+
+    @cached_property
+    def clean(self) -> Answers | None:
+        """What was answered on the clean test images, None where nothing is read from a store."""
+        if self._store is None or self._answers is None:
+            return None
+        return Answers(self._store, self.rule, "clean")
 
     @cached_property
     def judge(self) -> Judge | None:

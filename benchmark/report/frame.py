@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from benchmark.analysis.groups import hyper_text, shared_of
 from benchmark.data.left_out import is_left_out_note
-from benchmark.record import Record, Split
+from benchmark.record import Confusion, Record, Split
 from benchmark.selection import RULES
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
 
@@ -18,7 +18,11 @@ RECALL_PREFIX = "recall_"
 
 
 def tidy(
-    records: Sequence[Record], rules: Sequence[str] = tuple(RULES), *, split: Split = "test"
+    records: Sequence[Record],
+    rules: Sequence[str] = tuple(RULES),
+    *,
+    split: Split = "test",
+    confusion_of: Callable[[Record], Confusion] | None = None,
 ) -> pd.DataFrame:
     """Return a row for each record and rule; accuracies are percentages.
 
@@ -29,6 +33,8 @@ def tidy(
         records: from a store.
         rules: names of selection rules.
         split: what recalls and accuracies are of.
+        confusion_of: gives the confusion matrix of the one rule's epoch where that is not the
+            record's own, as of chosen images.
 
     Returns:
         Columns: those of :class:`benchmark.analysis.groups.Shared`; ``factor`` (nan for the
@@ -43,7 +49,7 @@ def tidy(
         row
         for record in records
         for rule in rules
-        if (row := _row(record, rule, split)) is not None
+        if (row := _row(record, rule, split, confusion_of)) is not None
     ]
     return pd.DataFrame(rows)
 
@@ -58,12 +64,17 @@ def frame_text(frame: pd.DataFrame, format_name: str) -> str:
     return json.dumps(rows, indent=1) + "\n"
 
 
-def _row(record: Record, rule: str, split: Split) -> dict[str, object] | None:
+def _row(
+    record: Record,
+    rule: str,
+    split: Split,
+    confusion_of: Callable[[Record], Confusion] | None,
+) -> dict[str, object] | None:
     index = RULES[rule](record.history)
     if index is None:
         return None
     cell, chosen = record.cell, record.history[index]
-    confusion = chosen.confusion(split)
+    confusion = confusion_of(record) if confusion_of else chosen.confusion(split)
     if confusion is None:
         return None
     named = zip(record.classes, recalls(confusion), strict=True)

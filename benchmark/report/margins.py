@@ -199,7 +199,8 @@ class Measured:
     def __init__(self, group: Group, answers: Answers) -> None:
         self._group = group
         self._answers = answers
-        self.title = group.shared.title
+        counted = "" if answers.images == "all" else f", {answers.images} test images"
+        self.title = group.shared.title + counted
 
     def holds(self, dataset: str) -> bool:
         """Whether the group is of a dataset."""

@@ -18,6 +18,13 @@ RULE_NOTES = {
     "oracle": "† epoch with the best TEST accuracy: chosen on the test set, too optimistic",
 }
 
+COUNTED = {
+    "clean": "Only test images count whose pixels do not stand in the training set (--images "
+    "clean).",
+    "no-near-copies": "Only test images count that are no copies of training images, mirrored and "
+    "near ones among them (--images no-near-copies).",
+}
+
 
 def group_line(shared: Shared, epochs: pd.Series[int]) -> str:
     """Return what the cells of one comparable group share, in one line."""

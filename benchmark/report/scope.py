@@ -11,10 +11,11 @@ import pandas as pd
 from benchmark.analysis.groups import Entry, Group, Run, Shared
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import dataset_title
+from benchmark.data.marks import Images
 from benchmark.report import published
 from benchmark.report.evidence import Evidence
 from benchmark.report.layout import Layout, laid_out, own_layout, paper_layout, with_records
-from benchmark.report.notes import group_letter, mixed_notes, older_notes, provenance_notes
+from benchmark.report.notes import COUNTED, group_letter, mixed_notes, older_notes, provenance_notes
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Scope:
         frame: a row for each of their records that the table shows.
         layout: its rows and columns.
         blocks: the entries of each factor.
+        images: which test images count.
     """
 
     groups: tuple[Group, ...]
     frame: pd.DataFrame
     layout: Layout
     blocks: list[list[Entry]]
+    images: Images
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -88,7 +91,7 @@ def _scope(evidence: Evidence, groups: Sequence[Group], number: int | None) -> S
     frame = evidence.frame[evidence.frame["id"].isin(ids)]
     layout = paper_layout(number) if number is not None else own_layout(groups, frame)
     layout = with_records(layout, groups)
-    return Scope(tuple(groups), frame, layout, laid_out(layout, groups))
+    return Scope(tuple(groups), frame, layout, laid_out(layout, groups), evidence.images)
 
 
 def labels_of(scope: Scope) -> tuple[str, ...]:
@@ -131,6 +134,8 @@ def title_of(scope: Scope, what: str) -> str:
 def facts_of(scope: Scope, rule: str) -> dict[str, object]:
     """Return what the cells of a table share, for machines."""
     facts: dict[str, object] = {"table": scope.layout.number, "rule": rule}
+    if scope.images != "all":
+        facts["images"] = scope.images
     columns = [group.shared.columns() for group in scope.groups]
     for key in Shared._fields:
         values = list(dict.fromkeys(of[key] for of in columns))
@@ -142,10 +147,12 @@ def name_of_table(scope: Scope) -> str:
     """Return what files and macros call a table."""
     protocol = "mixed" if scope.mixed else scope.groups[0].shared.protocol
     number = scope.layout.number
-    return f"{protocol} {scope.dataset if number is None else f'table {number}'}"
+    of = scope.dataset if number is None else f"table {number}"
+    return f"{protocol} {of}" + (f" {scope.images}" if scope.images != "all" else "")
 
 
 def context_notes(scope: Scope, rule: str) -> list[str]:
     """Return the notes that every table of these cells has."""
     make = mixed_notes if scope.mixed else provenance_notes
-    return [*make(scope.groups, scope.frame, rule), *older_notes(scope.groups)]
+    counted = [COUNTED[scope.images]] if scope.images != "all" else []
+    return [*make(scope.groups, scope.frame, rule), *counted, *older_notes(scope.groups)]

@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 from benchmark.analysis.groups import Entry
 from benchmark.report.beside import against_notes, beside, has_published
+from benchmark.report.clean_note import clean_notes
 from benchmark.report.evidence import Evidence
 from benchmark.report.headers import headers
 from benchmark.report.marks import Mark, Marks, plain_marks, tested_marks
@@ -67,13 +68,14 @@ def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
         blocks = beside(blocks, scope, evidence)
     notes = [*context_notes(scope, evidence.rule), *seed_notes(scope.blocks)]
     notes += [*backing_notes(scope.blocks, scope.frame), *note]
+    notes += against_notes(scope.frame) if against else []
     return Table(
         title=title_of(scope, "recall of each class, overall and mean accuracy (%)"),
         labels=labels,
         columns=headers(columns, labels),
         keys=columns,
         blocks=blocks,
-        notes=(*notes, *(against_notes(scope.frame) if against else ())),
+        notes=(*notes, *clean_notes(scope, evidence)),
         dagger=evidence.rule == "oracle",
         against=against,
         name=name_of_table(scope),

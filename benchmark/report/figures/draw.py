@@ -8,6 +8,8 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from benchmark.analysis.answers import Answers
+from benchmark.data.marks import Images
 from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.report.figures import page
@@ -18,6 +20,7 @@ from benchmark.report.figures.factor import factor_figure
 from benchmark.report.figures.group import Drawn, drawn_groups, file_stems, slug
 from benchmark.report.figures.recall import recall_figure
 from benchmark.report.figures.style import styled
+from benchmark.store import Store
 
 MEASURED: dict[str, Callable[[Drawn], Figure]] = {
     "recall": recall_figure,
@@ -37,12 +40,14 @@ class Wanted:
         methods: their names.
         factors: None among them is the unmodified set.
         rule: the selection rule, None for the last epoch.
+        images: which test images count.
     """
 
     dataset: str | None = None
     methods: Sequence[str] = ()
     factors: Sequence[float | None] = ()
     rule: str | None = None
+    images: Images = "all"
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,16 @@ class Drawing:
             return page.to_bytes(self.make(), format_name)
 
 
-def drawings(name: str, records: Sequence[Record], wanted: Wanted) -> list[Drawing]:
+def drawings(
+    name: str, records: Sequence[Record], wanted: Wanted, store: Store | None = None
+) -> list[Drawing]:
     """Return a drawing for each group of cells; what cannot be compared never shares a figure.
 
     Args:
         name: one of :data:`MEASURED`, or ``distribution``.
         records: of one store; may be none for the distribution of a published dataset.
         wanted: what is drawn.
+        store: where the records are from; needed where not all test images count.
 
     Raises:
         InputError: nothing is stored of what is wanted.
@@ -84,7 +92,14 @@ def drawings(name: str, records: Sequence[Record], wanted: Wanted) -> list[Drawi
             if records
             else "the store holds no finished cell; fill it with 'fer-bench run'"
         )
-    groups = drawn_groups(here, wanted.rule or "last", wanted.methods, wanted.factors)
+    rule, answers = wanted.rule or "last", None
+    if wanted.images != "all" and store is not None:
+        if name == "curves":
+            raise InputError(
+                "curves show every epoch, and logits are kept of few; leave --images away"
+            )
+        answers = Answers(store, rule, wanted.images)
+    groups = drawn_groups(here, rule, wanted.methods, wanted.factors, answers)
     return [
         Drawing(f"{name}-{stem}", partial(MEASURED[name], group))
         for stem, group in zip(file_stems(groups), groups, strict=True)
@@ -92,6 +107,8 @@ def drawings(name: str, records: Sequence[Record], wanted: Wanted) -> list[Drawi
 
 
 def _distributions(records: Sequence[Record], wanted: Wanted) -> list[Drawing]:
+    if wanted.images != "all":
+        raise InputError("a distribution shows training images; leave --images away")
     if wanted.methods or wanted.rule:
         raise InputError(
             "a distribution shows training sets, which no method and no selection rule changes; "

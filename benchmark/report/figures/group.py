@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from benchmark.analysis.answers import Answers
 from benchmark.analysis.groups import Group, group_records, method_rank, sorted_factors
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
@@ -48,12 +49,14 @@ class Drawn:
         frame: from :func:`benchmark.report.frame.tidy`, a row a cell.
         rule: the selection rule.
         series: in the order of the registry's methods.
+        answers: of the records' store, where not all test images count.
     """
 
     group: Group
     frame: pd.DataFrame
     rule: str
     series: tuple[Series, ...]
+    answers: Answers | None = None
 
     @property
     def records(self) -> dict[str, Record]:
@@ -92,6 +95,8 @@ class Drawn:
 
     def confusion(self, record: Record) -> Confusion:
         """Return the test confusion matrix of the epoch that the rule picks."""
+        if self.answers is not None:
+            return self.answers.confusion(record)
         return record.history[self.chosen(record)].test
 
     def measured(self, what: str) -> str:
@@ -104,6 +109,7 @@ def drawn_groups(
     rule: str,
     methods: Sequence[str] = (),
     factors: Sequence[float | None] = (),
+    answers: Answers | None = None,
 ) -> list[Drawn]:
     """Return the groups of cells that can be compared, in a fixed order.
 
@@ -112,6 +118,7 @@ def drawn_groups(
         rule: a selection rule; a record that it cannot follow is left out.
         methods: names in any case, none for all that are stored.
         factors: none for all that are stored.
+        answers: of the records' store, where not all test images count.
 
     Raises:
         InputError: nothing is stored of a method or a factor, or nothing is left.
@@ -127,8 +134,15 @@ def drawn_groups(
             f"none of these cells has a validation split, so --select {rule} chooses nothing; "
             "use last"
         )
+    counted = None if answers is None else answers.confusion
     return [
-        Drawn(group, tidy(list(group.records.values()), [rule]), rule, _series(group))
+        Drawn(
+            group,
+            tidy(list(group.records.values()), [rule], confusion_of=counted),
+            rule,
+            _series(group),
+            answers,
+        )
         for group in groups
     ]
 
