@@ -6,9 +6,5 @@ from typing import Literal
 
 SYNTHETIC = "synthetic"
 DATASETS = (SYNTHETIC, "ferplus", "ferplus-8", "raf-db", "folder")
-RULES = ("last", "val", "oracle")
-"""Which epoch is reported: :mod:`benchmark.selection` has them in this order."""
-DETAILS = ("intervals", "summary", "confusion", "validation")
-"""What a table says besides accuracies: :mod:`benchmark.report.detail` has them in this order."""
 IMAGES: tuple[Literal["all", "clean", "no-near-copies"], ...] = ("all", "clean", "no-near-copies")
 """Which images count: :data:`benchmark.data.marks.Images`."""

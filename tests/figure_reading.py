@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.record import Cell, Record
-from benchmark.report.figures.group import Drawn, drawn_groups
+from benchmark.report.drawing.drawn import Drawn, drawn_groups
 
 METHODS = ("baseline", "cb", "mek")
 FACTORS = (50.0, 150.0, None)

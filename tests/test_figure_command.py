@@ -19,12 +19,16 @@ from figure_reading import (
 )
 from made_records import FERPLUS, TEST_COUNTS, fill, made_cell, made_record
 
-from benchmark.commands.figure import FORMATS, NAMES
+from benchmark.commands.figure import FORMATS
 from benchmark.errors import InputError
-from benchmark.report.figures.confusion import confusion_figure
-from benchmark.report.figures.draw import DISTRIBUTION, MEASURED, Wanted, drawings
+from benchmark.report.drawing.draw import Wanted, drawings
+from benchmark.report.figures import figures
+from benchmark.report.figures.confusion import draw as confusion_figure
 from benchmark.store import Store
 from methods.registry import PAPER
+
+DISTRIBUTION = "distribution"
+MEASURED = [name for name in figures() if name != DISTRIBUTION]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +128,7 @@ def test_every_figure_in_every_format_has_the_same_bytes_without_torch_or_pyplot
     )
     assert done.returncode == 0, done.stderr
     records = Store(store).records()[::-1]
-    for name in NAMES:
+    for name in list(figures()):
         methods = () if name == DISTRIBUTION else ("mek",)
         (drawn,) = drawings(name, records, Wanted(methods=methods, factors=[150.0]))
         for format_name in FORMATS:

@@ -25,10 +25,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from benchmark.record import Cell
-from benchmark.report.figures import page
-from benchmark.report.figures.draw import MEASURED, Wanted, drawings
-from benchmark.report.figures.style import PALETTE, look, plain, styled
+from benchmark.report.drawing import page
+from benchmark.report.drawing.draw import Wanted, drawings
+from benchmark.report.drawing.style import PALETTE, look, plain, styled
+from benchmark.report.figures import figures
 from methods.registry import BUILT_IN, PAPER
+
+MEASURED = [name for name in figures() if name != "distribution"]
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_all_text_has_room(
     if kind == "long":
         names = [*NASTY[:3], *(f"a class with the long name {k}" for k in range(4))]
         records = [renamed(r, names, f"{r.method_title} of a long title") for r in records]
-    figure = MEASURED[name](only(records))
+    figure = figures()[name].load().draw(only(records))
     shown = drawn_texts(figure, monkeypatch)
     width = figure.get_size_inches()[0]
     assert width == (3.5 if (name, kind) == ("confusion", "one") else 7.0)

@@ -21,12 +21,12 @@ from scipy.stats import binomtest
 
 from benchmark.errors import InputError
 from benchmark.report import published
-from benchmark.report.figures.confusion import confusion_figure
-from benchmark.report.figures.curves import curves_figure
+from benchmark.report.drawing.style import styled
+from benchmark.report.figures.confusion import draw as confusion_figure
+from benchmark.report.figures.curves import draw as curves_figure
 from benchmark.report.figures.distribution import distribution_figure, training_sets
-from benchmark.report.figures.factor import factor_figure
-from benchmark.report.figures.recall import recall_figure
-from benchmark.report.figures.style import styled
+from benchmark.report.figures.factor import draw as factor_figure
+from benchmark.report.figures.recall import draw as recall_figure
 from benchmark.report.frame import tidy
 
 

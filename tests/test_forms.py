@@ -21,14 +21,11 @@ from made_records import made_record
 from rich.cells import cell_len
 from table_readers import html_rows, latex_rows, markdown_rows
 
-from benchmark import choices
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.report.detail import DETAILS
 from benchmark.report.forms import Place, by_name, form_for, form_names, forms
 from benchmark.report.headers import class_titles, headers
 from benchmark.report.sheet import text_table
-from benchmark.selection import RULES
 from benchmark.store import Store
 
 CLASSES = ("mean", "overall", "method", "Mean", "factor", "a", "a_sd")
@@ -207,11 +204,6 @@ def test_forms_are_listed_without_being_imported() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert by_name("text") is by_name("terminal")
-
-
-def test_choices_are_those_of_the_code() -> None:
-    assert tuple(RULES) == choices.RULES
-    assert tuple(DETAILS) == choices.DETAILS
 
 
 def test_wide_and_combining_letters_are_aligned() -> None:

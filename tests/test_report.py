@@ -24,8 +24,8 @@ from benchmark.report.evidence import Evidence
 from benchmark.report.frame import frame_text, tidy
 from benchmark.report.marks import Mark, Values, plain_marks
 from benchmark.report.sheet import MISSING, Table
-from benchmark.report.table import build_tables
-from benchmark.selection import RULES
+from benchmark.report.tables.accuracies import build as build_tables
+from benchmark.selection import rules
 from benchmark.stats.accuracy import mean_accuracy
 
 
@@ -50,12 +50,12 @@ def history(test: list[int], validation: list[int] | None) -> list[Epoch]:
 
 def test_selection_rules() -> None:
     epochs = history([5, 9, 9, 4], [1, 2, 8, 8])
-    assert {name: rule(epochs) for name, rule in RULES.items()} == {
+    assert {name: rule.choose(epochs) for name, rule in rules().items()} == {
         "last": 3,
         "val": 2,
         "oracle": 1,
     }
-    assert RULES["val"](history([5, 9], None)) is None
+    assert rules()["val"].choose(history([5, 9], None)) is None
 
 
 def published_like() -> list[Record]:

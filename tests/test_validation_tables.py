@@ -22,7 +22,7 @@ from benchmark.errors import InputError
 from benchmark.protocols import load_protocol
 from benchmark.record import Cell
 from benchmark.report.forms import forms
-from benchmark.report.validation import differences
+from benchmark.report.tables.validation import differences
 from benchmark.store import Store
 
 Report = Callable[..., str]

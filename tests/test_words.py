@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NEVER_ONE = (
     "SHOWN",
     "MOST_WITHIN",
+    "Without the",
     "px images",
     "MIN_PIXELS",
     "{low} to {high}",

@@ -13,7 +13,7 @@ from benchmark.errors import InputError
 from benchmark.kept_marks import KeptMarks
 from benchmark.logits_file import LABEL, Arrays, opened, to_array
 from benchmark.record import Confusion, Record
-from benchmark.selection import RULES
+from benchmark.selection import rules
 from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store import Store
 from benchmark.whole import labels_of, logits_of
@@ -30,7 +30,7 @@ class Answers:
     """
 
     def __init__(self, store: Store, rule: str, images: Images = "all") -> None:
-        """Read from a store what ``rule``, a name of :data:`benchmark.selection.RULES`, chooses."""
+        """Read from a store what ``rule``, a name of :func:`benchmark.selection.rules`, chooses."""
         self.images = images
         self._store = store
         self._rule = rule
@@ -62,7 +62,7 @@ class Answers:
             InputError: not all count, and logits or marks are not there.
         """
         if self.images == "all":
-            index = RULES[self._rule](record.history)
+            index = rules()[self._rule].choose(record.history)
             assert index is not None  # whoever asks has looked whether the rule can be followed
             return record.history[index].test
         found = self._found(record)
@@ -155,5 +155,5 @@ class Answers:
 
 def kept_as(record: Record, rule: str) -> str | None:
     """Return the array of ``logits.npz`` that a rule's choice rests on, None where none is kept."""
-    index = RULES[rule](record.history)
+    index = rules()[rule].choose(record.history)
     return None if index is None else record.logits_name(index)

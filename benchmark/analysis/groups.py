@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from benchmark.data.known import dataset_title
 from benchmark.record import Record, Split, show_value
-from benchmark.selection import RULES
+from benchmark.selection import rules
 from benchmark.words import count
 from methods.registry import BUILT_IN
 
@@ -183,7 +183,7 @@ def group_records(
 
     Args:
         records: from one store.
-        rule: a name of :data:`benchmark.selection.RULES`; a record that cannot follow it is left
+        rule: a name of :func:`benchmark.selection.rules`; a record that cannot follow it is left
             out.
         split: what the numbers are of; a record without it is left out.
         older: give records of a method's older versions rows of their own.
@@ -226,7 +226,7 @@ def hyper_text(record: Record) -> str:
 
 def can_follow(record: Record, rule: str, split: Split) -> bool:
     """Whether a rule chooses an epoch of a record that has numbers of a split."""
-    index = RULES[rule](record.history)
+    index = rules()[rule].choose(record.history)
     return index is not None and record.history[index].confusion(split) is not None
 
 

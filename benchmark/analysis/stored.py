@@ -12,7 +12,7 @@ def stored_groups(store: Store, rule: str, dataset: str | None = None) -> list[G
 
     Args:
         store: the store.
-        rule: a name of :data:`benchmark.selection.RULES`.
+        rule: a name of :func:`benchmark.selection.rules`.
         dataset: only this one's; None for all.
 
     Raises:

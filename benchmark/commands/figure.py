@@ -21,16 +21,31 @@ from benchmark.commands.options import (
     write_bytes,
 )
 from benchmark.errors import InputError
+from benchmark.report.figures import figures
 
 if TYPE_CHECKING:
     from benchmark.data.marks import Images
 
-NAMES = ("recall", "factor", "confusion", "curves", "distribution")
 FORMATS = ("pdf", "svg", "png")
 
 
-@click.command("figure")
-@click.argument("name", type=click.Choice(NAMES))
+def _listed() -> str:
+    width = max(map(len, figures()))
+    return "\n".join(f"{n:{width}}  {o.facts['HELP']}" for n, o in figures().items())
+
+
+HELP = f"""Draw the stored records; nothing is trained.
+
+\b
+{_listed()}
+
+Cells that differ in dataset, protocol, weights or precision never share a figure: each group of
+cells that can be compared gets a file of its own.
+"""
+
+
+@click.command("figure", help=HELP)
+@click.argument("name", type=click.Choice(list(figures())))
 @click.option(
     "--methods",
     type=MethodList(),
@@ -71,19 +86,8 @@ def command(
     results: Path,
     out: Path | None,
 ) -> None:
-    """Draw the stored records; nothing is trained.
-
-    \b
-    recall        recall of each class, with intervals
-    factor        overall and mean accuracy against the imbalance factor
-    confusion     confusion matrices
-    curves        training loss and accuracies by epoch
-    distribution  training images of each class; RAF-DB and FERPlus need no records
-
-    Cells that differ in dataset, protocol, weights or precision never share a figure: each group
-    of cells that can be compared gets a file of its own.
-    """
-    from benchmark.report.figures.draw import DISTRIBUTION, Wanted, drawings
+    """Draw the stored records; see :data:`HELP`."""
+    from benchmark.report.drawing.draw import Wanted, drawings
     from benchmark.store import Store
 
     file_format = _format(format_name, out)
@@ -95,17 +99,17 @@ def command(
         rule=rule if given is ParameterSource.COMMANDLINE else None,
         images=images,
     )
-    needs_store = name != DISTRIBUTION or results.is_dir()
+    needs_store = not figures()[name].facts.get("WITHOUT_RECORDS") or results.is_dir()
     store = Store(results)
     records = store.records() if needs_store else []
-    figures = drawings(name, records, wanted, store)
-    if out is not None and len(figures) > 1:
-        stems = ", ".join(figure.stem for figure in figures)
+    drawn = drawings(name, records, wanted, store)
+    if out is not None and len(drawn) > 1:
+        stems = ", ".join(figure.stem for figure in drawn)
         raise InputError(
-            f"--out names one file, but there are {len(figures)} figures ({stems}); name one "
+            f"--out names one file, but there are {len(drawn)} figures ({stems}); name one "
             "--dataset, or leave --out away"
         )
-    for figure in figures:
+    for figure in drawn:
         with warnings.catch_warnings(record=True) as remarks:
             data = figure.render(file_format)
         for remark in dict.fromkeys(str(one.message) for one in remarks):  # glyphs no font has

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.choices import DATASETS, IMAGES, RULES, SYNTHETIC
+from benchmark.choices import DATASETS, IMAGES, SYNTHETIC
 from benchmark.encoding import encoded
 from benchmark.errors import InputError
 from benchmark.words import count
@@ -276,15 +276,17 @@ def write_files(files: Mapping[str, str], folder: Path) -> None:
 
 
 def select_option(function: F) -> F:
-    """Add ``--select``, the rule that picks the epoch."""
+    """Add ``--select``, the rule that picks the epoch: any that stands in ``selection/``."""
+    from benchmark.selection import rules
+
+    told = "; ".join(f"{name}: {rule.help}" for name, rule in rules().items())
     return click.option(
         "--select",
         "rule",
-        type=click.Choice(RULES),
-        default=RULES[0],
+        type=click.Choice(list(rules())),
+        default=next(iter(rules())),
         show_default=True,
-        help="Which epoch counts: the last, the best on the validation split, or the best on the "
-        "test split (marked with a dagger).",
+        help=f"Which epoch counts. {told}.",
     )(function)
 
 

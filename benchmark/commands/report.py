@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.choices import DETAILS
 from benchmark.commands.options import (
     FilePath,
     form_option,
@@ -20,6 +19,8 @@ from benchmark.commands.options import (
     write_tables,
 )
 from benchmark.errors import InputError
+from benchmark.report.tables import details, split_of
+from benchmark.selection import rules
 from benchmark.words import count
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--detail",
-    type=click.Choice(DETAILS),
-    help="Say more instead: 95 % intervals; macro F1, worst class, head, middle, tail and "
-    "calibration; confusion matrices; recalls and accuracies on the validation split, to choose "
-    "hyper-parameters by (with --mixed cells of changed protocols in one table, row by row).",
+    type=click.Choice(list(details())),
+    help="Say more instead. "
+    + "; ".join(f"{name}: {offer.facts['HELP']}" for name, offer in details().items())
+    + ".",
 )
 @form_option("terminal on a terminal and markdown into a pipe")
 @select_option
@@ -93,7 +94,6 @@ def command(
     click.get_current_context().call_on_close(gc.enable)
     _check(number, everything, detail, format_name, rule, against, out)
     _check_images(images, number, detail, against)
-    from benchmark.report.detail import split_of
     from benchmark.report.evidence import Evidence
     from benchmark.report.forms import form_for
     from benchmark.store import Store
@@ -154,9 +154,9 @@ def _check(
         raise InputError(f"--out {out} is a folder; name a file, or write everything with --all")
     if detail and number in (4, 5):
         raise InputError(f"--table {number} has no --detail: it holds training images; use 1 to 3")
-    if detail == "validation" and rule == "oracle":
+    if split_of(detail) == "validation" and rules()[rule].by_test:
         raise InputError(
-            "--select oracle chooses the epoch on the test set, and --detail validation must not "
+            f"--select {rule} chooses the epoch on the test set, and --detail {detail} must not "
             "look at it; use last or val"
         )
     if against and (detail or number in (4, 5)):
@@ -174,8 +174,8 @@ def _check_images(
             f"--against paper: published numbers are of all test images, and --images {images} "
             "counts fewer; leave one of the two away"
         )
-    if number in (4, 5) or detail == "validation":
-        what = f"--table {number}" if number else "--detail validation"
+    if number in (4, 5) or split_of(detail) == "validation":
+        what = f"--table {number}" if number else f"--detail {detail}"
         raise InputError(f"{what} counts no test images; leave --images away")
 
 
@@ -190,12 +190,13 @@ def _tables(
     evidence: Evidence, number: int | None, detail: str | None, wants: dict[str, Any]
 ) -> list[Table]:
     if detail:
-        from benchmark.report import detail as details
+        tables: list[Table] = (
+            details()[detail].load().build(evidence, number=number, mixed=wants["mixed"])
+        )
+        return tables
+    from benchmark.report.tables import accuracies
 
-        return details.DETAILS[detail](evidence, number=number, mixed=wants["mixed"])
-    from benchmark.report.table import build_tables
-
-    return build_tables(evidence, number=number, **wants)
+    return accuracies.build(evidence, number=number, **wants)
 
 
 def _nothing(number: int | None, evidence: Evidence, results: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.record import Epoch
-from benchmark.selection import RULES
+from benchmark.selection import rules
 from methods.base import Progress
 
 
@@ -60,7 +60,7 @@ class Outcome:
         """Append an epoch, and keep its test logits under each selection rule that chooses it."""
         self.history.append(entry)
         index = len(self.history) - 1
-        for name, rule in RULES.items():
-            if rule(self.history) == index:
+        for name, rule in rules().items():
+            if rule.choose(self.history) == index:
                 self.logits[name] = logits
                 self.epochs[name] = index

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from benchmark.record import Record
 from benchmark.report import published
 from benchmark.report.counts import counts_table
-from benchmark.report.detail import DETAILS, split_of
 from benchmark.report.evidence import Evidence
 from benchmark.report.forms import by_name, forms
 from benchmark.report.frame import frame_text, tidy
 from benchmark.report.sheet import Table
-from benchmark.report.table import build_tables
+from benchmark.report.tables import accuracies, details, split_of
 from benchmark.report.template import render_template
+from benchmark.selection import rules
 
 
 def book(
@@ -34,7 +34,7 @@ def book(
         for name, tables in chapters.items()
         for ending, form in own.items()
     }
-    main = [table for name, tables in chapters.items() if name not in DETAILS for table in tables]
+    main = [table for name, tables in chapters.items() if name not in details() for table in tables]
     frame = tidy(records)
     files["frame.csv"] = frame_text(frame, "csv")
     files["frame.json"] = frame_text(frame, "json")
@@ -45,7 +45,7 @@ def book(
     }
     for suffix in ("md", "html"):
         files[f"index.{suffix}"] = render_template(
-            f"index.{suffix}.j2", chapters=listed, dagger=evidence.rule == "oracle"
+            f"index.{suffix}.j2", chapters=listed, dagger=rules()[evidence.rule].by_test
         )
     return files
 
@@ -55,18 +55,18 @@ def _chapters(
 ) -> dict[str, list[Table]]:
     chapters: dict[str, list[Table]] = {}
     for number in published.RESULT_TABLES:
-        chapters[f"table{number}"] = build_tables(
+        chapters[f"table{number}"] = accuracies.build(
             evidence, number=number, against=against, mixed=mixed
         )
     datasets = {record.cell.dataset for record in records}
     for number, dataset in published.COUNT_TABLES.items():
         chapters[f"table{number}"] = [counts_table(records, number)] if dataset in datasets else []
-    chapters["groups"] = build_tables(evidence, against=against, mixed=mixed)
-    for name, build in DETAILS.items():
+    chapters["groups"] = accuracies.build(evidence, against=against, mixed=mixed)
+    for name, offer in details().items():
         split, of = split_of(name), evidence
         if split != evidence.split:
-            if evidence.rule == "oracle" or evidence.images != "all":
+            if rules()[evidence.rule].by_test or evidence.images != "all":
                 continue
             of = Evidence(records, evidence.rule, split=split, older=mixed)
-        chapters[name] = build(of, number=None, mixed=mixed)
+        chapters[name] = offer.load().build(of, number=None, mixed=mixed)
     return {name: tables for name, tables in chapters.items() if tables}

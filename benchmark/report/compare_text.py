@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmark.report.compare import Compared, Comparison
 from benchmark.report.sheet import MISSING, Number, Row, Table
+from benchmark.selection import rules
 
 LABELS = ("Factor", "A", "B", "Seeds")
 COLUMNS = {
@@ -23,11 +24,6 @@ READING = (
     "p (images) is the paired bootstrap over test images alone; p (seeds) the sign-flip test over "
     "seeds alone, which needs 6 seeds to fall below 0.05.",
 )
-_REPORTED = {
-    "last": "last epoch",
-    "val": "best validation epoch",
-    "oracle": "epoch chosen on the TEST set †, too optimistic",
-}
 
 
 def compared_tables(compared: Compared, metric: str, rule: str, images: str = "all") -> list[Table]:
@@ -39,7 +35,7 @@ def compared_tables(compared: Compared, metric: str, rule: str, images: str = "a
         rows = [row for row in compared.rows if row.group == group]
         tables.append(
             Table(
-                title=f"{group}: {what}, {_REPORTED[rule]}{counted}",
+                title=f"{group}: {what}, {rules()[rule].note}{counted}",
                 labels=LABELS,
                 columns=tuple(COLUMNS.values()),
                 keys=tuple(COLUMNS),

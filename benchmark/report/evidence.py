@@ -17,7 +17,7 @@ from benchmark.data.marks import Images
 from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
 from benchmark.report.marks import Judge
-from benchmark.selection import RULES
+from benchmark.selection import rules
 from benchmark.store import Store
 
 
@@ -88,7 +88,7 @@ class Evidence:
         if self._answers is not None:
             return self._answers.confusion(record)
         history = record.history
-        index = RULES[self.rule](history)
+        index = rules()[self.rule].choose(history)
         assert index is not None  # otherwise the record would not be here
         matrix = history[index].confusion(self.split)
         assert matrix is not None

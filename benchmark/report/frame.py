@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark.analysis.groups import hyper_text, shared_of
 from benchmark.data.left_out import is_left_out_note
 from benchmark.record import Confusion, Record, Split
-from benchmark.selection import RULES
+from benchmark.selection import rules
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
 
 RECALL_PREFIX = "recall_"
@@ -19,7 +19,7 @@ RECALL_PREFIX = "recall_"
 
 def tidy(
     records: Sequence[Record],
-    rules: Sequence[str] = tuple(RULES),
+    names: Sequence[str] | None = None,
     *,
     split: Split = "test",
     confusion_of: Callable[[Record], Confusion] | None = None,
@@ -31,7 +31,7 @@ def tidy(
 
     Args:
         records: from a store.
-        rules: names of selection rules.
+        names: of selection rules; None for all.
         split: what recalls and accuracies are of.
         confusion_of: gives the confusion matrix of the one rule's epoch where that is not the
             record's own, as of chosen images.
@@ -48,7 +48,7 @@ def tidy(
     rows = [
         row
         for record in records
-        for rule in rules
+        for rule in names or rules()
         if (row := _row(record, rule, split, confusion_of)) is not None
     ]
     return pd.DataFrame(rows)
@@ -70,7 +70,7 @@ def _row(
     split: Split,
     confusion_of: Callable[[Record], Confusion] | None,
 ) -> dict[str, object] | None:
-    index = RULES[rule](record.history)
+    index = rules()[rule].choose(record.history)
     if index is None:
         return None
     cell, chosen = record.cell, record.history[index]

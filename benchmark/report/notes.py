@@ -9,14 +9,9 @@ import pandas as pd
 from benchmark.analysis.groups import Entry, Group, Shared
 from benchmark.data.imbalance import factor_label
 from benchmark.report.marks import Marks
+from benchmark.selection import rules
 from benchmark.stats import ALPHA
 from benchmark.words import count
-
-RULE_NOTES = {
-    "last": "last epoch",
-    "val": "epoch with the best validation accuracy",
-    "oracle": "† epoch with the best TEST accuracy: chosen on the test set, too optimistic",
-}
 
 COUNTED = {
     "clean": "Only test images count whose pixels do not stand in the training set (--images "
@@ -86,7 +81,7 @@ def reported_note(frame: pd.DataFrame, rule: str) -> str:
     split = "test" if "test_images" in frame else "validation"
     sizes = sorted({int(n) for n in frame[f"{split}_images"]})
     images = " or ".join([*map(str, sizes[:-1]), count(sizes[-1], f"{split} image")])
-    return f"Reported: {RULE_NOTES[rule]}. {images}."
+    return f"Reported: {rules()[rule].note}. {images}."
 
 
 def _origin_notes(frame: pd.DataFrame) -> list[str]:

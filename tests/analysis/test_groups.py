@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import made_record
 
@@ -17,8 +17,8 @@ from benchmark.analysis.groups import Group, Run, Shared, group_records
 from benchmark.record import Cell, Record
 from benchmark.regress import Reference, check
 from benchmark.report.compare import compare
+from benchmark.report.drawing.drawn import drawn_groups
 from benchmark.report.evidence import Evidence
-from benchmark.report.figures.group import drawn_groups
 from benchmark.report.margins import Measured, Missing, Term
 from benchmark.report.scope import scopes
 from benchmark.store import Store
@@ -129,6 +129,7 @@ def test_of_a_methods_versions_the_newest_counts(mixed: Store) -> None:
         assert all(r.cell.method_version < kept[r.cell.method] for r in group.older)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_every_record_has_one_place_whatever_the_order(
     mixed: Store, source: random.Random, older: bool

@@ -13,9 +13,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.errors import InputError
-from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Drawn, Series
-from benchmark.report.figures.style import plain
+from benchmark.report.drawing import note, page
+from benchmark.report.drawing.drawn import Drawn, Series
+from benchmark.report.drawing.style import plain
+
+HELP = "confusion matrices"
+PLACE = 3
 
 _BAR = 0.75  # inches, of the colour bar with its labels
 _TITLE = 0.3  # inches
@@ -36,7 +39,7 @@ class _Sizes(NamedTuple):
     counts: float
 
 
-def confusion_figure(group: Drawn) -> Figure:
+def draw(group: Drawn) -> Figure:
     """Draw a matrix a method and factor: rows are true classes, shaded by their share in percent.
 
     The numbers are images, added up over seeds.

@@ -12,11 +12,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from benchmark.record import Epoch, Record
-from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Drawn, Series
-from benchmark.report.figures.style import look
+from benchmark.report.drawing import note, page
+from benchmark.report.drawing.drawn import Drawn, Series
+from benchmark.report.drawing.style import look
 from benchmark.stats.accuracy import overall_accuracy
 from benchmark.words import count
+
+HELP = "training loss and accuracies by epoch"
+ALL_IMAGES = True
+WHY = "curves show every epoch, and logits are kept of few"
+PLACE = 4
 
 _HEIGHT = 2.0  # inches
 _LABELS = 0.35
@@ -38,7 +43,7 @@ def validation_accuracy(epoch: Epoch) -> float:
     return float("nan") if epoch.validation is None else 100 * overall_accuracy(epoch.validation)
 
 
-def curves_figure(group: Drawn) -> Figure:
+def draw(group: Drawn) -> Figure:
     """Draw the mean over seeds by epoch with a band of their standard deviation.
 
     A marker stands at the epoch of each run that the selection rule picks.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,9 +15,17 @@ from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.record import Record
 from benchmark.report import published
-from benchmark.report.figures import note, page
-from benchmark.report.figures.style import look, plain
+from benchmark.report.drawing import note, page
+from benchmark.report.drawing.draw import Drawing, Wanted
+from benchmark.report.drawing.drawn import slug
+from benchmark.report.drawing.style import look, plain
 from benchmark.words import count
+
+HELP = "training images of each class; RAF-DB and FERPlus need no records"
+ALL_IMAGES = True
+WITHOUT_RECORDS = True
+WHY = "a distribution shows training images"
+PLACE = 5
 
 _HEIGHT = 2.3  # inches
 _SIZE = 7  # points
@@ -116,6 +125,23 @@ def distribution_figure(sets: Sets) -> Figure:
     if sets.dataset == "synthetic":
         notes.append(note.SYNTHETIC_NOTE)
     return page.finish(figure, handles, notes)
+
+
+def drawings(records: Sequence[Record], wanted: Wanted) -> list[Drawing]:
+    """Return a figure for each dataset.
+
+    Raises:
+        InputError: something is wanted that no training set has.
+    """
+    if wanted.methods or wanted.rule:
+        raise InputError(
+            "a distribution shows training sets, which no method and no selection rule changes; "
+            "leave --methods and --select out"
+        )
+    return [
+        Drawing(f"distribution-{slug(sets.dataset)}", partial(distribution_figure, sets))
+        for sets in training_sets(records, wanted.dataset, wanted.factors)
+    ]
 
 
 def _published(name: str, table: int) -> Sets:

@@ -7,16 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.data.imbalance import factor_label
-from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Drawn, Series
-from benchmark.report.figures.style import look
+from benchmark.report.drawing import note, page
+from benchmark.report.drawing.drawn import Drawn, Series
+from benchmark.report.drawing.style import look
+
+HELP = "overall and mean accuracy against the imbalance factor"
+PLACE = 2
 
 _HEIGHT = 2.6  # inches
 _BAND = 0.3  # share of the step between two factors over which the methods are spread
 _PANELS = (("overall", "Overall accuracy"), ("mean", "Mean accuracy"))
 
 
-def factor_figure(group: Drawn) -> Figure:
+def draw(group: Drawn) -> Figure:
     """Draw both accuracies in percent, the mean over seeds with their standard deviation.
 
     Factors stand evenly in ascending order. The unmodified set, which no factor made, stands first

@@ -10,11 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmark.report.figures import note, page
-from benchmark.report.figures.group import Drawn, Series
-from benchmark.report.figures.style import look, plain
+from benchmark.report.drawing import note, page
+from benchmark.report.drawing.drawn import Drawn, Series
+from benchmark.report.drawing.style import look, plain
 from benchmark.report.frame import RECALL_PREFIX
 from benchmark.stats.intervals import wilson
+
+HELP = "recall of each class, with intervals"
+PLACE = 1
 
 _PANEL = 2.1  # inches
 _LABELS = 0.45
@@ -23,7 +26,7 @@ _TURN = 35  # degrees
 _BAND = 0.76  # share of a class's place that its points take
 
 
-def recall_figure(group: Drawn) -> Figure:
+def draw(group: Drawn) -> Figure:
     """Draw the recall of each class in percent, the mean over seeds.
 
     The bars are the sample standard deviation over seeds where every method that is drawn has

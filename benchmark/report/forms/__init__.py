@@ -13,7 +13,6 @@ for a :class:`Place`. The list of forms is read without importing them.
 
 from __future__ import annotations
 
-import ast
 import importlib
 import shutil
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.errors import InputError
+from benchmark.offered import offers
 
 if TYPE_CHECKING:
     from benchmark.report.sheet import Table
@@ -80,8 +80,16 @@ class Form:
 @cache
 def forms() -> dict[str, Form]:
     """Return every form by its name, in the order of the names."""
-    files = sorted(Path(__file__).parent.glob("[!_]*.py"))
-    return {file.stem: _read(file) for file in files}
+    return {
+        name: Form(
+            name,
+            offer.facts["ENDINGS"],
+            offer.facts["HELP"],
+            offer.facts.get("ALIASES", ()),
+            offer.facts.get("ALSO", ()),
+        )
+        for name, offer in offers(__name__).items()
+    }
 
 
 def form_names() -> tuple[str, ...]:
@@ -119,14 +127,3 @@ def form_for(name: str | None, out: Path | None, *, piped: str = "terminal") -> 
         fits = " or ".join((*wanted.endings, *wanted.also))
         raise InputError(f"--out {out} does not end in {fits}, and --format asks for {wanted.name}")
     return wanted or of_ending[0]
-
-
-def _read(file: Path) -> Form:
-    """Read what a file declares, without running it."""
-    declared = {}
-    for line in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-            name = line.targets[0].id
-            if name in ("ENDINGS", "HELP", "ALIASES", "ALSO"):
-                declared[name.lower()] = ast.literal_eval(line.value)
-    return Form(file.stem, **declared)

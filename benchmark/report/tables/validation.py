@@ -24,6 +24,13 @@ from benchmark.report.scope import (
 from benchmark.report.sheet import Number, Row, Table, mean_number
 from benchmark.words import count
 
+HELP = (
+    "recalls and accuracies on the validation split, to choose hyper-parameters by (with --mixed "
+    "cells of changed protocols in one table, row by row)"
+)
+SPLIT = "validation"
+PLACE = 5
+
 SCORE = "score"
 BACKING_NOTE = "Not backed by stored logits: none of the validation split are kept."
 SPLIT_NOTE = (
@@ -36,7 +43,7 @@ DIFFERENCE_NOTE = (
 )
 
 
-def validation_tables(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
     """Return recalls, accuracies and their average on the validation split.
 
     Args:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
-from benchmark.report.figures.style import look
+from benchmark.report.drawing.style import look
 
 ONE_COLUMN = 3.5
 TWO_COLUMNS = 7.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import TITLES
-from benchmark.report.figures.group import Drawn
-from benchmark.report.figures.style import plain
-from benchmark.report.notes import RULE_NOTES, older_notes
+from benchmark.report.drawing.drawn import Drawn
+from benchmark.report.drawing.style import plain
+from benchmark.report.notes import older_notes
+from benchmark.selection import rules
 from benchmark.words import count
 
 _LONG = 400
@@ -32,7 +33,7 @@ def context(group: Drawn) -> list[str]:
         f"{plain(str(head['backbone']))} ({start}), {head['precision']}, "
         f"{' or '.join(map(str, epochs))} epoch{'s'[: epochs != [1]]}.",
         f"{_seeds(seeds)}.",
-        f"Reported: {RULE_NOTES[group.rule]}.",
+        f"Reported: {rules()[group.rule].note}.",
         f"{count(int(head['test_images']), 'test image')}.",
     ]
     if head["overrides"]:

@@ -15,9 +15,9 @@ from benchmark.analysis.groups import Group, group_records, method_rank, sorted_
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.record import Confusion, Record
-from benchmark.report.figures.style import plain
+from benchmark.report.drawing.style import plain
 from benchmark.report.frame import tidy
-from benchmark.selection import RULES
+from benchmark.selection import rules
 from methods.registry import BUILT_IN, canonical, members
 
 
@@ -89,7 +89,7 @@ class Drawn:
 
     def chosen(self, record: Record) -> int:
         """Return the index of the epoch that the rule picks."""
-        index = RULES[self.rule](record.history)
+        index = rules()[self.rule].choose(record.history)
         assert index is not None  # a record that the rule cannot follow has no entry
         return index
 
@@ -101,7 +101,7 @@ class Drawn:
 
     def measured(self, what: str) -> str:
         """Return the name of a measured value, with the dagger where the test set chose it."""
-        return f"{what}†" if self.rule == "oracle" else what
+        return f"{what}†" if rules()[self.rule].by_test else what
 
 
 def drawn_groups(

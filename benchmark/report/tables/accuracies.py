@@ -24,9 +24,13 @@ from benchmark.report.scope import (
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, percent
+from benchmark.selection import rules
+
+HELP = "recall of each class, overall and mean accuracy"
+PLACE = 1
 
 
-def build_tables(
+def build(
     evidence: Evidence,
     *,
     number: int | None = None,
@@ -76,7 +80,7 @@ def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
         keys=columns,
         blocks=blocks,
         notes=(*notes, *clean_notes(scope, evidence)),
-        dagger=evidence.rule == "oracle",
+        dagger=rules()[evidence.rule].by_test,
         against=against,
         name=name_of_table(scope),
         facts=facts_of(scope, evidence.rule),

@@ -12,23 +12,11 @@ from benchmark.analysis.answers import Answers
 from benchmark.data.marks import Images
 from benchmark.errors import InputError
 from benchmark.record import Record
-from benchmark.report.figures import page
-from benchmark.report.figures.confusion import confusion_figure
-from benchmark.report.figures.curves import curves_figure
-from benchmark.report.figures.distribution import distribution_figure, training_sets
-from benchmark.report.figures.factor import factor_figure
-from benchmark.report.figures.group import Drawn, drawn_groups, file_stems, slug
-from benchmark.report.figures.recall import recall_figure
-from benchmark.report.figures.style import styled
+from benchmark.report.drawing import page
+from benchmark.report.drawing.drawn import drawn_groups, file_stems
+from benchmark.report.drawing.style import styled
+from benchmark.report.figures import figures
 from benchmark.store import Store
-
-MEASURED: dict[str, Callable[[Drawn], Figure]] = {
-    "recall": recall_figure,
-    "factor": factor_figure,
-    "confusion": confusion_figure,
-    "curves": curves_figure,
-}
-DISTRIBUTION = "distribution"
 
 
 @dataclass(frozen=True)
@@ -74,16 +62,21 @@ def drawings(
     """Return a drawing for each group of cells; what cannot be compared never shares a figure.
 
     Args:
-        name: one of :data:`MEASURED`, or ``distribution``.
-        records: of one store; may be none for the distribution of a published dataset.
+        name: a name of :func:`benchmark.report.figures.figures`.
+        records: of one store; may be none where the figure needs none.
         wanted: what is drawn.
         store: where the records are from; needed where not all test images count.
 
     Raises:
         InputError: nothing is stored of what is wanted.
     """
-    if name == DISTRIBUTION:
-        return _distributions(records, wanted)
+    offer = figures()[name]
+    if wanted.images != "all" and offer.facts.get("ALL_IMAGES"):
+        raise InputError(f"{offer.facts['WHY']}; leave --images away")
+    figure = offer.load()
+    if hasattr(figure, "drawings"):
+        others: list[Drawing] = figure.drawings(records, wanted)
+        return others
     here = [record for record in records if wanted.dataset in (None, record.cell.dataset)]
     if not here:
         stored = ", ".join(sorted({record.cell.dataset for record in records})) or "nothing"
@@ -94,27 +87,9 @@ def drawings(
         )
     rule, answers = wanted.rule or "last", None
     if wanted.images != "all" and store is not None:
-        if name == "curves":
-            raise InputError(
-                "curves show every epoch, and logits are kept of few; leave --images away"
-            )
         answers = Answers(store, rule, wanted.images)
     groups = drawn_groups(here, rule, wanted.methods, wanted.factors, answers)
     return [
-        Drawing(f"{name}-{stem}", partial(MEASURED[name], group))
+        Drawing(f"{name}-{stem}", partial(figure.draw, group))
         for stem, group in zip(file_stems(groups), groups, strict=True)
-    ]
-
-
-def _distributions(records: Sequence[Record], wanted: Wanted) -> list[Drawing]:
-    if wanted.images != "all":
-        raise InputError("a distribution shows training images; leave --images away")
-    if wanted.methods or wanted.rule:
-        raise InputError(
-            "a distribution shows training sets, which no method and no selection rule changes; "
-            "leave --methods and --select out"
-        )
-    return [
-        Drawing(f"{DISTRIBUTION}-{slug(sets.dataset)}", partial(distribution_figure, sets))
-        for sets in training_sets(records, wanted.dataset, wanted.factors)
     ]

@@ -1,0 +1,1 @@
+"""What figures are drawn with; no torch and no pyplot here."""

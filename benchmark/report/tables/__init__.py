@@ -1,0 +1,34 @@
+"""The tables of measured numbers, a file each; ``report --detail`` offers what stands here.
+
+A file ``<name>.py`` declares, as plain values at its top:
+
+``HELP``   what it says, for ``--detail``;
+``SPLIT``  ``"validation"`` where it is of that split, and no test image may be looked at;
+``PLACE``  where it stands among the others; the first is what ``report`` prints by itself;
+
+and ``build(evidence, *, number, mixed)``, which returns its tables
+(:class:`benchmark.report.sheet.Table`) from :class:`benchmark.report.evidence.Evidence`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from benchmark.offered import Offer, offers
+
+if TYPE_CHECKING:
+    from benchmark.record import Split
+
+
+@cache
+def details() -> dict[str, Offer]:
+    """Return every table by its name but the first, which is no detail."""
+    _, *others = offers(__name__).items()
+    return dict(others)
+
+
+def split_of(detail: str | None) -> Split:
+    """Return the split that a detail is of."""
+    split: Split = "test" if detail is None else details()[detail].facts.get("SPLIT", "test")
+    return split

@@ -1,0 +1,45 @@
+"""More than accuracy: what ``benchmark/report/metrics`` holds, a column a file."""
+
+from __future__ import annotations
+
+from benchmark.analysis.groups import Entry
+from benchmark.report.evidence import Evidence
+from benchmark.report.metrics import Seen, metrics
+from benchmark.report.rows import table_of
+from benchmark.report.scope import Scope, labels_for, name_of, scopes
+from benchmark.report.sheet import Row, Table, mean_number
+
+HELP = "macro F1, worst class, head, middle, tail and calibration"
+PLACE = 3
+
+
+def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+    """Return a table for each scope."""
+    columns = metrics()
+
+    def rows(scope: Scope, entry: Entry) -> list[Row]:
+        runs = [_seen(evidence, identity) for identity in entry.ids.values()]
+        numbers = tuple(
+            mean_number([100 * value for value in metric.values(runs)], metric.remark(runs))
+            for metric in columns.values()
+        )
+        return [Row(labels_for(scope, entry), numbers, name_of(scope, entry))]
+
+    notes = tuple(metric.note for metric in columns.values() if metric.note)
+    titles = {name: metric.title for name, metric in columns.items()}
+    return [
+        table_of(
+            scope, evidence, "more than accuracy (%)", tuple(columns), rows, notes, titles=titles
+        )
+        for scope in scopes(evidence, number=number, mixed=mixed)
+    ]
+
+
+def _seen(evidence: Evidence, identity: str) -> Seen:
+    record = evidence.records[identity]
+    return Seen(
+        classes=record.classes,
+        confusion=evidence.confusion(identity),
+        train_counts=record.cell.class_counts,
+        answers=evidence.logits(identity),
+    )

@@ -1,0 +1,65 @@
+"""Which epoch is reported: named rules over stored histories, a file each, applied when reporting.
+
+A file ``<name>.py`` declares, as plain values at its top:
+
+``HELP``     which epoch it is, for ``--select``;
+``NOTE``     the same below a table;
+``BY_TEST``  True where it looks at the test set, and every number gets a dagger;
+``PLACE``    where it stands among the others; the first is the default;
+
+and ``choose(history)``, which returns the index of the epoch, None where the history cannot say.
+
+Switching the rule trains nothing again. The rules also say which epochs' logits training keeps: a
+rule that is added chooses epochs of older records whose logits may not be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from benchmark.offered import Offer, offers
+
+if TYPE_CHECKING:
+    from benchmark.record import Epoch
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a file of this folder declares.
+
+    Attributes:
+        name: as ``--select`` takes it.
+        help: which epoch it is.
+        note: the same below a table.
+        by_test: whether it looks at the test set.
+    """
+
+    name: str
+    help: str
+    note: str
+    by_test: bool
+    offer: Offer
+
+    def choose(self, history: Sequence[Epoch]) -> int | None:
+        """Return the index of the epoch, None where the history cannot say."""
+        index: int | None = self.offer.load().choose(history)
+        return index
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Return every rule by its name, the default first."""
+    return {
+        name: Rule(
+            name, offer.facts["HELP"], offer.facts["NOTE"], offer.facts.get("BY_TEST", False), offer
+        )
+        for name, offer in offers(__name__).items()
+    }
+
+
+def first_best(scores: Sequence[float]) -> int:
+    """Return the index of the largest score, the first of equals."""
+    return max(range(len(scores)), key=lambda i: scores[i])

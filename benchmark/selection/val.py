@@ -1,0 +1,20 @@
+"""The epoch with the best overall accuracy on the validation split, the first of equals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.record import Epoch
+from benchmark.selection import first_best
+from benchmark.stats.accuracy import overall_accuracy
+
+HELP = "the best on the validation split"
+NOTE = "epoch with the best validation accuracy"
+PLACE = 2
+
+
+def choose(history: Sequence[Epoch]) -> int | None:
+    """Return the best epoch; None without a validation split."""
+    if any(epoch.validation is None for epoch in history):
+        return None
+    return first_best([overall_accuracy(epoch.validation or ()) for epoch in history])

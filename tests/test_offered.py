@@ -1,0 +1,139 @@
+"""A table, a form, a figure, a rule, a metric is a file: one more of each beside the others."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from made_records import fill
+
+from benchmark.cli import cli
+from benchmark.report.figures import figures
+from benchmark.report.forms import forms
+from benchmark.report.tables import details
+from benchmark.selection import rules
+from benchmark.store import Store
+
+FORM = """
+ENDINGS = (".titles",)
+HELP = "titles alone"
+
+def write(tables, place):
+    return "".join(f"{table.title}\\n" for table in tables)
+"""
+RULE = """
+HELP = "the first"
+NOTE = "first epoch"
+
+def choose(history):
+    return 0
+"""
+TABLE = """
+from benchmark.report.rows import table_of
+from benchmark.report.scope import labels_for, name_of, scopes
+from benchmark.report.sheet import Number, Row
+
+HELP = "how many runs"
+
+def build(evidence, *, number, mixed):
+    def rows(scope, entry):
+        runs = Number(str(len(entry.runs)))
+        return [Row(labels_for(scope, entry), (runs,), name_of(scope, entry))]
+
+    found = scopes(evidence, number=number, mixed=mixed)
+    return [table_of(s, evidence, "runs", ["runs"], rows, ()) for s in found]
+"""
+METRIC = """
+TITLE = "Half"
+NOTE = "Half: one half, whatever was measured."
+
+def values(runs):
+    return [0.5 for run in runs]
+"""
+FIGURE = """
+from benchmark.report.drawing import page
+
+HELP = "an empty page"
+
+def draw(drawn):
+    return page.blank(3, 2)
+"""
+FOLDERS = {
+    "benchmark.report.forms": ("titles", FORM),
+    "benchmark.selection": ("earliest", RULE),
+    "benchmark.report.tables": ("how_many", TABLE),
+    "benchmark.report.metrics": ("half", METRIC),
+    "benchmark.report.figures": ("empty", FIGURE),
+}
+COMMANDS = "benchmark.commands"
+
+
+@pytest.fixture
+def one_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One more file in each folder, and commands that are read anew."""
+    for package, (name, text) in FOLDERS.items():
+        folder = tmp_path / package
+        folder.mkdir()
+        (folder / f"{name}.py").write_text(text)
+        paths = [*importlib.import_module(package).__path__, str(folder)]
+        monkeypatch.setattr(importlib.import_module(package), "__path__", paths)
+    before = dict(sys.modules)
+    _forget()
+    yield
+    _forget()
+    sys.modules.update({n: m for n, m in before.items() if n.startswith(COMMANDS)})
+
+
+def _forget() -> None:
+    for listed in (forms, rules, details, figures):
+        listed.cache_clear()
+    for name in [name for name in sys.modules if name.startswith(COMMANDS)]:
+        del sys.modules[name]
+    for package, (name, _) in FOLDERS.items():
+        sys.modules.pop(f"{package}.{name}", None)
+
+
+@pytest.mark.usefixtures("one_more")
+def test_one_more_of_each_is_one_file(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    fill(store, ("cb", "mek"), (150.0,), 1)
+
+    def call(*arguments: str) -> str:
+        done = CliRunner().invoke(cli, [*arguments, "--results", str(store.root)])
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.output
+
+    assert call("report", "--format", "titles").startswith("FERPlus, protocol compact: recall")
+    assert "first epoch" in call("report", "--select", "earliest", "--format", "markdown")
+    assert "| CB | 150 | 1 |" in call("report", "--detail", "how_many", "--format", "markdown")
+    summary = call("report", "--detail", "summary", "--format", "markdown")
+    assert "| Half |" in summary
+    assert "Half: one half, whatever was measured." in summary
+    call("figure", "empty", "--out", str(tmp_path / "empty.svg"))
+    assert (tmp_path / "empty.svg").read_bytes().startswith(b"<?xml")
+    told = CliRunner().invoke(cli, ["report", "--help"]).output
+    assert "titles alone" in " ".join(told.split())
+    assert "how many runs" in " ".join(told.split())
+    assert "an empty page" in CliRunner().invoke(cli, ["figure", "--help"]).output
+
+
+def test_what_folders_offer_is_listed_without_being_imported() -> None:
+    code = (
+        "import sys\n"
+        "from benchmark.report.figures import figures\n"
+        "from benchmark.report.forms import forms\n"
+        "from benchmark.report.metrics import metrics\n"
+        "from benchmark.report.tables import details\n"
+        "from benchmark.selection import rules\n"
+        "assert list(rules())[0] == 'last'\n"
+        "assert all(map(len, (figures(), forms(), metrics(), details())))\n"
+        "heavy = {'jinja2', 'rich', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
