@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.report.claims import load_claims
+from benchmark.report.claims import Case, Pair, load_claims
+from benchmark.report.decide import Cell, decide
 from benchmark.report.margins import Margin, Missing, Published, Term
 from benchmark.report.published import results
 from benchmark.report.verdicts import hold
@@ -204,6 +205,79 @@ def test_a_reversed_measured_cell_does_not_hold(tmp_path: Path) -> None:
     assert str(row["reason"]).startswith("behind: MEK ")
 
 
+def test_one_seed_says_nothing_of_methods(tmp_path: Path) -> None:
+    made = Store(tmp_path / "runs")
+    for method, skill in (("mek", LOW), ("cb", TOP)):
+        made.add(*made_record(method, 150.0, 0, skill=skill))
+    rows = held("--results", str(made.root))
+    (row,) = [r for r in rows if r["claim"] == "mek-best-overall" and r["factor"] == "150"]
+    assert (row["verdict"], row["seeds"], row["open"]) == ("undecided", 1, False)
+    assert str(row["reason"]).startswith(
+        "one seed; on these images, these networks are behind: MEK "
+    )
+    assert float(str(row["p_holm"])) <= 0.05
+    text = call("--results", str(made.root)).output
+    assert "undecided (one seed)" in text
+    assert brief("--results", str(made.root))["mek-best-overall", "ferplus"] == (3, 0, 0, 0, 1, 2)
+    # A second seed decides, and the text says how many there are.
+    for method, skill in (("mek", LOW), ("cb", TOP)):
+        made.add(*made_record(method, 150.0, 1, skill=skill))
+    (row,) = [
+        r
+        for r in held("--results", str(made.root))
+        if r["claim"] == "mek-best-overall" and r["factor"] == "150"
+    ]
+    assert (row["verdict"], row["seeds"]) == ("does not hold", 2)
+    assert "does not hold (2 seeds)" in call("--results", str(made.root)).output
+
+
+def cells(*of: list[tuple[float, float, int]], missing: tuple[str, ...] = ()) -> list[Cell]:
+    """Cells of one sentence, each of pairs with a given margin, p-value and number of seeds."""
+    term = Term("mek", 50, "mean")
+    return [
+        Cell(
+            "ferplus",
+            Case("50", "mek", ()),
+            tuple(
+                (Pair(term, term, ("MEK", "CB")), Margin(0, 0, effect, p=p, seeds=seeds))
+                for effect, p, seeds in pairs
+            ),
+            missing,
+        )
+        for pairs in of
+    ]
+
+
+def test_cells_of_one_sentence_are_adjusted_together() -> None:
+    two = cells(*[[(1.0, 0.03, 3)]] * 2)
+    assert [d.verdict for d in decide(two[:1])] == ["holds"]
+    assert [d.verdict for d in decide(two)] == ["undecided"] * 2
+    assert [d.p_holm for d in decide(two)] == pytest.approx([0.06, 0.06])
+    strong = cells([(1.0, 0.001, 3), (2.0, 0.02, 3)], [(-1.0, 0.012, 3), (1.0, 0.9, 3)])
+    decided = decide(strong)
+    assert [d.verdict for d in decided] == ["holds", "does not hold"]
+    # 0.02 of the first cell counts twice; the second one's 0.024 stays no smaller than that.
+    assert [d.p_holm for d in decided] == pytest.approx([0.04, 0.04])
+
+
+def test_cells_of_one_seed_make_no_other_cell_harder() -> None:
+    first, *others = decide(cells([(1.0, 0.03, 3)], *[[(1.0, 0.03, 1)]] * 9))
+    assert (first.verdict, first.p_holm, first.seeds) == ("holds", 0.03, 3)
+    for other in others:
+        assert (other.verdict, other.seeds, other.open) == ("undecided", 1, False)
+
+
+def test_one_pair_of_one_seed_leaves_what_others_decide() -> None:
+    behind, open_ = decide(
+        cells([(-1.0, 0.001, 3), (1.0, 0.5, 1)], [(1.0, 0.001, 3), (1.0, 0.001, 1)])
+    )
+    assert behind.verdict == "does not hold"
+    assert open_.verdict == "undecided"
+    assert open_.reason.startswith("one seed; on these images, these networks are least ahead of 2")
+    (wanting,) = decide(cells([(1.0, 0.001, 1)], missing=("no record of RUL",)))
+    assert (wanting.open, wanting.reason) == (True, "no record of RUL")
+
+
 def test_two_variants_of_a_method_leave_a_cell_open(tmp_path: Path) -> None:
     made = Store(tmp_path / "runs")
     record, arrays = made_record("mek", 150.0, 0)
@@ -245,8 +319,8 @@ def test_measured_forms(store: Store) -> None:
 
 
 def brief(*arguments: str) -> dict[tuple[str, str], tuple[int, ...]]:
-    """Cells, hold, do not hold, undecided and open by claim and dataset."""
-    names = ("cells", "hold", "do_not_hold", "undecided", "open")
+    """Cells, hold, do not hold, undecided, of one seed and open by claim and dataset."""
+    names = ("cells", "hold", "do_not_hold", "undecided", "one_seed", "open")
     return {
         (str(row["claim"]), str(row["dataset"])): tuple(int(str(row[n])) for n in names)
         for row in held(*arguments, "--brief")
@@ -256,18 +330,18 @@ def brief(*arguments: str) -> dict[tuple[str, str], tuple[int, ...]]:
 def test_brief_by_hand(store: Store) -> None:
     """MEK is far ahead; factor 100 lacks RUL; there is no record of the unmodified set."""
     rows = brief("--results", str(store.root))
-    assert rows["mek-best-overall", "ferplus"] == (3, 2, 0, 0, 1)
-    assert rows["mek-best-mean-unmodified", "ferplus"] == (1, 0, 0, 0, 1)
+    assert rows["mek-best-overall", "ferplus"] == (3, 2, 0, 0, 0, 1)
+    assert rows["mek-best-mean-unmodified", "ferplus"] == (1, 0, 0, 0, 0, 1)
     # From 50 to 100 every recall falls, from 100 to 150 none does; RUL has no 100.
-    assert rows["mean-falls-with-factor", "ferplus"] == (10, 4, 0, 4, 2)
+    assert rows["mean-falls-with-factor", "ferplus"] == (10, 4, 0, 4, 0, 2)
 
 
 def test_brief_of_the_paper_keeps_the_datasets_apart() -> None:
     rows = brief("--source", "paper")
-    assert rows["mek-best-disgust", "raf-db"] == (3, 2, 1, 0, 0)
-    assert rows["mek-best-disgust", "ferplus"] == (3, 1, 0, 2, 0)
+    assert rows["mek-best-disgust", "raf-db"] == (3, 2, 1, 0, 0, 0)
+    assert rows["mek-best-disgust", "ferplus"] == (3, 1, 0, 2, 0, 0)
     # 5950 and 5950 training images at factor 50: the sentence says nothing there.
-    assert rows["happiness-easier-than-neutral", "ferplus"][3:] == (0, 5)
+    assert rows["happiness-easier-than-neutral", "ferplus"][3:] == (0, 0, 5)
     text = call("--source", "paper", "--brief").output
     assert "RAF-DB*" in text
     assert "* The sentence was made for the other dataset" in text

@@ -91,6 +91,7 @@ def test_it_tells_apart_what_differs_and_not_what_does_not(store: Store) -> None
     (apart,) = rows(store, "mek", "soft", "--metric", "overall")
     assert apart["distinguishable"]
     assert str(apart["verdict"]).startswith("MEK is ahead of SOFT by ")
+    assert "points (3 seeds each)" in str(apart["verdict"])
     (turned,) = rows(store, "soft", "mek", "--metric", "overall")
     assert turned["difference"] == -float(str(apart["difference"]))
     assert str(turned["verdict"]).startswith("MEK is ahead of SOFT by ")
@@ -134,7 +135,10 @@ def test_one_seed_speaks_of_two_networks(tmp_path: Path) -> None:
     fill(made, ["cb"], [150.0], 1)
     made.add(*made_record("mek", 150.0, 0, skill=GOOD))
     (row,) = rows(made, "mek", "cb")
-    assert "these two trained networks only" in str(row["verdict"])
+    assert str(row["verdict"]).startswith("Whether the methods differ is undecided (one seed)")
+    assert "of these two networks on these images: MEK is ahead of CB" in str(row["verdict"])
+    assert row["p_holm"] < 0.001  # type: ignore[operator]
+    assert not row["distinguishable"], "that is of methods"
     assert row["p_sign_flip"] == 1
 
 

@@ -17,6 +17,7 @@ from table_readers import html_rows, latex_rows, markdown_rows
 
 from benchmark.protocols import load_protocol
 from benchmark.record import Cell
+from benchmark.report.beside import against_notes
 from benchmark.report.counts import counts_table
 from benchmark.report.forms import forms
 from benchmark.report.frame import tidy
@@ -169,6 +170,7 @@ def test_published_stands_beside_measured_and_apart_from_it(report: Report) -> N
             assert low < float(row[f"{column}_difference"]) < high
     text = report(*arguments)
     assert "give no uncertainty" in text
+    assert "Both are of the same 3068 test images" in text
     assert "The protocol is not the paper's" in text
     kinds = [row[2] for row in markdown_rows(text)]
     assert kinds.count("measured") == kinds.count("published") == 15
@@ -182,6 +184,15 @@ def test_the_paper_protocol_is_named_as_what_it_is(tmp_path: Path, report: Repor
     text = report("--table", "2", "--against", "paper", store=tmp_path)
     assert "follows the paper's ResNet-18 rows" in text
     assert "is not the paper's" not in text
+
+
+def test_other_test_images_than_the_papers_are_told(stored: Path) -> None:
+    frame = tidy(Store(stored).records(), ["last"])
+    frame = frame[frame["dataset"] == "ferplus"]
+    assert "same 3137 test images" in against_notes(frame)[0]
+    text = against_notes(frame.assign(test_images=2880))[0]
+    assert "Published numbers are of 3137 test images, measured ones of 2880." in text
+    assert "same" not in text
 
 
 def test_table_3_has_the_conferences(report: Report) -> None:

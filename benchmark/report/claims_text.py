@@ -15,10 +15,12 @@ from benchmark.report.verdicts import Tally, Verdict, summary, tallies, wording
 READING = {
     "paper": "Published numbers bear no uncertainty but their rounding to two decimals: two that "
     "print differently are in that order, and a tie is undecided.",
-    "measured": "A cell holds if every margin that it asks for is distinguishable (p up to 0.05 "
-    "each), does not hold if one is reversed (p up to 0.05 after Holm's method over the cell's "
-    "margins), and is undecided otherwise. Nothing is adjusted for the number of cells. With one "
-    "seed, p knows only the test images and speaks of these trained networks.",
+    "measured": "A cell holds if every margin that it asks for is distinguishable, does not hold "
+    "if one is reversed, and is undecided otherwise. p (Holm) decides, up to 0.05: it is adjusted "
+    "over the cells of the sentence and, where a margin is reversed, over the margins of its cell "
+    "before; nothing is adjusted for the number of sentences. From two seeds on, p counts test "
+    "images and seeds as chance. With one seed it knows the test images alone: the cell says what "
+    "these networks do on these images, and what the methods do is undecided (one seed).",
 }
 OPEN_NOTE = (
     "Open: undecided for want of numbers, because a record is missing or ambiguous or the sentence "
@@ -33,8 +35,10 @@ BRIEF = {
     "hold": "Hold",
     "do_not_hold": "Do not hold",
     "undecided": "Undecided",
+    "one_seed": "One seed",
     "open": "Open",
 }
+MEASURED = {"margin": "Margin [95 % interval]", "p": "p", "p_holm": "p (Holm)"}
 Held = Sequence[tuple[AnyClaim, Sequence[Verdict]]]
 """Claims, each with its verdicts."""
 
@@ -78,8 +82,8 @@ def claim_tables(held: Held, titles: Sequence[str], source: str) -> list[Table]:
             Table(
                 title=f"{claim.id}: {wording(claim)} ({claim.where})",
                 labels=("Dataset", "Factor", "Method", "Verdict", "Why", *["Records"] * measured),
-                columns=("Margin [95 % interval]", "p") if measured else ("Margin",),
-                keys=("margin", "p") if measured else ("margin",),
+                columns=tuple(MEASURED.values()) if measured else ("Margin",),
+                keys=tuple(MEASURED) if measured else ("margin",),
                 blocks=(rows,) if rows else (),
                 notes=(summary(verdicts),),
                 name=f"claim {claim.id}",
@@ -118,13 +122,13 @@ def _row(verdict: Verdict, mark: str, source: str) -> Row:
     effect = "" if verdict.effect is None else f"{verdict.effect:+.2f}"
     low, high = ("" if end is None else f"{end:+.2f}" for end in (verdict.low, verdict.high))
     margin = Number(effect or MISSING, low=low, high=high)
-    labels = (dataset, verdict.factor, verdict.title, verdict.verdict, verdict.reason)
+    labels = (dataset, verdict.factor, verdict.title, verdict.shown, verdict.reason)
     name = (dataset, verdict.method, verdict.factor)
     if source != "measured":
         return Row(labels, (margin,), name)
-    p = Number(MISSING if verdict.p is None else show_p(verdict.p))
+    shown = (MISSING if p is None else show_p(p) for p in (verdict.p, verdict.p_holm))
     ids = " ".join(identity[:8] for identity in verdict.records) or "-"
-    return Row((*labels, ids), (margin, p), name)
+    return Row((*labels, ids), (margin, *map(Number, shown)), name)
 
 
 def _plain(entry: Verdict | Tally) -> Mapping[str, Any]:

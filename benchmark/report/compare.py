@@ -16,7 +16,7 @@ from benchmark.errors import InputError
 from benchmark.stats import ALPHA
 from benchmark.stats.accuracy import Metric, accuracy_weights
 from benchmark.stats.paired import PairedDifference, paired_difference
-from benchmark.stats.significance import holm
+from benchmark.stats.significance import holm_within
 from methods.registry import ALIASES, BUILT_IN, canonical
 
 
@@ -50,7 +50,7 @@ class Comparison:
         b: the second.
         seeds: of the runs used.
         difference: a minus b.
-        p_holm: its deciding p-value, adjusted over all rows.
+        p_holm: its deciding p-value, adjusted over all rows of several seeds, or of one.
     """
 
     group: str
@@ -63,8 +63,8 @@ class Comparison:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the difference is more than chance."""
-        return self.p_holm <= ALPHA
+        """Whether the methods' difference is more than chance; one seed says nothing of it."""
+        return self.difference.seeds > 1 and self.p_holm <= ALPHA
 
     @property
     def verdict(self) -> str:
@@ -74,7 +74,7 @@ class Comparison:
         if found.estimate < 0:
             first, second = second, first
         points = 100 * abs(found.estimate)
-        if self.distinguishable:
+        if self.p_holm <= ALPHA:
             text = f"{first.title} is ahead of {second.title} by {points:.2f} points"
         elif points < 0.005:
             text = f"{first.title} and {second.title} do not differ"
@@ -84,7 +84,12 @@ class Comparison:
                 f"{first.title} is ahead may be chance"
             )
         if found.seeds == 1:
-            text += "; one seed each, so this is about these two trained networks only"
+            text = (
+                "Whether the methods differ is undecided (one seed); of these two networks on "
+                f"these images: {text}"
+            )
+        else:
+            text += f" ({found.seeds} seeds each)"
         for side, other in ((self.a, self.b), (self.b, self.a)):
             if side.left_out:
                 listed = ", ".join(map(str, side.left_out))
@@ -167,7 +172,8 @@ def compare(
             f"{a} and {b} share no dataset, protocol, factor and seed{reason}; train what is "
             "missing with 'fer-bench run'"
         )
-    adjusted = holm([row.p_holm for row in rows])
+    # What one seed says of networks is no further question about methods.
+    adjusted = holm_within([row.p_holm for row in rows], [len(row.seeds) == 1 for row in rows])
     return Compared(
         tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True)),
         tuple(skipped),

@@ -19,8 +19,10 @@ COLUMNS = {
     "p_sign_flip": "p (seeds)",
 }
 READING = (
-    "p decides: it counts test images and, from two seeds on, seeds as chance. "
-    "p (Holm) is p adjusted for the rows shown; up to 0.05 the difference is distinguishable.",
+    "p decides: it counts test images and, from two seeds on, seeds as chance. p (Holm) is p "
+    "adjusted over the rows shown, those of one seed apart from the others; up to 0.05 the "
+    "difference is distinguishable. With one seed it is that of two networks on these images; "
+    "whether their methods differ is undecided.",
     "p (images) is the paired bootstrap over test images alone; p (seeds) the sign-flip test over "
     "seeds alone, which needs 6 seeds to fall below 0.05.",
 )

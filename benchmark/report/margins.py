@@ -50,6 +50,7 @@ class Margin:
         high: upper end.
         p: two-sided; None for a published number.
         rounding: how far off the rounding of published numbers may put the effect.
+        seeds: how many both have in common; None for a published number.
         records: ids of the records used.
         doubt: what speaks against a published number, empty if nothing does.
     """
@@ -61,6 +62,7 @@ class Margin:
     high: float | None = None
     p: float | None = None
     rounding: float = 0.0
+    seeds: int | None = None
     records: tuple[str, ...] = ()
     doubt: str = ""
 
@@ -252,6 +254,7 @@ class Measured:
             low=100 * found.low,
             high=100 * found.high,
             p=found.p,
+            seeds=len(runs),
             records=tuple(dict.fromkeys(r.id for part in used for r in part)),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = running
+    return adjusted
+
+
+def holm_within(p_values: Sequence[float], families: Sequence[Hashable]) -> list[float]:
+    """Return p-values adjusted for the number of those of their own family, in the order given.
+
+    Args:
+        p_values: all of them.
+        families: what each belongs to.
+    """
+    adjusted = list(p_values)
+    for family in set(families):
+        members = [i for i, one in enumerate(families) if one == family]
+        for i, p in zip(members, holm([p_values[i] for i in members]), strict=True):
+            adjusted[i] = p
     return adjusted
 
 
