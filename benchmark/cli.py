@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "Say whether two methods differ by more than chance.",
     "claims": "Hold the paper's sentences against measured or published numbers.",
     "audit": "Recompute the published tables from their own numbers.",
+    "predictions": "Write what networks said of each test image.",
     "figure": "Draw the stored records as figures for a paper.",
     "speed": "Measure this machine: training, methods, memory, a sweep.",
     "data": "Count, check and describe datasets.",

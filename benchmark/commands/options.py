@@ -261,7 +261,9 @@ def write_out(text: str, out: Path | None) -> None:
     write_bytes(encoded(click.unstyle(text)), out)
 
 
-def write_files(files: Mapping[str, str], folder: Path) -> None:
+def write_files(
+    files: Mapping[str, str], folder: Path, start: str = "start at index.html or index.md"
+) -> None:
     """Write texts into a folder by name, each in one rename; what else is there stays.
 
     Raises:
@@ -269,10 +271,8 @@ def write_files(files: Mapping[str, str], folder: Path) -> None:
     """
     for name, text in files.items():
         _write(encoded(click.unstyle(text)), folder / name)
-    click.echo(
-        f"wrote {count(len(files), 'file')} into {folder}; start at index.html or index.md",
-        err=True,
-    )
+    told = f"; {start}" if start else ""
+    click.echo(f"wrote {count(len(files), 'file')} into {folder}{told}", err=True)
 
 
 def select_option(function: F) -> F:
