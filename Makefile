@@ -23,7 +23,7 @@ demo: setup
 
 # Writes the blocks of the documentation that a command prints.
 docs: setup
-	$(BIN)/python tests/generated_blocks.py --write
+	$(BIN)/python tools/generated_blocks.py --write
 
 # A file of tests a core; torch's own threads would only stand in each other's way.
 test: setup

@@ -62,6 +62,26 @@ class Shared(NamedTuple):
         ]
         return ", ".join([*words, *self.overrides])
 
+    def differing(self, others: Iterable[Shared]) -> str:
+        """Return in what it differs from others of its dataset and protocol, empty if from none."""
+        named = {
+            "fingerprint": f"data {self.fingerprint[:8]}",
+            "version": f"v{self.version}",
+            "recipe": f"{self.recipe} recipe",
+            "overrides": " ".join(self.overrides) or "as it stands",
+            "backbone": self.backbone,
+            "weights": "from scratch"
+            if self.weights == "scratch"
+            else f"weights {self.weights[:8]}",
+            "precision": self.precision,
+            "values": f"values {self.values}",
+        }
+        alike = [o for o in others if (o.dataset, o.protocol) == (self.dataset, self.protocol)]
+        apart = [k for k in named if any(getattr(o, k) != getattr(self, k) for o in alike)]
+        if len(apart) > 1 and set(apart) & {"version", "recipe", "overrides", "backbone"}:
+            apart = [key for key in apart if key != "values"]  # which only sums those up
+        return ", ".join(named[key] for key in apart)
+
     def columns(self) -> dict[str, str | int]:
         """Return them for a frame, by name."""
         return {**self._asdict(), "overrides": " ".join(self.overrides)}

@@ -28,6 +28,8 @@ class Scope:
         layout: its rows and columns.
         blocks: the entries of each factor.
         images: which test images count.
+        apart: in what a group differs from others of its dataset and protocol that the records
+            have; empty if there are none.
     """
 
     groups: tuple[Group, ...]
@@ -35,6 +37,7 @@ class Scope:
     layout: Layout
     blocks: list[list[Entry]]
     images: Images
+    apart: str = ""
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -91,7 +94,10 @@ def _scope(evidence: Evidence, groups: Sequence[Group], number: int | None) -> S
     frame = evidence.frame[evidence.frame["id"].isin(ids)]
     layout = paper_layout(number) if number is not None else own_layout(groups, frame)
     layout = with_records(layout, groups)
-    return Scope(tuple(groups), frame, layout, laid_out(layout, groups), evidence.images)
+    others = (group.shared for group in evidence.groups)
+    apart = "" if len(groups) > 1 else groups[0].shared.differing(others)
+    blocks = laid_out(layout, groups)
+    return Scope(tuple(groups), frame, layout, blocks, evidence.images, apart)
 
 
 def labels_of(scope: Scope) -> tuple[str, ...]:
@@ -128,7 +134,8 @@ def title_of(scope: Scope, what: str) -> str:
     if scope.layout.number is not None:
         dataset = f"{dataset} (Table {scope.layout.number} of the paper, measured)"
     protocol = "mixed cells" if scope.mixed else f"protocol {scope.groups[0].shared.protocol}"
-    return f"{dataset}, {protocol}: {what}"
+    apart = f" ({scope.apart})" if scope.apart else ""
+    return f"{dataset}, {protocol}{apart}: {what}"
 
 
 def facts_of(scope: Scope, rule: str) -> dict[str, object]:

@@ -20,7 +20,7 @@ from benchmark.report.compare import compare
 from benchmark.report.drawing.drawn import drawn_groups
 from benchmark.report.evidence import Evidence
 from benchmark.report.margins import Measured, Missing, Term
-from benchmark.report.scope import scopes
+from benchmark.report.scope import scopes, title_of
 from benchmark.store import Store
 
 METHODS = ("baseline", "cb", "mek")
@@ -113,6 +113,14 @@ def test_report_figure_compare_claims_and_check_agree_on_what_a_row_is(mixed: St
     checked = check(records, answers, [Reference("stored", records, answers)], 1.0)
     assert len(checked.rows) == len(rows)
     assert not checked.missing
+
+
+def test_no_two_tables_have_one_title(mixed: Store) -> None:
+    found = scopes(Evidence(mixed.records(), "last", mixed))
+    titles = [title_of(scope, "recall") for scope in found]
+    assert len(set(titles)) == len(titles), titles
+    (alone,) = scopes(Evidence([made_record("cb", 150.0)[0]], "last"))
+    assert title_of(alone, "recall") == "FERPlus, protocol compact: recall"
 
 
 def test_of_a_methods_versions_the_newest_counts(mixed: Store) -> None:

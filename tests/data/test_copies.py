@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
+from benchmark.choices import IMAGES
 from benchmark.data.copies import (
     THRESHOLD,
     Kind,
@@ -23,7 +24,7 @@ from benchmark.data.copies import (
 )
 from benchmark.data.dataset import FaceDataset, Part, make_dataset
 from benchmark.data.load import load_dataset
-from benchmark.data.marks import IMAGES, Marks, marks_from, marks_of
+from benchmark.data.marks import Marks, marks_from, marks_of
 from benchmark.errors import InputError
 from benchmark.kept_marks import KeptMarks
 from benchmark.logits_file import pack

@@ -6,7 +6,7 @@ A block in README.md, or in a Markdown file below docs/ or results/, looks like
     what exactly this command prints
     <!-- end generated -->
 
-``python tests/generated_blocks.py`` compares all blocks, with ``--write`` it writes them anew.
+``python tools/generated_blocks.py`` compares all blocks, with ``--write`` it writes them anew.
 Markers begin their line; those in fenced or indented code are text.
 """
 
