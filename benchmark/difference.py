@@ -12,6 +12,7 @@ _MEANINGS = {
     "split_hash": "the drawn training set",
     "weights": "the backbone's initial weights",
     "method_version": "the method's own code",
+    "stage.first": "the cell whose final weights it starts from",
 }
 
 

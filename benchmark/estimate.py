@@ -66,8 +66,9 @@ def _setting(cell: Cell) -> tuple[object, ...]:
         protocol.image.size,
         protocol.training.batch_size,
         cell.precision,
+        cell.stage is None,  # a frozen network takes a part of the time
     )
 
 
 def _work(cell: Cell) -> float:
-    return float(cell.protocol.training.epochs * sum(cell.class_counts))
+    return float(cell.entries * sum(cell.class_counts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmark.data.imbalance import factor_label
-from benchmark.record import Record, show_value
+from benchmark.record import Record, Stage, show_value
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
 from benchmark.words import count
 
@@ -47,6 +47,7 @@ def model_card(record: Record) -> str:
         "bilinearly without aliasing",
         "Normalisation": f"on the scale 0 to 255, {scaled} (red, green, blue)",
         "Backbone": f"{protocol.backbone.name}, started from {start}",
+        **({} if cell.stage is None else {"Started from": _first_stage(cell.stage)}),
         "Protocol": f"{facts['protocol']} ({protocol.recipe} recipe, values "
         f"{protocol.values_hash}; changed: {', '.join(protocol.overrides) or 'nothing'})",
         "Hyper-parameters": hyper or "none",
@@ -69,6 +70,11 @@ def model_card(record: Record) -> str:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:g}" for value in values)
+
+
+def _first_stage(stage: Stage) -> str:
+    epochs = count(stage.epochs, "epoch")
+    return f"the final weights of {stage.method}, cell {stage.first}, and {epochs} on them"
 
 
 def _recalls(record: Record) -> str:

@@ -89,6 +89,24 @@ def show_value(value: Any) -> str:
     return whole if float(whole) == value else f"{value:.4g}"
 
 
+class Stage(Strict):
+    """What a second stage starts from, and how long it is.
+
+    Attributes:
+        method: whose final weights it starts from.
+        version: of what that method computes.
+        hyper: its hyper-parameters.
+        first: id of the cell that they are of.
+        epochs: passes over the training set; 0 where nothing is trained.
+    """
+
+    method: str
+    version: Annotated[int, Field(ge=0, lt=2**63)]
+    hyper: Facts
+    first: Sha256
+    epochs: Annotated[int, Field(ge=0, le=100_000)]
+
+
 class Cell(Strict):
     """One square of the table, named by what its result depends on and nothing else.
 
@@ -109,6 +127,7 @@ class Cell(Strict):
         seed: the training seed.
         precision: of the backbone: ``fp32``, ``bf16`` or ``fp16``.
         method_version: of what the method computes; rises when its formula changes.
+        stage: of a method that starts from another cell's final weights; None of any other.
     """
 
     dataset: str
@@ -124,6 +143,7 @@ class Cell(Strict):
     seed: Seed
     precision: str
     method_version: Annotated[int, Field(ge=0, lt=2**63), LATER] = 1
+    stage: Annotated[Stage | None, LATER] = None
 
     @field_validator("class_counts")
     @classmethod
@@ -137,6 +157,12 @@ class Cell(Strict):
         """SHA-256 (hex, 64 digits) of the cell's values, whatever their order."""
         text = json.dumps(counted(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def entries(self) -> int:
+        """How many entries its history has: one an epoch, and one where nothing is trained."""
+        epochs = self.protocol.training.epochs if self.stage is None else self.stage.epochs
+        return max(1, epochs)
 
     @cached_property
     def name(self) -> str:
@@ -236,7 +262,7 @@ class Record(Strict):
             raise ValueError("classes: a name stands twice")
         if len(self.cell.class_counts) != len(self.classes):
             raise ValueError(f"cell.class_counts: not {len(self.classes)} of them")
-        _check_epochs(self.history, self.cell.protocol.training.epochs)
+        _check_epochs(self.history, self.cell.entries)
         for name, matrices in (
             ("test", [entry.test for entry in self.history]),
             ("validation", [entry.validation for entry in self.history]),
@@ -254,7 +280,7 @@ def _check_epochs(history: Sequence[Epoch], expected: int) -> None:
     if [entry.epoch for entry in history] != list(range(1, len(history) + 1)):
         raise ValueError("history: the epochs are not numbered 1, 2, ...")
     if len(history) != expected:
-        raise ValueError(f"history: {count(len(history), 'epoch')}, the protocol has {expected}")
+        raise ValueError(f"history: {count(len(history), 'epoch')}, the cell has {expected}")
 
 
 def _check_matrices(name: str, matrices: Sequence[Confusion | None], classes: int) -> None:

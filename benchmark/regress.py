@@ -21,7 +21,7 @@ from benchmark.checked import Checked, Drop, Row, Verdict
 from benchmark.difference import differences
 from benchmark.errors import InputError
 from benchmark.patterns import check_patterns, fits
-from benchmark.record import Cell, Confusion, Record
+from benchmark.record import Cell, Confusion, Record, Stage
 from benchmark.stats.accuracy import Metric, accuracy_weights, mean_accuracy, overall_accuracy
 from benchmark.stats.crossed import image_variance
 from benchmark.stats.significance import holm
@@ -124,7 +124,16 @@ def _differs(stored: Entry, new: Entry) -> list[str]:
     """
     before, after = _of_one_draw(stored, new)
     alike = {"seed": after.seed, "method_version": after.method_version}
-    return differences(before.model_copy(update=alike), after, ("stored", "new"))
+    before = _of_first_stage(before.model_copy(update=alike), after.stage)
+    return differences(before, after, ("stored", "new"))
+
+
+def _of_first_stage(cell: Cell, stage: Stage | None) -> Cell:
+    """Return a cell that starts from the same one: which that is goes with seed and version."""
+    if cell.stage is None or stage is None:
+        return cell
+    same = {"first": stage.first, "version": stage.version}
+    return cell.model_copy(update={"stage": cell.stage.model_copy(update=same)})
 
 
 def _of_one_draw(stored: Entry, new: Entry) -> tuple[Cell, Cell]:
@@ -137,7 +146,11 @@ def _of_one_draw(stored: Entry, new: Entry) -> tuple[Cell, Cell]:
 def _experiment(entry: Entry) -> str:
     """Name what an entry trained, whatever its runs and the version of the method's code."""
     drawn = {"seed": 0, "split_seed": 0, "split_hash": "", "class_counts": (entry.train_images,)}
-    return entry.first.cell.model_copy(update={**drawn, "method_version": 1}).model_dump_json()
+    cell = entry.first.cell.model_copy(update={**drawn, "method_version": 1})
+    first = (
+        None if cell.stage is None else cell.stage.model_copy(update={"first": "", "version": 1})
+    )
+    return _of_first_stage(cell, first).model_dump_json()
 
 
 def _trained_like(entry: Entry, other: Entry) -> bool:

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data.dataset import FaceDataset, Part
@@ -13,11 +15,11 @@ from benchmark.data.imbalance import SPLIT_SEED, Split, draw_split
 from benchmark.errors import InputError
 from benchmark.protocol import Protocol
 from benchmark.protocols import with_values
-from benchmark.record import Cell
+from benchmark.record import Cell, Stage
 
 if TYPE_CHECKING:
     from benchmark.models.build import Weights
-    from methods.base import Hyper, Method
+    from methods.base import Hyper, Method, SecondStage
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +29,8 @@ class Sweep:
     Attributes:
         dataset: the dataset.
         splits: the training set of each factor.
-        cells: in the order in which they are trained: whole seeds first.
+        cells: in the order in which they are trained: whole seeds first, and a first stage before
+            what starts from it.
         methods: the classes, by the name in the cells.
         weights: where the backbone's weights are read from; the cells hold only their identity.
     """
@@ -37,6 +40,15 @@ class Sweep:
     cells: Sequence[Cell]
     methods: Mapping[str, type[Method]]
     weights: Weights = None
+
+    @cached_property
+    def by_id(self) -> dict[str, Cell]:
+        """The cells by their ids."""
+        return {cell.id: cell for cell in self.cells}
+
+    def first_stage(self, cell: Cell) -> Cell | None:
+        """Return the cell whose final weights one starts from, None where it starts anew."""
+        return None if cell.stage is None else self.by_id[cell.stage.first]
 
 
 def plan(
@@ -50,7 +62,7 @@ def plan(
     precision: str,
     cut_head: bool = False,
 ) -> Sweep:
-    """Return the cells of methods x factors x seeds.
+    """Return the cells of methods x factors x seeds, and the first stages that they need.
 
     Args:
         dataset: the dataset.
@@ -63,8 +75,8 @@ def plan(
         cut_head: reach factors that the tail cannot give by cutting the head.
 
     Raises:
-        InputError: a factor cannot be reached, a hyper-parameter is unknown, or a class has no
-            test images.
+        InputError: a factor cannot be reached, a hyper-parameter is unknown, a class has no test
+            images, or a method starts from one that there is not.
     """
     unused = sorted(set(protocol.methods) - set(methods) - _known_methods())
     if unused:
@@ -74,28 +86,77 @@ def plan(
         factor: draw_split(dataset, factor, seed=SPLIT_SEED, cut_head=cut_head)
         for factor in factors
     }
-    recipes = {name: recipe(protocol, method) for name, method in methods.items()}
-    cells = [
-        Cell(
+    stages = _stages(methods, protocol)
+    known = {**dict(first for _, first in stages.values()), **methods}
+    recipes = {name: recipe(protocol, method) for name, method in known.items()}
+
+    def make(name: str, factor: float | None, seed: int, stage: Stage | None = None) -> Cell:
+        values, hyper = recipes[name]
+        return Cell(
             dataset=dataset.name,
             fingerprint=dataset.fingerprint,
             factor=factor,
             split_seed=splits[factor].seed,
             split_hash=splits[factor].hash,
             class_counts=splits[factor].counts,
-            protocol=recipes[name][0],
+            protocol=values,
             weights=weights,
             method=name,
-            hyper=hyper_identity(recipes[name][1]),
+            hyper=hyper_identity(hyper),
             seed=seed,
             precision=precision,
-            method_version=methods[name].info.version,
+            method_version=known[name].info.version,
+            stage=stage,
         )
-        for seed in seeds
-        for factor in factors
-        for name in methods
-    ]
-    return Sweep(dataset, splits, cells, methods)
+
+    cells: dict[str, Cell] = {}
+    for seed, factor, name in product(seeds, factors, methods):
+        stage = None
+        if name in stages:
+            epochs, (first_name, _) = stages[name]
+            first = make(first_name, factor, seed)
+            cells.setdefault(first.id, first)
+            stage = Stage(
+                method=first_name,
+                version=first.method_version,
+                hyper=first.hyper,
+                first=first.id,
+                epochs=epochs,
+            )
+        cell = make(name, factor, seed, stage)
+        cells.setdefault(cell.id, cell)
+    return Sweep(dataset, splits, list(cells.values()), known)
+
+
+def _stages(
+    methods: Mapping[str, type[Method]], protocol: Protocol
+) -> dict[str, tuple[int, tuple[str, type[Method]]]]:
+    """Return the epochs of second stages, each with its first stage's name and class, by method.
+
+    Raises:
+        InputError: a method starts from one that is not known, or that starts from another itself.
+    """
+    from methods import registry
+
+    found = {}
+    for name, method in methods.items():
+        stage = second_stage(protocol, method)
+        if stage is None:
+            continue
+        first = methods.get(stage.method) or registry.get(stage.method)
+        if second_stage(protocol, first) is not None:
+            raise InputError(
+                f"{name} starts from {stage.method}, which starts from another method itself; "
+                "there are two stages at most"
+            )
+        known_as = stage.method if stage.method in methods else first.info.name
+        found[name] = stage.epochs, (known_as, first)
+    return found
+
+
+def second_stage(protocol: Protocol, method: type[Method]) -> SecondStage | None:
+    """Return what a method starts from under a protocol, None where it starts anew."""
+    return method.second_stage(recipe(protocol, method)[1])
 
 
 def recipe(protocol: Protocol, method: type[Method]) -> tuple[Protocol, Hyper]:

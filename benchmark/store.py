@@ -45,6 +45,9 @@ LARGEST_WEIGHTS = 1 << 36
 """Bytes; what is larger is none of ours."""
 
 _ATTEMPT = "attempt"
+_AGAIN = "again"
+_REPLACED = ".replaced"
+"""Where a finished cell waits while another takes its place."""
 
 
 class Store:
@@ -141,10 +144,19 @@ class Store:
             StorageError: the store cannot be written to.
         """
         with self.writing():
-            return lease.take(self.running(cell))
+            taken = lease.take(self.running(cell))
+            replaced = self.running(cell) / _REPLACED
+            if taken is not None and replaced.exists() and not (self.cells / cell.slug).exists():
+                replaced.rename(self.cells / cell.slug)
+        return taken
 
     def add(
-        self, record: Record, logits: Mapping[str, NDArray[Any]], weights: bytes | None = None
+        self,
+        record: Record,
+        logits: Mapping[str, NDArray[Any]],
+        weights: bytes | None = None,
+        *,
+        replace: bool = False,
     ) -> Path:
         """Put a finished cell in place, whole or not at all; what is already there stays.
 
@@ -154,15 +166,23 @@ class Store:
             record: of the cell.
             logits: arrays by name, with the labels.
             weights: the file of the final weights, where they are kept.
+            replace: put it in the place of a finished one; only the holder of its lease may.
 
         Raises:
             StorageError: the store cannot be written to, or what was written is not whole.
         """
         kept = None if weights is None else hashlib.sha256(weights).hexdigest()
         update = {"logits_sha256": None, "weights_sha256": kept}
-        return self.put(record.model_copy(update=update), pack(logits), weights)
+        return self.put(record.model_copy(update=update), pack(logits), weights, replace=replace)
 
-    def put(self, record: Record, content: bytes, weights: bytes | None = None) -> Path:
+    def put(
+        self,
+        record: Record,
+        content: bytes,
+        weights: bytes | None = None,
+        *,
+        replace: bool = False,
+    ) -> Path:
         """Put a record and the bytes of its ``logits.npz`` in place, as :meth:`add` does.
 
         Weights that the record names but that are not given stay behind.
@@ -184,6 +204,8 @@ class Store:
                 except OSError:
                     if not target.exists():  # otherwise another process finished the same cell
                         raise
+                    if replace:
+                        _exchange(draft, target, running / _REPLACED)
                 sync_folder(self.cells)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -226,8 +248,22 @@ class Store:
             path.name for kind in ("running", "failed") for path in self.root.glob(f"{kind}/*")
         }
         for cell in finished if begun else ():
-            if cell.slug in begun and lease.holder(self.running(cell)) is None:
+            held = cell.slug not in begun or lease.holder(self.running(cell)) is not None
+            if not held and not self._trained_again(cell):
                 self.clear(cell)
+
+    def _trained_again(self, cell: Cell) -> bool:
+        begun = (self.running(cell) / _AGAIN).exists()
+        return begun and not (self.cells / cell.slug / WEIGHTS).exists()
+
+    def begin_again(self, cell: Cell) -> None:
+        """Say that a finished cell is trained once more for its weights, so that work on it stays.
+
+        Raises:
+            StorageError: the store cannot be written to.
+        """
+        with self.writing():
+            (self.running(cell) / _AGAIN).touch()
 
     def fail(self, cell: Cell, text: str) -> Path:
         """Keep a failed cell's traceback; the next run tries the cell again.
@@ -451,6 +487,16 @@ def _read_whole(folder: Path, passed: Passed | None = None) -> Record:
     else:
         passed.once(content, packed, lambda: check_whole(record, packed))
     return record
+
+
+def _exchange(draft: Path, target: Path, aside: Path) -> None:
+    """Put a folder in the place of another one, which goes back there if that fails."""
+    target.rename(aside)
+    try:
+        draft.rename(target)
+    except BaseException:
+        aside.rename(target)
+        raise
 
 
 MEND = "it may be whole: mend disk, network or rights, and give the same command again"

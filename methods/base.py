@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +109,23 @@ class Authors:
     hyper: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     protocol: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     from_scratch: bool = False
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """That a method starts from the final weights of another one, trained as a cell of its own.
+
+    Its rates fall along a half cosine from their largest, whatever the protocol's schedule is.
+
+    Attributes:
+        method: the name of the other method.
+        epochs: passes over the training set; 0 where nothing is trained.
+        rate: a factor on the protocol's rates.
+    """
+
+    method: str
+    epochs: int
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,6 +270,15 @@ class Method(nn.Module, ABC):
         """
         return None
 
+    @classmethod
+    def second_stage(cls, hyper: Any) -> SecondStage | None:
+        """Return which method's final weights this one starts from; by default it starts anew.
+
+        Args:
+            hyper: an instance of the class's ``Hyper``.
+        """
+        return None
+
     def __init__(self, backbone: Backbone, task: Task, hyper: Any) -> None:
         """Keep the backbone; subclasses add their heads.
 
@@ -265,6 +291,32 @@ class Method(nn.Module, ABC):
         self.backbone = backbone
         self.hyper = hyper
         self.num_classes = task.num_classes
+        self._frozen: list[nn.Module] = []
+
+    def freeze(self, part: nn.Module) -> None:
+        """Keep a part as it is: it gets no gradients, and its norms stay in eval mode."""
+        part.requires_grad_(False)
+        self._frozen.append(part.eval())
+
+    @property
+    def frozen(self) -> tuple[nn.Module, ...]:
+        """The parts that are kept as they are."""
+        return tuple(self._frozen)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all but what is frozen."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what a second stage starts from; by default all weights and buffers.
+
+        Args:
+            state: weights and buffers of the first stage's method by name, after its last step.
+        """
+        self.load_state_dict(state)
 
     def forward(self, batch: Batch, progress: Progress) -> LossParts:
         """Check the batch and score it; this is what the trainer calls.

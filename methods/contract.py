@@ -6,6 +6,7 @@ toy network and 16-pixel images, so all of them together take seconds.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import os
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from benchmark.errors import describe
 from benchmark.models.backbone import Backbone
 from benchmark.words import count
+from methods import registry
 from methods.base import Batch, LossParts, Method, Progress, Stream, Task, Views
 
 _SIZE = 16
@@ -105,10 +107,16 @@ def step(method: Method, batch: Batch, optimizer: torch.optim.Optimizer, number:
     torch.manual_seed(number)
     optimizer.zero_grad()
     parts: LossParts = method(batch, progress)
-    torch.autograd.backward(parts.total)
-    optimizer.step()
+    if _trains(method):
+        torch.autograd.backward(parts.total)
+        optimizer.step()
     method.after_step(dataclasses.replace(progress, step=number + 1))
     return parts
+
+
+def _trains(method: Method) -> bool:
+    """Whether there is anything to train; of a second stage all may be frozen."""
+    return any(parameter.requires_grad for parameter in method.parameters())
 
 
 def check_loss_is_finite(method: type[Method]) -> None:
@@ -122,6 +130,8 @@ def check_loss_is_finite(method: type[Method]) -> None:
                 raise ContractError(
                     f"loss {parts.total} for {count(len(index), 'image')} of {num_classes}"
                 )
+            if not _trains(built):
+                continue
             torch.autograd.backward(parts.total)
             gradients = [p.grad for p in built.parameters() if p.grad is not None]
             if not gradients or not all(bool(torch.isfinite(g).all()) for g in gradients):
@@ -147,6 +157,8 @@ def check_terms_add_up(method: type[Method]) -> None:
 def check_loss_falls(method: type[Method]) -> None:
     """The cross-entropy of predictions falls on 64 images."""
     built = toy_method(method).train()
+    if not _trains(built):
+        return
     batch = toy_batch(method, torch.arange(64), toy_labels(64, 7), 7)
     optimizer = torch.optim.Adam(built.parameters(), lr=0.02)
 
@@ -270,6 +282,29 @@ def check_values_have_sources(method: type[Method]) -> None:
         )
 
 
+def check_second_stage(method: type[Method]) -> None:
+    """A second stage starts from its first one, and what is frozen stays to the bit, norms too."""
+    stage = method.second_stage(method.Hyper())
+    built = toy_method(method, seed=1)
+    if (stage is not None and stage.epochs == 0) != (not _trains(built)):
+        raise ContractError("nothing is trained, but epochs are asked for, or the other way round")
+    if stage is not None:
+        chosen = registry.get(stage.method)
+        first = toy_method(chosen)
+        batch = toy_batch(chosen, torch.arange(64), toy_labels(64, 7), 7)
+        step(first.train(), batch, torch.optim.SGD(first.parameters(), lr=0.05), 0)
+        built.start_from(first.state_dict())
+    before = [copy.deepcopy(part.state_dict()) for part in built.frozen]
+    batch = toy_batch(method, torch.arange(64), toy_labels(64, 7), 7)
+    optimizer = torch.optim.AdamW(built.parameters(), lr=0.05, weight_decay=0.1)
+    for number in range(3):
+        step(built.train(), batch, optimizer, number)
+    for part, state in zip(built.frozen, before, strict=True):
+        moved = [name for name, now in part.state_dict().items() if not now.equal(state[name])]
+        if moved:
+            raise ContractError(f"frozen, but moved: {', '.join(moved)}")
+
+
 def check_sampling(method: type[Method]) -> None:
     """Where training samples are drawn by class, each epoch's shares are probabilities (K,)."""
     sampling = method.sampling(method.Hyper())
@@ -311,6 +346,7 @@ CHECKS: tuple[Callable[[type[Method]], None], ...] = (
     check_values_have_sources,
     check_values_lie_within,
     check_groups_cover,
+    check_second_stage,
     check_sampling,
     check_loss_is_finite,
     check_terms_add_up,

@@ -34,6 +34,9 @@ LONGTAIL = {
     "vs": "methods.vs:VS",
     "label_smoothing": "methods.label_smoothing:LabelSmoothing",
     "mixup": "methods.mixup:Mixup",
+    "balanced_sampling": "methods.balanced_sampling:BalancedSampling",
+    "crt": "methods.crt:CRT",
+    "tau_norm": "methods.tau_norm:TauNorm",
 }
 """The standard methods of long-tailed recognition."""
 

@@ -297,6 +297,36 @@ _MIXUP = (
         "kappa * n <= partner, 0.0", UNIT, MIXING),
 )  # fmt: skip
 
+_BALANCED_SAMPLING = (
+    _of("balanced_sampling", "sampled naturally whatever the power",
+        "sampling_probabilities(counts, hyper.power)", "sampling_probabilities(counts, 1.0)", BOTH),
+    _of("balanced_sampling", "power turned round", "positive_counts(counts) ** power",
+        "positive_counts(counts) ** -power", UNIT, SAMPLING),
+    _of("balanced_sampling", "progressive without effect", "if hyper.progressive:", "if False:",
+        UNIT),
+    _of("balanced_sampling", "progressive from balanced to natural",
+        "(1.0 - t) * natural + t * balanced", "t * natural + (1.0 - t) * balanced", UNIT, SAMPLING),
+)  # fmt: skip
+
+_CRT = (
+    _of("crt", "network trained on", "        self.freeze(self.backbone)\n", "", BOTH),
+    _of("crt", "norms follow the batches", "            part.eval()\n", "            pass\n", BOTH,
+        "methods/base.py"),
+    _of("crt", "started from random weights", "if name.startswith(_BACKBONE)", "if False", BOTH),
+    _of("crt", "sampled naturally", "sampling_probabilities(counts, 0.0)",
+        "sampling_probabilities(counts, 1.0)", BOTH),
+    _of("crt", "rate falls as in the first stage", '        "schedule": "cosine",\n', "", CURVES,
+        "benchmark/engine/stage.py"),
+)  # fmt: skip
+
+_TAU_NORM = (
+    _of("tau_norm", "bias kept", "tau_normalized(self.head.weight, self.hyper.tau))",
+        "tau_normalized(self.head.weight, self.hyper.tau), self.head.bias)", BOTH),
+    _of("tau_norm", "rows as they are", "tau_normalized(self.head.weight, self.hyper.tau)",
+        "self.head.weight", BOTH),
+    _of("tau_norm", "tau ignored", "self.hyper.tau))", "1.0))", UNIT),
+)  # fmt: skip
+
 _TRAINER = (
     _of(TRAINER, "gradient not clipped", "if clip:", "if False:", CURVES, LOOP),
     _of(TRAINER, "gradients kept from step to step",
@@ -319,6 +349,7 @@ _TRAINER = (
 _PAPER = (*_BASELINE, *_CB, *_SCN, *_BBN, *_RUL, *_SOFT, *_EAC, *_MEK)
 _LONGTAIL = (
     *_FOCAL, *_CB_FOCAL, *_LDAM, *_DRW, *_LOGIT_ADJUSTMENT, *_VS, *_LABEL_SMOOTHING, *_MIXUP,
+    *_BALANCED_SAMPLING, *_CRT, *_TAU_NORM,
 )  # fmt: skip
 MUTATIONS = (*_PAPER, *_LONGTAIL, *_TRAINER)
 
@@ -354,5 +385,12 @@ REORDERED = (
         "s / num_classes + (1.0 - s) * F.one_hot(labels, num_classes)", (), TARGETS),
     _of("mixup", "partner first", _IMAGES, "(1.0 - lam) * images[permutation] + lam * images", (),
         MIXING),
+    _of("balanced_sampling", "shares by multiplication", "powered / powered.sum()",
+        "powered * (1.0 / powered.sum())", (), SAMPLING),
+    _of("crt", "cross-entropy in two steps", "F.cross_entropy(self.predict(batch.images), batch",
+        "F.nll_loss(self.predict(batch.images).log_softmax(dim=1), batch", ()),
+    _of("tau_norm", "product written out",
+        "F.linear(self.backbone(images), tau_normalized(self.head.weight, self.hyper.tau))",
+        "self.backbone(images) @ tau_normalized(self.head.weight, self.hyper.tau).t()", ()),
 )  # fmt: skip
 """Other ways to write the same formulas: no guard may notice them."""

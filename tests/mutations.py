@@ -52,6 +52,9 @@ WORDS = {
     "vs": ("[vs", "-vs", "test_vs", "vector_scaling"),
     "label_smoothing": ("label_smoothing", "labels_uniformly"),
     "mixup": ("mixup", "remix"),
+    "balanced_sampling": ("balanced_sampling", "sampling_probabilities"),
+    "crt": ("crt",),
+    "tau_norm": ("tau_norm",),
     # One that is plain, one with after_step, one that draws within its loss.
     TRAINER: ("baseline", "soft]", "rul]"),
 }

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from operator import mul
 
 import pytest
 import slow_reference as slow
 import torch
 from test_functional import close
 
+from benchmark.errors import InputError
+from methods.balanced_sampling import BalancedSampling
 from methods.base import Batch, Method, Progress, Task
+from methods.baseline import Baseline
 from methods.cb_focal import CBFocal
-from methods.contract import ToyBackbone, toy_batch, toy_labels, toy_method
+from methods.contract import ToyBackbone, step, toy_batch, toy_labels, toy_method
+from methods.crt import CRT
 from methods.drw import DRW
 from methods.focal import Focal
 from methods.label_smoothing import LabelSmoothing
@@ -20,6 +25,7 @@ from methods.ldam import LDAM
 from methods.linear import LinearClassifier
 from methods.logit_adjustment import LogitAdjustment
 from methods.mixup import Mixup
+from methods.tau_norm import TauNorm
 from methods.vs import VS
 
 LABELS = toy_labels(64, 7)
@@ -169,3 +175,71 @@ def test_a_toy_of_every_row_has_the_margins_and_weights_of_its_counts() -> None:
     assert isinstance(ldam, LDAM)
     close(ldam.margins, slow.ldam_margins(COUNTS, 0.5))
     assert float(ldam.weight.detach().abs().max()) <= 1
+
+
+def shares_of(method: type[Method], epoch: int, epochs: int, **values: object) -> list[float]:
+    sampling = method.sampling(method.Hyper(**values))
+    assert sampling is not None
+    found: list[float] = sampling(tuple(COUNTS), epoch, epochs).tolist()
+    return found
+
+
+def test_balanced_sampling_draws_classes_by_a_power_of_their_counts() -> None:
+    for power in (0.0, 0.5, 1.0):
+        powered = [count**power for count in COUNTS]
+        expected = [value / sum(powered) for value in powered]
+        assert shares_of(BalancedSampling, 3, 5, power=power) == pytest.approx(expected)
+    assert shares_of(BalancedSampling, 0, 5) == pytest.approx([1 / 7] * 7)
+    loss, logits = scored(built(BalancedSampling))
+    close(torch.tensor(loss), slow.focal_loss(logits, LABELS.tolist(), 0.0, [1.0] * 7))
+
+
+def test_balanced_sampling_moves_from_natural_to_balanced_where_asked() -> None:
+    natural = [count / sum(COUNTS) for count in COUNTS]
+    for epoch, share in ((0, 0.0), (1, 0.25), (4, 1.0)):
+        expected = [(1 - share) * n + share / 7 for n in natural]
+        found = shares_of(BalancedSampling, epoch, 5, progressive=True)
+        assert found == pytest.approx(expected)
+    with pytest.raises(InputError, match="set one of the two"):
+        BalancedSampling.Hyper(power=0.5, progressive=True)
+
+
+def first_and(method: type[Method]) -> tuple[Method, Method]:
+    """Return a baseline that has taken a few steps, and a second stage that starts from it."""
+    first = toy_method(Baseline).train()
+    optimizer = torch.optim.SGD(first.parameters(), lr=0.1)
+    for number in range(3):
+        step(first, batch_of(Baseline), optimizer, number)
+    second = built(method)
+    second.start_from(first.state_dict())
+    return first.eval(), second
+
+
+def test_crt_has_a_new_classifier_on_the_first_stages_network_and_trains_it_alone() -> None:
+    first, second = first_and(CRT)
+    assert isinstance(first, LinearClassifier)
+    assert isinstance(second, LinearClassifier)
+    images = batch_of(CRT).images
+    assert torch.equal(first.backbone(images), second.backbone(images))
+    assert not torch.equal(first.head.weight, second.head.weight)
+    assert [p for p in second.parameters() if p.requires_grad] == list(second.head.parameters())
+    assert not second.train().backbone.training
+    assert second.head.training
+    assert shares_of(CRT, 0, 10) == shares_of(CRT, 9, 10) == pytest.approx([1 / 7] * 7)
+    stage = CRT.second_stage(CRT.Hyper(epochs=4, rate=0.5))
+    assert (stage.method, stage.epochs, stage.rate) == ("baseline", 4, 0.5)
+    loss, logits = scored(built(CRT))
+    close(torch.tensor(loss), slow.focal_loss(logits, LABELS.tolist(), 0.0, [1.0] * 7))
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.5, 1.0])
+def test_tau_norm_divides_rows_by_a_power_of_their_norms_and_has_no_bias(tau: float) -> None:
+    first, second = first_and(TauNorm)
+    assert isinstance(first, LinearClassifier)
+    second.hyper = TauNorm.Hyper(tau=tau)
+    images = batch_of(TauNorm).images
+    rows = [[w / math.hypot(*row) ** tau for w in row] for row in first.head.weight.tolist()]
+    features = first.backbone(images).tolist()
+    expected = [[math.fsum(map(mul, f, row)) for row in rows] for f in features]
+    close(second.predict(images).detach(), expected)
+    assert not any(parameter.requires_grad for parameter in second.parameters())

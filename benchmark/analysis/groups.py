@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmark.data.known import dataset_title
 from benchmark.record import Record, Split, show_value
@@ -238,9 +238,16 @@ def shared_of(record: Record) -> Shared:
 
 
 def hyper_text(record: Record) -> str:
-    """Return the hyper-parameters, and the version of a method whose formula has changed."""
+    """Return the hyper-parameters, and the version of a method whose formula has changed.
+
+    Those of a first stage stand with the name of its method.
+    """
     version = {"version": record.cell.method_version} if record.cell.method_version > 1 else {}
     values = version | record.cell.hyper
+    stage = record.cell.stage
+    if stage is not None:
+        first = stage.hyper | ({"version": stage.version} if stage.version > 1 else {})
+        values |= {f"{stage.method}.{key}": value for key, value in first.items()}
     return " ".join(f"{key}={show_value(value)}" for key, value in values.items())
 
 
@@ -298,7 +305,13 @@ def _newest(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     return kept, [r for r in records if r.cell.method_version < newest[r.cell.method]]
 
 
-_DRAWN = {"seed", "split_seed", "split_hash", "class_counts"}
+_DRAWN: dict[str, Any] = {
+    "seed": True,
+    "split_seed": True,
+    "split_hash": True,
+    "class_counts": True,
+    "stage": {"first"},
+}
 """What differs between the runs of one entry."""
 
 
@@ -307,7 +320,7 @@ def _entries(shared: Shared, records: Sequence[Record]) -> list[Entry]:
     for record in records:
         # Whatever names a cell, so that a field which is added to cells counts as well; the
         # protocol is shared.
-        rest = record.cell.model_dump_json(exclude=_DRAWN | {"protocol"})
+        rest = record.cell.model_dump_json(exclude=_DRAWN | {"protocol": True})
         cell = record.cell
         place = (factor_rank(cell.factor), method_rank(cell.method), hyper_text(record))
         found.setdefault((*place, sum(cell.class_counts), rest), []).append(record)

@@ -60,12 +60,17 @@ class PlainListener:
 
     def evaluated(self, epoch: Epoch) -> None:
         """Show what the epoch came to."""
-        self.say(
-            f"  epoch {epoch.epoch}: loss {sum(epoch.loss.values()):.3f}, "
+        test = (
             f"test {100 * overall_accuracy(epoch.test):.2f} overall "
-            f"{100 * mean_accuracy(epoch.test):.2f} mean, "
-            f"{epoch.images / epoch.seconds:.0f} images/s, {epoch.seconds:.1f} s"
+            f"{100 * mean_accuracy(epoch.test):.2f} mean"
         )
+        if epoch.images:
+            self.say(
+                f"  epoch {epoch.epoch}: loss {sum(epoch.loss.values()):.3f}, {test}, "
+                f"{epoch.images / epoch.seconds:.0f} images/s, {epoch.seconds:.1f} s"
+            )
+        else:
+            self.say(f"  nothing to train: {test}")
         self._printed = time.monotonic()
 
     def cell_finished(self, record: Record) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from benchmark.executors.jobs import Job
     from benchmark.record import Cell
     from benchmark.spec import Sweep
+    from benchmark.stages import Work
     from benchmark.store import Store
 
 
@@ -86,6 +87,7 @@ def command(
     heed_all()
     from benchmark.environment import usable_cores
     from benchmark.executors.jobs import Job
+    from benchmark.stages import work
     from benchmark.store import Store
 
     choice = SweepChoice(**options)
@@ -97,21 +99,22 @@ def command(
     sweep = choice.plan()
     if not dry_run:
         store.prepare()
-    cells = matching(sweep.cells, only)
-    missing = store.missing(cells)
+    left = work(matching(sweep.cells, only), sweep, store)
+    cells, missing = left.cells, left.missing
     lacking = {cell.id for cell in missing}
     finished = [cell for cell in cells if cell.id not in lacking]
     if not dry_run:
         store.settle(finished)
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
+    _tell_first_stages(left)
     if keep_weights:
         _tell_weightless(finished, store)
     for note in sweep.dataset.notes:
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
         _refuse_early(choice, sweep, todo, results)
-        _show_plan(cells, todo, store, Job(choice.device, threads or usable_cores()))
+        _show_plan(left, todo, sweep, store, Job(choice.device, threads or usable_cores()))
         return
     if not todo:
         return
@@ -129,7 +132,22 @@ def command(
         _train_side_by_side(todo, shared, ["run", *again])
     if keep_weights:  # other processes may have finished some without
         _tell_weightless(todo, store)
-    _close(todo, store)
+    _close(todo, store, left)
+
+
+def _tell_first_stages(left: Work) -> None:
+    """Name what is trained for the sake of other cells."""
+    if left.added:
+        click.echo(f"For what starts from them, too: {_slugs(left.added)}.")
+    if left.again:
+        click.echo(
+            "Finished without the weights that other cells start from, and trained again with "
+            f"them: {_slugs(left.again)}."
+        )
+
+
+def _slugs(cells: Sequence[Cell]) -> str:
+    return ", ".join(cell.slug for cell in cells)
 
 
 def _keep_marks(sweep: Sweep, results: Path) -> None:
@@ -355,26 +373,34 @@ def _how_long(expected: Collection[float | None], jobs: int = 1) -> str:
     return f"About {clock(sum(known) / jobs)}{more} {how}, from past records."
 
 
-def _show_plan(cells: Sequence[Cell], todo: Sequence[Cell], store: Store, job: Job) -> None:
+def _show_plan(left: Work, todo: Sequence[Cell], sweep: Sweep, store: Store, job: Job) -> None:
     from benchmark.commands.progress import clock
 
     running = store.unfinished()
     expected = _expected(todo, store, job)
-    for cell in cells:
+    missing = {cell.id for cell in left.missing}
+    for cell in left.cells:
         if cell.slug not in expected:
-            state = "finished" if store.has(cell) else "left for later"
+            state = "left for later" if cell.id in missing else "finished"
         else:
             seconds = expected[cell.slug]
             begun = "begun" if cell.slug in running else "to train"
+            begun += " again" if cell in left.again else ""
             state = begun if seconds is None else f"{begun}, about {clock(seconds)}"
-        click.echo(f"  {cell.slug}: {state}")
+        first = sweep.first_stage(cell)
+        start = "" if first is None else f", from the final weights of {first.slug}"
+        click.echo(f"  {cell.slug}: {state}{start}")
     if expected:
         click.echo(_how_long(expected.values()))
 
 
-def _close(asked: Sequence[Cell], store: Store) -> None:
+def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:
     """Say what came of the cells; exit code 1 unless all of them are finished."""
-    missing = store.missing(asked)
+    from benchmark.stages import has_weights
+
+    known = {cell.id for cell in store.missing(asked)}
+    known |= {cell.id for cell in left.again if not has_weights(cell, store)}
+    missing = [cell for cell in asked if cell.id in known]
     failed = [cell for cell in missing if (store.failed(cell) / "error.txt").exists()]
     unfinished = len(missing) - len(failed)
     more = f", {unfinished} not finished" if unfinished else ""

@@ -14,8 +14,9 @@ from benchmark.commands.options import form_options, results_option, write_table
 from benchmark.commands.sweep import SweepChoice, sweep_options
 
 if TYPE_CHECKING:
-    from benchmark.record import Cell, Record
+    from benchmark.record import Record
     from benchmark.report.sheet import Row, Table
+    from benchmark.spec import Sweep
     from benchmark.store import Store
 
 COLUMNS = ("epochs", "overall", "mean", "seconds")
@@ -55,7 +56,7 @@ def command(
     records, damaged = store.survey()
     store.settle(record.cell for record in records)
     if given:
-        tables = [_sweep_table(SweepChoice(**options).plan().cells, records, store)]
+        tables = [_sweep_table(SweepChoice(**options).plan(), records, store)]
     else:
         tables = _store_tables(records, store)
     write_tables(tables, form, out)
@@ -122,19 +123,20 @@ def _row(record: Record) -> Row:
     return Row(labels, numbers, (cell.method, labels[3], labels[4]))
 
 
-def _sweep_table(cells: Sequence[Cell], records: Sequence[Record], store: Store) -> Table:
+def _sweep_table(sweep: Sweep, records: Sequence[Record], store: Store) -> Table:
     """Return how each cell of a sweep stands."""
     from collections import Counter
 
     from benchmark.difference import closest, differences
     from benchmark.report.sheet import text_table
 
-    done = {record.id for record in records}
+    done = {record.id: record for record in records}
     begun = store.unfinished()
     failures = {path.parent.name: path for path in store.failures()}
     rows = []
-    for cell in cells:
+    for cell in sweep.cells:
         state, detail = "missing", ""
+        first = sweep.first_stage(cell)
         if cell.id in done:
             state = "done"
         elif cell.slug in begun:
@@ -145,6 +147,11 @@ def _sweep_table(cells: Sequence[Cell], records: Sequence[Record], store: Store)
             other = closest([record.cell for record in records], cell)
             if other is not None:
                 state, detail = "stale", "; ".join(differences(other, cell))
+        if first is not None:
+            kept = first.id not in done or store.has_weights(done[first.id])
+            start = f"from the final weights of {first.slug}"
+            again = "" if kept or state == "done" else ", trained again as they were not kept"
+            detail = "; ".join(filter(None, (detail, start + again)))
         rows.append((state, cell.slug, detail))
     counts = Counter(row[0] for row in rows)
     note = ", ".join(f"{number} {state}" for state, number in counts.items())

@@ -40,6 +40,7 @@ OVERRIDES = (
     "training.clip_norm=2.0",
     "methods.cb.beta=0.9999",
     "methods.cb_focal.beta=0.9999",
+    "methods.crt.epochs=3",
     "methods.drw.beta=0.9999",
     "methods.ldam.beta=0.9999",
     "methods.rul.dropout=0.4",
@@ -72,12 +73,17 @@ def first_losses(method: type[Method]) -> Curve:
     sweep = plan(
         dataset, {name: method}, [FACTOR], [SEED], protocol, weights="scratch", precision="fp32"
     )
-    (cell,) = sweep.cells
-    with private_generators(_CPU), _one_thread(), TemporaryDirectory() as folder:
-        trainer = _Watched(
-            cell, method, make_hyper(method, cell.hyper), dataset, sweep.splits[FACTOR], _CPU
-        )
-        outcome = trainer.run(Path(folder), _Deaf(), {})
+    split = sweep.splits[FACTOR]
+    state = None
+    with private_generators(_CPU), _one_thread():
+        for cell in sweep.cells:  # a first stage, where there is one, and the method itself
+            chosen = sweep.methods[cell.method]
+            hyper = make_hyper(chosen, cell.hyper)
+            start = None if cell.stage is None else state
+            trainer = _Watched(cell, chosen, hyper, dataset, split, _CPU, None, start)
+            with TemporaryDirectory() as folder:
+                outcome = trainer.run(Path(folder), _Deaf(), {})
+            state = trainer.method.state_dict()
     return Curve(
         method=name,
         version=method.info.version,

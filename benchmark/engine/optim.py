@@ -24,6 +24,7 @@ def build_optimizer(method: Method, spec: TrainingSpec) -> torch.optim.Optimizer
     groups = method.parameter_groups()
     _check_cover(method, groups)
     entries = [entry for group in groups for entry in _entries(group, spec) if entry["params"]]
+    entries = entries or [{"params": []}]  # of a method that trains nothing
     if spec.optimizer in ("sgd", "nesterov"):
         nesterov = spec.optimizer == "nesterov"
         # Only the fused one takes the scale of fp16 along; the other would wait for the device in

@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from benchmark.engine.memory import is_out_of_memory, largest_that_fits
 from benchmark.engine.optim import build_optimizer, set_rate
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.schedule import rate_factor
-from benchmark.errors import TrainingError
+from benchmark.engine.stage import stage_protocol
+from benchmark.errors import TrainingError, describe
 from benchmark.models.build import Weights, build_backbone
 from benchmark.protocol import Protocol as TrainingProtocol
 from benchmark.record import Cell, Epoch
@@ -56,15 +57,28 @@ class Trainer:
         split: Split,
         device: torch.device,
         weights: Weights = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Build the method on its backbone, all random weights drawn from the cell's seed.
 
+        Args:
+            cell: the cell.
+            method: the class.
+            hyper: an instance of its ``Hyper``.
+            dataset: what the cell is of.
+            split: its training set.
+            device: where to train.
+            weights: where the backbone's weights are read from.
+            start: the final weights of the first stage, where the cell has one.
+
         Raises:
-            TrainingError: ``weights`` are not those that the cell names.
+            TrainingError: ``weights`` are not those that the cell names, or ``start`` does not fit.
         """
         self.cell = cell
         self.weights = weights
-        self.protocol: TrainingProtocol = cell.protocol
+        stage = method.second_stage(hyper)
+        self.protocol: TrainingProtocol = stage_protocol(cell, stage)
+        self.epochs = self.protocol.training.epochs if stage is None else stage.epochs
         self.dataset = dataset
         self.device = device
         self.batches = BatchMaker(
@@ -84,6 +98,8 @@ class Trainer:
         started = time.perf_counter()
         torch.manual_seed(derive(cell.seed, "weights"))
         self.method = self._build(method, hyper)
+        if start is not None:
+            self._start_from(start)
         self.optimizer = build_optimizer(self.method, self.protocol.training)
         self.scaler = torch.amp.GradScaler(device.type, enabled=cell.precision == "fp16")
         self.outcome.spend("build", started)
@@ -125,10 +141,13 @@ class Trainer:
         return self.outcome
 
     def _train(self, done: int, folder: Path, listener: Listener) -> None:
-        for epoch in range(done, self.protocol.training.epochs):
+        for epoch in range(done, self.epochs):
             self._epoch(epoch, listener)
-            if epoch + 1 < self.protocol.training.epochs:
+            if epoch + 1 < self.epochs:
                 checkpoint.save(folder, self._state())
+        if not self.epochs:  # what it starts from, changed as it is built
+            entry = self._evaluate(epoch=0, loss={}, lr=0.0, seconds=0.0, images=0)
+            listener.evaluated(entry)
 
     def _does_not_fit(self, error: str) -> str:
         """Find by trying what batch size fits, and say it; the cell itself is not changed."""
@@ -137,7 +156,7 @@ class Trainer:
 
         def attempt(images: int) -> None:
             batch = self.batches.batch(positions[:images], epoch=0, step=0)
-            self.step(batch, Progress(0, self.protocol.training.epochs, 0))
+            self.step(batch, Progress(0, self.epochs, 0))
 
         found = largest_that_fits(attempt, min(size, len(positions)))
         fits = (
@@ -174,6 +193,14 @@ class Trainer:
         # Two calls: torch's type stubs know no overload that moves and lays out at once.
         return built.to(self.device).to(memory_format=torch.channels_last)
 
+    def _start_from(self, start: Mapping[str, Tensor]) -> None:
+        try:
+            self.method.start_from(start)
+        except (RuntimeError, KeyError) as error:
+            raise TrainingError(
+                f"{self.cell.method}: the weights of its first stage do not fit ({describe(error)})"
+            ) from error
+
     def _epoch(self, epoch: int, listener: Listener) -> None:
         started = time.perf_counter()
         self.method.train()
@@ -184,8 +211,7 @@ class Trainer:
         factor = 0.0
         for number, positions in enumerate(orders):
             step = epoch * len(orders) + number
-            epochs = self.protocol.training.epochs
-            progress = Progress(epoch, epochs, step, steps=epochs * len(orders))
+            progress = Progress(epoch, self.epochs, step, steps=self.epochs * len(orders))
             factor = rate_factor(self.protocol.training, step, len(orders))
             set_rate(self.optimizer, factor)
             parts = self.step(self.batches.batch(positions, epoch=epoch, step=step), progress)

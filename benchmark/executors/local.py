@@ -15,17 +15,18 @@ from benchmark import environment
 from benchmark.data.dataset import Part
 from benchmark.engine.assemble import assemble
 from benchmark.engine.device import describe_device, keep_float32, private_generators
-from benchmark.engine.final_weights import pack
+from benchmark.engine.final_weights import pack, unpack
 from benchmark.engine.memory import keep_freed_memory, release
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.trainer import Trainer
-from benchmark.errors import InputError, StorageError, describe
+from benchmark.errors import InputError, StorageError, TrainingError, describe
 from benchmark.lease import Lease, LeaseLostError
 from benchmark.model_card import about
 from benchmark.models.backbone import Backbone
 from benchmark.models.build import build_backbone
 from benchmark.record import Cell, Epoch, Record
 from benchmark.spec import Sweep, make_hyper
+from benchmark.stages import has_weights, needed_first_stages
 from benchmark.store import Store
 from methods.base import Method, Progress
 
@@ -70,7 +71,8 @@ def run_sweep(
     """Train cells of a sweep, those that the store does not hold and nobody else trains.
 
     A cell that fails leaves its traceback in the store and the others go on. What other processes
-    hold is waited for, and taken over when its holder dies.
+    hold is waited for, and taken over when its holder dies. A first stage whose weights are needed
+    is trained before what starts from it, once more where its weights were not kept.
 
     Args:
         sweep: what the cells are trained on.
@@ -89,15 +91,19 @@ def run_sweep(
     keep_float32()
     tally = Tally()
     # Read before training: a commit made meanwhile is not the code that runs.
-    failed_before = {cell.slug: store.attempt(cell) for cell in cells}
+    needed = needed_first_stages(store.missing(cells), sweep, store)
+    wanted = {cell.id for cell in cells} | needed.keys()
+    left = [cell for cell in sweep.cells if cell.id in wanted]
+    total = len(left)
+    failed_before = {cell.slug: store.attempt(cell) for cell in left}
     machine = environment.describe()
+    keep = frozenset(keep_weights) | needed.keys()
     worker = _Worker(
-        sweep, store, device, listener, machine, failed_before, tally, frozenset(keep_weights)
+        sweep, store, device, listener, machine, failed_before, tally, keep, frozenset(needed)
     )
-    left = list(cells)
     said = False
     while left:
-        free = [cell for cell in left if worker.settle(cell, len(cells))]
+        free = [cell for cell in left if worker.settle(cell, total)]
         left = [cell for cell in left if cell not in free]
         if left and not free:
             if not said:
@@ -119,14 +125,19 @@ class _Worker:
     failed_before: Mapping[str, str | None]
     tally: Tally
     keep_weights: frozenset[str]
+    needed: frozenset[str]
+    """Ids of first stages that are not finished without their weights."""
 
     def settle(self, cell: Cell, total: int) -> bool:
         """Train a cell, or see that it is done; False while another process holds it."""
+        first = self.sweep.first_stage(cell)
+        if first is not None and self._waits(cell, first):
+            return False
         lease = self.store.take(cell)
         if lease is None:
             return False
         with lease:
-            if self.store.has(cell):
+            if self._done(cell):
                 self.store.clear(cell)
                 self.tally.elsewhere.append(cell.slug)
             elif self._failed_meanwhile(cell):
@@ -135,8 +146,22 @@ class _Worker:
                 done = len(self.tally.trained) + len(self.tally.failed)
                 done += len(self.tally.elsewhere)
                 self.listener.cell_started(cell, done + 1, total)
-                return self._train(cell, lease)
+                if self.store.has(cell):
+                    self.store.begin_again(cell)
+                if first is None or first.slug not in self.tally.failed:
+                    return self._train(cell, lease)
+                reason = f"its first stage failed: {first.slug}; the next run tries both again"
+                self._failed(cell, reason, reason)
         return True
+
+    def _done(self, cell: Cell) -> bool:
+        return has_weights(cell, self.store) if cell.id in self.needed else self.store.has(cell)
+
+    def _waits(self, cell: Cell, first: Cell) -> bool:
+        """Whether the first stage of a cell is being trained by another process."""
+        if first.id not in self.needed or first.slug in self.tally.failed:
+            return False
+        return not has_weights(first, self.store) and not self.store.has(cell)
 
     def _failed_meanwhile(self, cell: Cell) -> bool:
         """Whether another process tried the cell since this sweep began: once is enough."""
@@ -155,6 +180,7 @@ class _Worker:
                 self.machine,
                 lease.advance,
                 keep_weights=cell.id in self.keep_weights,
+                again=cell.id in self.needed,
             )
         except LeaseLostError:
             return False
@@ -180,8 +206,11 @@ class _Worker:
                 raise error
 
     def _fail(self, cell: Cell, error: BaseException) -> None:
-        where = self.store.fail(cell, traceback.format_exc())
-        self.listener.cell_failed(cell, describe(error), str(where))
+        self._failed(cell, describe(error), traceback.format_exc())
+
+    def _failed(self, cell: Cell, reason: str, text: str) -> None:
+        where = self.store.fail(cell, text)
+        self.listener.cell_failed(cell, reason, str(where))
         self.tally.failed.append(cell.slug)
 
 
@@ -210,9 +239,23 @@ def train_cell(
     advanced: Callable[[], object],
     *,
     keep_weights: bool = False,
+    again: bool = False,
 ) -> Record:
-    """Train one cell and put its record into the store; ``machine`` describes the process."""
+    """Train one cell and put its record into the store.
+
+    Args:
+        cell: the cell.
+        sweep: that it is of.
+        store: where its record goes, and that of its first stage is.
+        device: where to train.
+        listener: hears of progress.
+        machine: what describes the process.
+        advanced: called at each step and at each batch of an evaluation.
+        keep_weights: whether the final weights are kept beside the record.
+        again: whether the record takes the place of one that is there without weights.
+    """
     method = sweep.methods[cell.method]
+    first = _first_record(cell, sweep, store)
     threads = torch.get_num_threads()
     try:
         with private_generators(device):
@@ -224,8 +267,11 @@ def train_cell(
                 sweep.splits[cell.factor],
                 device,
                 sweep.weights,
+                None if first is None else unpack(store.weights(first)),
             )
             session = {**machine, **describe_device(device)}
+            if first is not None:
+                session["first_stage_state_sha256"] = first.state_sha256
             outcome = trainer.run(store.running(cell), listener, session, advanced)
             facts = {**machine, **describe_device(device)}
     finally:
@@ -233,7 +279,22 @@ def train_cell(
     record = _record(cell, sweep, outcome, facts)
     labels = sweep.dataset.labels[sweep.dataset.indices(Part.TEST)]
     weights = pack(trainer.method, about(record)) if keep_weights else None
-    store.add(record, {"label": labels, **outcome.logits}, weights)
+    store.add(record, {"label": labels, **outcome.logits}, weights, replace=again)
+    return record
+
+
+def _first_record(cell: Cell, sweep: Sweep, store: Store) -> Record | None:
+    """Return the record of the cell that one starts from, None where it starts anew.
+
+    Raises:
+        TrainingError: that cell is not finished.
+    """
+    first = sweep.first_stage(cell)
+    if first is None:
+        return None
+    record = store.find(first)
+    if record is None:
+        raise TrainingError(f"{cell.slug}: its first stage {first.slug} is not finished")
     return record
 
 

@@ -39,7 +39,8 @@ def tidy(
     Returns:
         Columns: those of :class:`benchmark.analysis.groups.Shared`; ``factor`` (nan for the
         unmodified set), ``method``,
-        ``title``, ``venue``, ``seed``, ``split_seed``, ``hyper``, ``rule``, ``epoch`` (from 1),
+        ``title``, ``venue``, ``seed``, ``split_seed``, ``hyper``, ``first_stage`` (the method whose
+        final weights it starts from, or empty), ``rule``, ``epoch`` (from 1),
         ``epochs``, ``backed`` (whether stored logits give the numbers), ``overall``, ``mean``,
         ``recall_<class>`` in the order of the classes, ``train_images``, ``test_images`` (with the
         other split ``validation_images``), ``seconds_per_epoch``, ``code``, ``machine``, ``id``,
@@ -87,6 +88,7 @@ def _row(
         "seed": cell.seed,
         "split_seed": cell.split_seed,
         "hyper": hyper_text(record),
+        "first_stage": "" if cell.stage is None else cell.stage.method,
         "rule": rule,
         "epoch": chosen.epoch,
         "epochs": len(record.history),

@@ -21,19 +21,19 @@ COUNTED = {
 }
 
 
-def group_line(shared: Shared, epochs: pd.Series[int]) -> str:
+def group_line(shared: Shared, frame: pd.DataFrame) -> str:
     """Return what the cells of one comparable group share, in one line."""
     start = "from scratch" if shared.weights == "scratch" else f"weights {shared.weights[:12]}"
     return (
         f"Protocol {shared.protocol} v{shared.version} ({shared.values}), {shared.recipe} "
-        f"recipe: {shared.backbone} ({start}), {shared.precision}, {_epochs(epochs)}"
+        f"recipe: {shared.backbone} ({start}), {shared.precision}, {_epochs(frame)}"
     )
 
 
 def provenance_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) -> list[str]:
     """Return protocol, selection rule, hyper-parameters, revisions and machines of one group."""
     shared = groups[0].shared
-    notes = [f"{group_line(shared, frame['epochs'])}."]
+    notes = [f"{group_line(shared, frame)}."]
     if shared.overrides:
         notes.append(f"Changed from the protocol: {' '.join(shared.overrides)}.")
     return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
@@ -47,7 +47,7 @@ def mixed_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) -> list
     ]
     for index, group in enumerate(groups):
         shared = group.shared
-        line = group_line(shared, frame.loc[frame["id"].isin(group.records), "epochs"])
+        line = group_line(shared, frame[frame["id"].isin(group.records)])
         changed = f", changed: {' '.join(shared.overrides)}" if shared.overrides else ""
         data = f"data {shared.fingerprint[:12]}"
         notes.append(f"{group_letter(index)}: {line}{changed}, {data}.")
@@ -90,6 +90,7 @@ def _origin_notes(frame: pd.DataFrame) -> list[str]:
     hyper = dict.fromkeys(f"{title} {text}" for title, text in pairs if text)
     if hyper:
         notes.append(f"Hyper-parameters: {'; '.join(hyper)}.")
+    notes += _stage_notes(frame)
     for what, column in (("revisions of the code", "code"), ("machines", "machine")):
         different = sorted(set(frame[column]))
         if len(different) > 1:
@@ -102,6 +103,17 @@ def _origin_notes(frame: pd.DataFrame) -> list[str]:
             "Synthetic faces, drawn by the program: these numbers say nothing of real ones."
         )
     return notes
+
+
+def _stage_notes(frame: pd.DataFrame) -> list[str]:
+    """Return which rows start from another row's final weights."""
+    titles = dict(zip(frame["method"], frame["title"], strict=True))
+    later = frame[frame["first_stage"] != ""]
+    return [
+        f"Second stages, of the final weights of {titles.get(first, first)} at the same factor and "
+        f"seed: {', '.join(dict.fromkeys(rows['title']))}."
+        for first, rows in later.groupby("first_stage", sort=True)
+    ]
 
 
 def seed_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
@@ -166,6 +178,9 @@ def untested_note() -> str:
     )
 
 
-def _epochs(column: pd.Series[int]) -> str:
+def _epochs(frame: pd.DataFrame) -> str:
+    """Return how long cells were trained; second stages say it among their hyper-parameters."""
+    anew = frame[frame["first_stage"] == ""]
+    column = (anew if len(anew) else frame)["epochs"]
     low, high = int(column.min()), int(column.max())
     return count(low, "epoch") if low == high else f"{low} to {high} epochs"

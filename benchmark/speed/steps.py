@@ -10,6 +10,7 @@ from benchmark.engine.device import keep_float32, private_generators, resolve_pr
 from benchmark.engine.evaluate import logits_of
 from benchmark.engine.memory import keep_freed_memory
 from benchmark.engine.trainer import Trainer
+from benchmark.errors import InputError
 from benchmark.models.build import weights_identity
 from benchmark.protocol import Protocol
 from benchmark.spec import make_hyper, plan
@@ -45,7 +46,9 @@ class Steps:
             weights=weights_identity(protocol.backbone.name),
             precision=self.precision,
         )
-        (cell,) = sweep.cells
+        cell = sweep.cells[-1]  # a first stage stands before it
+        if cell.stage is not None and not cell.stage.epochs:
+            raise InputError(f"{method} trains nothing, so that there is no speed to measure")
         with private_generators(device):
             self.trainer = Trainer(
                 cell, chosen, make_hyper(chosen, cell.hyper), dataset, sweep.splits[None], device

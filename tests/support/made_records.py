@@ -145,7 +145,8 @@ def made_record(
 def forged(body: dict[str, Any]) -> str:
     """The text of a record whose values were changed, its id and its hash made to fit again."""
     if isinstance(body.get("cell"), dict):
-        cell = {k: v for k, v in body["cell"].items() if (k, v) != ("method_version", 1)}
+        later = (("method_version", 1), ("stage", None))
+        cell = {k: v for k, v in body["cell"].items() if (k, v) not in later}
         text = json.dumps(cell, sort_keys=True, separators=(",", ":"))
         body = {**body, "id": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
     body.pop("body_sha256", None)
