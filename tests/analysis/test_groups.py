@@ -173,8 +173,9 @@ def test_every_value_that_is_shared_splits_groups() -> None:
         "precision": "fp32", "factor": 50.0, "method": "mek", "hyper": {"a": 1},
         "method_version": 2, "seed": 5, "split_seed": 5, "split_hash": "e" * 64,
         "class_counts": (1,) * 7,
+        "stage": {"method": "baseline", "version": 1, "hyper": {}, "first": "f" * 64, "epochs": 2},
     }  # fmt: skip
-    apart = {"factor", "method", "hyper", "method_version", "class_counts"}
+    apart = {"factor", "method", "hyper", "method_version", "class_counts", "stage"}
     pooled = {"seed", "split_seed", "split_hash"}
     for name in Cell.model_fields:
         assert name in other, f"say whether cells that differ in {name} are compared, and pooled"
