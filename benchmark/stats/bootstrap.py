@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +31,34 @@ def redrawn(classes: Sequence[Floats], weights: Floats, resamples: int, seed: in
     rng = np.random.default_rng(seed)
     total: Floats = np.zeros(resamples)
     for weight, values in zip(weights, classes, strict=True):
-        sums, counts = np.unique(values.sum(axis=0), return_counts=True)
-        n = values.shape[1]
-        draws = rng.multinomial(n, counts / n, size=resamples)
-        scale = weight / (n * len(values))
-        total += np.asarray(draws @ sums, dtype=np.float64) * scale
+        scale = weight / (values.shape[1] * len(values))
+        total += _sums(values.sum(axis=0, keepdims=True), resamples, rng)[:, 0] * scale
     return total
+
+
+def redrawn_recalls(
+    classes: Sequence[NDArray[np.bool_]], resamples: int, seed: int
+) -> Iterator[Floats]:
+    """Yield for each class the shares of redrawn images that rows of answers recognise, (R, V).
+
+    All V rows answer the same redrawn images.
+
+    Args:
+        classes: bool (V, n_c) of each class, whether each image is recognised.
+        resamples: R.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    for right in classes:
+        yield _sums(right, resamples, rng) / right.shape[1]
+
+
+def _sums(values: NDArray[Any], resamples: int, rng: np.random.Generator) -> Floats:
+    """Return the sums (R, V) of values (V, n) over n images drawn with replacement."""
+    patterns, counts = np.unique(values, axis=1, return_counts=True)
+    n = values.shape[1]
+    draws = rng.multinomial(n, counts / n, size=resamples)
+    return np.asarray(draws @ patterns.T.astype(np.float64), dtype=np.float64)
 
 
 def two_sided(drawn: Floats) -> float:

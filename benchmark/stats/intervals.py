@@ -76,7 +76,7 @@ def intervals(confusions: Sequence[ArrayLike]) -> Intervals:
     with np.errstate(invalid="ignore"):
         recalls = np.diagonal(matrices, axis1=1, axis2=2) / sizes  # (S, K)
     limits = np.array([_wilson(r, n) for r, n in zip(recalls.mean(axis=0), sizes, strict=True)]).T
-    seed_width = np.array([_seed_half_width(column) for column in recalls.T])
+    seed_width = np.array([seed_half_width(column) for column in recalls.T])
     center = recalls.mean(axis=0)
     low = center - np.hypot(center - limits[0], seed_width)
     high = center + np.hypot(limits[1] - center, seed_width)
@@ -92,7 +92,7 @@ def _sum(recalls: Array, limits: Array, weights: Array) -> tuple[float, float]:
     weights, recalls, limits = weights[used], recalls[:, used], limits[:, used]
     values = recalls @ weights
     center = recalls.mean(axis=0)
-    width = _seed_half_width(values)
+    width = seed_half_width(values)
     below = math.hypot(float(np.linalg.norm(weights * (center - limits[0]))), width)
     above = math.hypot(float(np.linalg.norm(weights * (limits[1] - center))), width)
     middle = float(values.mean())
@@ -106,7 +106,7 @@ def _wilson(recall: float, images: float) -> tuple[float, float]:
     return wilson(round(recall * images, 9), images)
 
 
-def _seed_half_width(values: Array) -> float:
+def seed_half_width(values: Array) -> float:
     """Return the half-width of Student's interval of a mean over seeds; 0 for one seed."""
     if len(values) < 2:
         return 0.0
