@@ -114,7 +114,7 @@ def test_every_figure_in_every_format_has_the_same_bytes_without_torch_or_pyplot
 ) -> None:
     code = (
         "import sys; from click.testing import CliRunner; from benchmark.cli import cli\n"
-        "for name in ('recall', 'factor', 'confusion', 'curves', 'distribution'):\n"
+        f"for name in {list(figures())!r}:\n"
         "    methods = [] if name == 'distribution' else ['--methods', 'mek']\n"
         "    for end in ('pdf', 'svg', 'png'):\n"
         "        done = CliRunner().invoke(cli, ['figure', name, '--results', sys.argv[1],\n"
@@ -130,7 +130,7 @@ def test_every_figure_in_every_format_has_the_same_bytes_without_torch_or_pyplot
     records = Store(store).records()[::-1]
     for name in list(figures()):
         methods = () if name == DISTRIBUTION else ("mek",)
-        (drawn,) = drawings(name, records, Wanted(methods=methods, factors=[150.0]))
+        (drawn,) = drawings(name, records, Wanted(methods=methods, factors=[150.0]), Store(store))
         for format_name in FORMATS:
             written = (here / f"{name}.{format_name}").read_bytes()
             assert written.startswith(STARTS[format_name])

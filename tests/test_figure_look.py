@@ -31,7 +31,7 @@ from benchmark.report.drawing.style import PALETTE, look, plain, styled
 from benchmark.report.figures import figures
 from methods.registry import BUILT_IN, PAPER
 
-MEASURED = [name for name in figures() if name != "distribution"]
+MEASURED = [name for name in figures() if name not in ("distribution", "tradeoff")]
 
 
 @pytest.fixture

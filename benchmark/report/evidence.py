@@ -94,6 +94,11 @@ class Evidence:
         assert matrix is not None
         return matrix
 
+    @property
+    def answers(self) -> Answers | None:
+        """What was answered on the images that count, None where nothing is read from a store."""
+        return self._answers
+
     @cached_property
     def clean(self) -> Answers | None:
         """What was answered on the clean test images, None where nothing is read from a store."""

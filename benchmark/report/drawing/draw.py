@@ -65,7 +65,7 @@ def drawings(
         name: a name of :func:`benchmark.report.figures.figures`.
         records: of one store; may be none where the figure needs none.
         wanted: what is drawn.
-        store: where the records are from; needed where not all test images count.
+        store: where the records are from; needed where logits are.
 
     Raises:
         InputError: nothing is stored of what is wanted.
@@ -85,9 +85,8 @@ def drawings(
             if records
             else "the store holds no finished cell; fill it with 'fer-bench run'"
         )
-    rule, answers = wanted.rule or "last", None
-    if wanted.images != "all" and store is not None:
-        answers = Answers(store, rule, wanted.images)
+    rule = wanted.rule or "last"
+    answers = None if store is None else Answers(store, rule, wanted.images)
     groups = drawn_groups(here, rule, wanted.methods, wanted.factors, answers)
     return [
         Drawing(f"{name}-{stem}", partial(figure.draw, group))

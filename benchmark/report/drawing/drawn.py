@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.analysis.answers import Answers
-from benchmark.analysis.groups import Group, group_records, method_rank, sorted_factors
+from benchmark.analysis.groups import Entry, Group, group_records, method_rank, sorted_factors
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.record import Confusion, Record
@@ -49,7 +49,7 @@ class Drawn:
         frame: from :func:`benchmark.report.frame.tidy`, a row a cell.
         rule: the selection rule.
         series: in the order of the registry's methods.
-        answers: of the records' store, where not all test images count.
+        answers: of the records' store, None where there is none.
     """
 
     group: Group
@@ -80,11 +80,14 @@ class Drawn:
 
     def runs(self, series: Series, factor: float | None) -> list[Record]:
         """Return the records of one cell of the table, by seed."""
+        return [r for entry in self.entries(series, factor) for r in entry.runs.values()]
+
+    def entries(self, series: Series, factor: float | None) -> list[Entry]:
+        """Return the entries behind one cell of the table: one, or none."""
         return [
-            record
+            entry
             for entry in self.group.at(factor, series.method)
             if (entry.hyper, entry.apart) == (series.hyper, series.apart)
-            for record in entry.runs.values()
         ]
 
     def chosen(self, record: Record) -> int:
@@ -118,7 +121,7 @@ def drawn_groups(
         rule: a selection rule; a record that it cannot follow is left out.
         methods: names in any case, none for all that are stored.
         factors: none for all that are stored.
-        answers: of the records' store, where not all test images count.
+        answers: of the records' store, None where there is none.
 
     Raises:
         InputError: nothing is stored of a method or a factor, or nothing is left.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from benchmark.analysis.groups import Entry
+from benchmark.report.areas import area_table
 from benchmark.report.evidence import Evidence
 from benchmark.report.metrics import Seen, metrics
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes
 from benchmark.report.sheet import Row, Table, mean_number
 
-HELP = "macro F1, worst class, head, middle, tail and calibration"
+HELP = "macro F1, worst class, head, middle, tail, calibration and areas under ROC curves"
 PLACE = 3
 
 
@@ -27,12 +28,13 @@ def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]
 
     notes = tuple(metric.note for metric in columns.values() if metric.note)
     titles = {name: metric.title for name, metric in columns.items()}
-    return [
-        table_of(
-            scope, evidence, "more than accuracy (%)", tuple(columns), rows, notes, titles=titles
-        )
-        for scope in scopes(evidence, number=number, mixed=mixed)
-    ]
+    tables = []
+    for scope in scopes(evidence, number=number, mixed=mixed):
+        what = "more than accuracy (%)"
+        keys = tuple(columns)
+        tables.append(table_of(scope, evidence, what, keys, rows, notes, titles=titles))
+        tables.append(area_table(scope, evidence))
+    return tables
 
 
 def _seen(evidence: Evidence, identity: str) -> Seen:

@@ -1,0 +1,89 @@
+"""How far methods lie apart when each may be corrected after training: the area between curves."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+
+from benchmark.analysis.groups import Entry
+from benchmark.report.corrected import corrected_answers
+from benchmark.report.evidence import Evidence
+from benchmark.report.rows import table_of
+from benchmark.report.scope import Scope, labels_for, name_of, scopes
+from benchmark.report.sheet import Number, Row, Table, percent
+from benchmark.stats.adjustment import TAUS, accuracies
+from benchmark.stats.tradeoff import area_between
+
+HELP = "accuracies with logits adjusted by tau 1, and how far the trade-off curves lie apart"
+PLACE = 6
+
+REFERENCE = "baseline"
+COLUMNS = {
+    "overall": "Overall",
+    "mean": "Mean",
+    "overall_tau1": "Overall, tau 1",
+    "mean_tau1": "Mean, tau 1",
+    "area_between": "Area over baseline",
+}
+NOTES = (
+    "Tau 1: logits less the logarithm of the training set's class shares (Menon et al., ICLR "
+    "2021), nothing trained again and nothing chosen. Methods that smooth, mix or re-weight have "
+    "other logits, and tau 1 may correct them too much.",
+    "Area over baseline: as tau goes from 0 to 1.5, the area below a method's curve of mean "
+    "against overall accuracy, of the points that no other of it is better than, less that below "
+    "the baseline's; in percentage points of the unit square, on the same runs, with its 95 % "
+    "interval. It is the difference in the share of demands (an overall and a mean accuracy) that "
+    "some tau meets.",
+)
+
+
+def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+    """Return a table for each scope."""
+
+    def rows(scope: Scope, entry: Entry) -> list[Row]:
+        numbers = _numbers(entry, _reference(scope, entry), evidence)
+        return [Row(labels_for(scope, entry), numbers, name_of(scope, entry))]
+
+    return [
+        table_of(scope, evidence, "trade-off (%)", tuple(COLUMNS), rows, NOTES, titles=COLUMNS)
+        for scope in scopes(evidence, number=number, mixed=mixed)
+    ]
+
+
+def _reference(scope: Scope, entry: Entry) -> Entry | None:
+    """Return the one entry of the baseline that an entry can be held against."""
+    found = [
+        other
+        for group in scope.groups
+        if group.shared == entry.group
+        for other in group.at(entry.factor, REFERENCE)
+        if other.train_images == entry.train_images
+    ]
+    return found[0] if len(found) == 1 and entry.method != REFERENCE else None
+
+
+def _numbers(entry: Entry, reference: Entry | None, evidence: Evidence) -> tuple[Number, ...]:
+    nothing = tuple(Number() for _ in COLUMNS)
+    if not entry.runs or evidence.answers is None:
+        return nothing
+    own = corrected_answers(entry, evidence.answers)
+    if own is None:
+        return nothing
+    runs, labels, right = own
+    at = [TAUS.index(0.0), TAUS.index(1.0)]
+    overall, mean = accuracies(labels, right[:, at], len(entry.first.classes))
+    values = [overall[:, 0], mean[:, 0], overall[:, 1], mean[:, 1]]
+    area = Number()
+    other = None if reference is None else corrected_answers(reference, evidence.answers)
+    if other is not None:
+        shared = [run for run in runs if run in other[0]]
+        if shared:
+            found = area_between(
+                labels,
+                right[[runs.index(run) for run in shared]],
+                other[2][[other[0].index(run) for run in shared]],
+            )
+            value, low, high = (f"{100 * x:+.2f}" for x in (found.estimate, found.low, found.high))
+            area = Number(value, low=low, high=high)
+    printed = [fmean(map(float, of)) for of in values]
+    return (*(Number(percent(100 * v)) if not math.isnan(v) else Number() for v in printed), area)
