@@ -38,6 +38,7 @@ class BBN(Method):
         "Recognition",
         url="https://arxiv.org/abs/1912.02413",
         code="https://github.com/megvii-research/BBN",
+        version=2,  # alpha moves by iteration
     )
     reversed_stream = True
     authors = Authors(
@@ -72,7 +73,8 @@ class BBN(Method):
     def loss(self, batch: Batch, progress: Progress) -> LossParts:
         """alpha * CE(logits, uniform label) + (1 - alpha) * CE(logits, reversed label)."""
         assert batch.second is not None
-        alpha = bilateral_alpha(progress.epoch + 1, progress.epochs)
+        # By iteration, not by epoch: a short training ends with the rare classes' branch too.
+        alpha = bilateral_alpha(1 + progress.passed, progress.epochs)
         # Two passes through the trunk, so each stream has batch norm statistics of its own.
         uniform = self.branch(self.conventional, batch.images)
         reversed_ = self.branch(self.rebalancing, batch.second.images)

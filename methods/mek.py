@@ -23,10 +23,11 @@ from methods.functional import (
     attention_consistency,
     class_attention_maps,
     inverse_frequency_weights,
+    powered_weights,
     rebalanced_smooth_labels,
     soft_cross_entropy,
 )
-from methods.search import Log
+from methods.search import Linear, Log
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ class MEKHyper(Hyper):
         low=0,
         search=Log(0.005, 5),
     )
+    weight_power: float = sourced(
+        1.0,
+        "authors' code; 0.5 is the square root, 0 weighs all classes alike",
+        low=0,
+        high=1,
+        later=True,
+        search=Linear(0.0, 1.0),
+    )
+    weight_sum: float = sourced(
+        0.0,
+        "authors' code: 0, as they come, which is 10 on RAF-DB; otherwise scaled to this sum",
+        low=0,
+        later=True,
+    )
 
 
 class MEK(Method):
@@ -54,10 +69,10 @@ class MEK(Method):
     Re-balanced attention consistency (RAC): the attention maps of an image and of its mirror must
     agree, rare classes counting more. Re-balanced smooth labels (RSL): what label smoothing takes
     from the label goes mostly to rare classes. Both share the weights N / (10 n_c), computed from
-    the set that is trained on.
+    the set that is trained on; ``weight_power`` and ``weight_sum`` change both alike.
 
-    Labels are learned on faces as they are alone: the authors' code mirrors an image at random
-    before it makes the pair; here, as for EAC, none is.
+    An image is mirrored at random before its pair is made, as in the authors' code, so labels are
+    learned on both; EAC's authors do not.
     """
 
     info = MethodInfo(
@@ -68,8 +83,10 @@ class MEK(Method):
         "Recognition",
         url="https://arxiv.org/abs/2310.19636",
         code="https://github.com/zyh-uaiaaaa/Mine-Extra-Knowledge",
+        version=2,  # faces are mirrored at random before their pair is made
     )
     views = Views.MIRRORED
+    mirror_first = True
     Hyper = MEKHyper
     authors = Authors(
         hyper={
@@ -94,10 +111,13 @@ class MEK(Method):
         super().__init__(backbone, task, hyper)
         self.head = nn.Linear(backbone.channels, task.num_classes)
         self.class_weights: Tensor
-        self.register_buffer("class_weights", inverse_frequency_weights(task.class_counts))
+        weights = inverse_frequency_weights(task.class_counts)
+        self.register_buffer(
+            "class_weights", powered_weights(weights, hyper.weight_power, hyper.weight_sum)
+        )
 
     def loss(self, batch: Batch, progress: Progress) -> LossParts:
-        """LSR on the image as it is + lambda * weighted consistency with its mirror."""
+        """LSR on the first of the pair + lambda * weighted consistency with its mirror."""
         # Two passes, as the authors' code does: batch norm sees each view as a batch of its own.
         features, mirrored = (self.backbone.maps(view) for view in batch.views)
         targets = rebalanced_smooth_labels(batch.label, self.class_weights, self.hyper.smoothing)

@@ -73,6 +73,7 @@ class RUL(Method):
         url="https://proceedings.neurips.cc/paper/2021/hash/"
         "9332c513ef44b682e9347822c2e457ac-Abstract.html",
         code="https://github.com/zyh-uaiaaaa/Relative-Uncertainty-Learning",
+        version=2,  # the heads take the backbone's rate
     )
     Hyper = RULHyper
     authors = Authors(
@@ -114,11 +115,10 @@ class RUL(Method):
         return logits
 
     def parameter_groups(self) -> list[ParameterGroup]:
-        """The classifier learns ten times as fast as the backbone."""
+        """Both heads learn as the backbone does, the classifier ten times as fast."""
         heads = [*self.mu.parameters(), *self.log_variance.parameters()]
         scale = self.hyper.classifier_lr_scale
         return [
-            ParameterGroup(list(self.backbone.parameters()), head=False),
-            ParameterGroup(heads, head=True),
+            ParameterGroup([*self.backbone.parameters(), *heads], head=False),
             ParameterGroup(list(self.classifier.parameters()), head=False, lr_scale=scale),
         ]

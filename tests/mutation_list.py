@@ -94,7 +94,7 @@ _SCN = (
     _of("scn", "new labels not used", "self.labels[batch.index]\n", "batch.label\n", CURVES),
 )  # fmt: skip
 
-_ALPHA = "bilateral_alpha(progress.epoch + 1, progress.epochs)"
+_ALPHA = "bilateral_alpha(1 + progress.passed, progress.epochs)"
 _STREAMS = (
     "self.conventional, batch.images)\n        reversed_ = self.branch(self.rebalancing, "
     "batch.second.images)",
@@ -104,6 +104,7 @@ _STREAMS = (
 _BBN = (
     _of("bbn", "alpha always 1", _ALPHA, "1.0", CURVES),
     _of("bbn", "alpha always 0.5", _ALPHA, "0.5", BOTH),
+    _of("bbn", "alpha moves by whole epochs", "1 + progress.passed", "1 + progress.epoch", BOTH),
     _of("bbn", "alpha falls linearly", "/ max_epoch) ** 2", "/ max_epoch)", BOTH, RAMPS),
     _of("bbn", "streams swapped", *_STREAMS, CURVES),
     _of("bbn", "reversed sampler favours frequent classes", "1.0 / positive_counts(counts)",
@@ -141,6 +142,7 @@ _RUL = (
     _of("rul", "uncertainty averaged before exp", ".exp().mean(dim=1)", ".mean(dim=1).exp()",
         CURVES),
     _of("rul", "classifier learns no faster", "head=False, lr_scale=scale", "head=False", BOTH),
+    _of("rul", "heads learn as new layers", "*heads], head=False", "*heads], head=True", BOTH),
 )  # fmt: skip
 
 _TAUGHT = "self.hyper.consistency * ramp * divergence"
@@ -149,6 +151,8 @@ _SOFT = (
     _of("soft", "consistency dropped", _TAUGHT, "0.0 * divergence", CURVES),
     _of("soft", "consistency's sign flipped", _TAUGHT, f"-{_TAUGHT}", BOTH),
     _of("soft", "teacher never moves", "1.0 - decay", "0.0", BOTH),
+    _of("soft", "memory does not follow the training's length", "if progress.steps:", "if False:",
+        BOTH),
     _of("soft", "teacher's decay does not begin low", "min(1.0 - 1.0 / (step + 1), decay)", "decay",
         BOTH, RAMPS),
     Mutation(
@@ -193,6 +197,8 @@ def _attention(method: str) -> tuple[Mutation, ...]:
 
 _EAC = (
     *_attention("eac"),
+    _of("eac", "mirrored at random", "views = Views.MIRRORED\n",
+        "views = Views.MIRRORED\n    mirror_first = True\n", BOTH),
     _of("eac", "sum for mean", "return squared.mean()", "return squared.sum()", BOTH, ATTENTION),
     _of("eac", "cross-entropy of the mirrored image", "self.classify(features)",
         "self.classify(mirrored)", CURVES),
@@ -203,6 +209,8 @@ _MEK = (
     *_attention("mek"),
     _of("mek", "class weights dropped from consistency", "            self.class_weights,\n",
         "            self.class_weights**0,\n", CURVES),
+    _of("mek", "not mirrored at random", "mirror_first = True", "mirror_first = False", BOTH),
+    _of("mek", "power of the weights ignored", "hyper.weight_power, hyper", "1.0, hyper", UNIT),
     _of("mek", "mean over classes", "* class_weights).sum(dim=1).mean()", "* class_weights).mean()",
         BOTH, ATTENTION),
     _of("mek", "weights N / (7 n_c)", "(10.0 * n)", "(7.0 * n)", BOTH, WEIGHTS),

@@ -17,6 +17,7 @@ from methods.bbn import BBN
 from methods.cb import CB
 from methods.contract import CHECKS, ToyBackbone, toy_batch, toy_labels, toy_method
 from methods.eac import EAC
+from methods.functional import bilateral_alpha
 from methods.mek import MEK
 from methods.rul import RUL
 from methods.scn import SCN
@@ -161,6 +162,45 @@ def test_soft_teacher_keeps_its_own_batch_norm_statistics() -> None:
     assert all(p.grad is None for p in built.teacher_backbone.parameters())
 
 
+@pytest.mark.parametrize(("steps", "decay"), [(15360, 0.999), (10**6, 0.999), (160, 0.904), (9, 0)])
+def test_soft_teacher_remembers_the_same_share_of_any_training(steps: int, decay: float) -> None:
+    built = toy_method(SOFT).train()
+    assert isinstance(built, SOFT)
+    was, target = built.teacher_head.bias.clone(), built.head.bias.clone()
+    built.after_step(Progress(9, 10, 10**6, steps))
+    torch.testing.assert_close(built.teacher_head.bias, decay * was + (1 - decay) * target)
+
+
+def test_bbn_alpha_moves_within_an_epoch() -> None:
+    shares = []
+    for step in (0, 30, 35, 40):
+        built = toy_method(BBN).train()
+        parts = built.loss(batch_of(BBN), Progress(step // 10, 10, step, 100))
+        heads = parts.terms["rebalancing"] / parts.total
+        shares.append(float(heads.detach()))
+        passed = step / 100
+        assert bilateral_alpha(1 + 10 * passed, 10) == pytest.approx(1 - passed**2)
+    assert shares == sorted(set(shares)), "steps 30 and 35 stand in one epoch"
+
+
+def test_mek_sees_mirrored_faces_and_eac_does_not() -> None:
+    assert MEK.mirror_first
+    assert not EAC.mirror_first
+
+
+def test_mek_weights_to_a_power_and_a_sum() -> None:
+    labels = toy_labels(64, 7)
+    counts = torch.bincount(labels)
+    task = contract.Task(7, tuple(counts.tolist()), labels, batch_size=64, map_size=(4, 4))
+    plain = 64 / (10 * counts)
+    for power, total in ((0.5, 0.0), (0.5, 7.0), (1.0, 3.0), (0.0, 0.0)):
+        built = MEK(ToyBackbone(), task, MEK.Hyper(weight_power=power, weight_sum=total))
+        expected = plain**power
+        if total:
+            expected = expected / expected.sum() * total
+        torch.testing.assert_close(built.class_weights, expected)
+
+
 def test_bbn_branches_start_alike_and_the_first_epoch_ignores_the_second() -> None:
     built = toy_method(BBN).train()
     assert isinstance(built, BBN)
@@ -192,6 +232,8 @@ def test_rul_classifier_learns_ten_times_as_fast() -> None:
     }
     assert scales[id(built.classifier.weight)] == (False, 10.0)
     assert scales[id(next(built.backbone.parameters()))] == (False, 1.0)
+    assert scales[id(built.mu.linear.weight)] == (False, 1.0), "whatever new layers take"
+    assert scales[id(built.log_variance.linear.weight)] == (False, 1.0)
 
 
 def test_class_weights_come_from_the_set_at_hand() -> None:

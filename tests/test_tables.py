@@ -300,3 +300,22 @@ def test_of_a_methods_versions_the_newest_counts(tmp_path: Path, report: Report)
     assert "| CB | 150 |" in text
     assert "| CB (version=2) | 150 |" in text
     assert "Left out" not in text
+
+
+def test_methods_that_a_table_of_the_paper_lacks_stand_below_a_rule(
+    tmp_path: Path, report: Report
+) -> None:
+    store = Store(tmp_path)
+    for method, skill in (("vs", 0.95), ("cb", 0.9), ("baseline", 0.5)):
+        store.add(*made_record(method, 50.0, 0, skill=(skill,) * 7))
+    lines = report("--table", "2", "--format", "latex", store=tmp_path).splitlines()
+    shown = [line.split("&")[0].strip() for line in lines if "&" in line or "rule" in line]
+    printed, more = ["SOFT", "SCN", "CB", "RUL", "MEK"], ["Baseline", "VS"]
+    factor = ["\\midrule", *printed, "\\midrule", *more]
+    assert shown[2:] == [*factor * 3, "\\bottomrule"]
+    # The best of a factor is that of both parts: CB is the second.
+    marked = [line for line in lines if line.startswith(("CB & 5", "CB &  & 9", "VS &  & \\bf"))]
+    assert ["underline" in marked[0], "bfseries" in marked[0]] == [True, False]
+    assert "bfseries" in marked[1]
+    html = [report(*of, "--format", "html", store=tmp_path) for of in (("--table", "2"), ())]
+    assert [text.count("<tbody") for text in html] == [6, 1], "one table of whatever there is"

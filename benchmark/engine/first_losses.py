@@ -50,6 +50,7 @@ OVERRIDES = (
     "methods.scn.relabel_after=0.3",
     "methods.scn.relabel_margin=0.1",
     "methods.soft.consistency=10.0",
+    "methods.soft.decay=0.9999",
     "methods.soft.rampup=0.5",
 )
 

@@ -53,7 +53,7 @@ def beside(
             for paper in [published_row(scope.dataset, entry)]
             for limits in [limits_of(entry, evidence)]
         )
-        for rows, block in zip(blocks, scope.blocks, strict=True)
+        for rows, block in zip(blocks, scope.parts, strict=True)
     )
 
 

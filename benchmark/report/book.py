@@ -67,6 +67,6 @@ def _chapters(
         if split != evidence.split:
             if rules()[evidence.rule].by_test or evidence.images != "all":
                 continue
-            of = Evidence(records, evidence.rule, split=split, older=mixed)
+            of = Evidence(records, evidence.rule, evidence.store, split=split, older=mixed)
         chapters[name] = offer.load().build(of, number=None, mixed=mixed)
     return {name: tables for name, tables in chapters.items() if tables}

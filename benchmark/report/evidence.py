@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from benchmark.analysis.answers import Answers, Labels, kept_as
 from benchmark.analysis.groups import Entry, can_follow, group_records
 from benchmark.data.marks import Images
+from benchmark.outdated import read_outdated
 from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
 from benchmark.report.marks import Judge
@@ -32,6 +33,8 @@ class Evidence:
         frame: a row for each record of the groups.
         records: those records, by id.
         left_out: how many records cannot follow the rule or lack the split.
+        store: where they are from, if it is known.
+        outdated: what the store says of records of older versions of a method.
     """
 
     def __init__(
@@ -62,7 +65,8 @@ class Evidence:
         used = {identity for group in self.groups for identity in group.records}
         self.records = {record.id: record for record in records if record.id in used}
         self.left_out = sum(not can_follow(record, rule, split) for record in records)
-        self._store = store
+        self.store = store
+        self.outdated = () if store is None else read_outdated(store.root)
         tested = store is not None and split == "test"
         self._answers = Answers(store, rule, images) if store and tested else None
         self.frame: pd.DataFrame = tidy(
@@ -102,9 +106,9 @@ class Evidence:
     @cached_property
     def clean(self) -> Answers | None:
         """What was answered on the clean test images, None where nothing is read from a store."""
-        if self._store is None or self._answers is None:
+        if self.store is None or self._answers is None:
             return None
-        return Answers(self._store, self.rule, "clean")
+        return Answers(self.store, self.rule, "clean")
 
     @cached_property
     def judge(self) -> Judge | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -22,12 +22,14 @@ class Layout:
         factors: in order, None for the unmodified set.
         methods: in order, with the title and the conference of each.
         values: columns of the frame, in order.
+        added: methods that the records have and the paper's table lacks.
     """
 
     number: int | None
     factors: tuple[Factor, ...]
     methods: dict[str, tuple[str, str]]
     values: tuple[str, ...]
+    added: frozenset[str] = frozenset()
 
 
 def paper_layout(number: int) -> Layout:
@@ -62,8 +64,9 @@ def with_records(layout: Layout, groups: Sequence[Group]) -> Layout:
         for entry in group.at(factor)
     }
     missing = sorted(named.keys() - layout.methods.keys(), key=method_rank)
-    added = {name: named[name] for name in missing}
-    return Layout(layout.number, layout.factors, layout.methods | added, layout.values)
+    more = {name: named[name] for name in missing}
+    added = frozenset(more if layout.number is not None else ())
+    return replace(layout, methods=layout.methods | more, added=added)
 
 
 def laid_out(layout: Layout, groups: Sequence[Group]) -> list[list[Entry]]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmark.analysis.groups import Entry, Group, Shared
 from benchmark.data.imbalance import factor_label
+from benchmark.outdated import Outdated
 from benchmark.report.marks import Marks
 from benchmark.selection import rules
 from benchmark.stats import ALPHA
@@ -64,6 +65,22 @@ def older_notes(groups: Sequence[Group]) -> list[str]:
         f"Left out: {count(len(cells), 'cell')} of {', '.join(versions)}, which a newer version of "
         "the method replaces (report --mixed shows them)."
     ]
+
+
+def outdated_notes(groups: Sequence[Group], outdated: Sequence[Outdated]) -> list[str]:
+    """Return which rows an older version of their method left, and what it does otherwise since."""
+    titles = {
+        (entry.method, record.cell.method_version): entry.title
+        for group in groups
+        for entry in group.entries
+        for record in entry.runs.values()
+    }
+    found = [
+        f"{titles[one.method, one.version]} (version {one.version}: {one.reason})"
+        for one in outdated
+        if (one.method, one.version) in titles
+    ]
+    return [f"Of older versions, not yet trained again: {'; '.join(found)}."] if found else []
 
 
 def group_letter(index: int) -> str:

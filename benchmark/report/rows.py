@@ -45,7 +45,7 @@ def table_of(
     """
     labels = (*labels_of(scope), *more_labels)
     blocks = tuple(
-        tuple(row for entry in block for row in rows(scope, entry)) for block in scope.blocks
+        tuple(row for entry in part for row in rows(scope, entry)) for part in scope.parts
     )
     return Table(
         title=title_of(scope, what),
@@ -54,7 +54,7 @@ def table_of(
         keys=tuple(keys),
         blocks=tuple(block for block in blocks if block),
         notes=(
-            *context_notes(scope, evidence.rule),
+            *context_notes(scope, evidence),
             *seed_notes(scope.blocks),
             *backing_notes(scope.blocks, scope.frame),
             *notes,

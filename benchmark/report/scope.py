@@ -15,7 +15,14 @@ from benchmark.data.marks import Images
 from benchmark.report import published
 from benchmark.report.evidence import Evidence
 from benchmark.report.layout import Layout, laid_out, own_layout, paper_layout, with_records
-from benchmark.report.notes import COUNTED, group_letter, mixed_notes, older_notes, provenance_notes
+from benchmark.report.notes import (
+    COUNTED,
+    group_letter,
+    mixed_notes,
+    older_notes,
+    outdated_notes,
+    provenance_notes,
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,19 @@ class Scope:
     def runs(self) -> list[Run]:
         """Every run that an entry has: what the others are held against."""
         return sorted({run for block in self.blocks for entry in block for run in entry.runs})
+
+    @cached_property
+    def parts(self) -> list[list[Entry]]:
+        """The entries of each factor, between which a rule stands.
+
+        In a table of the paper those of its own methods stand apart from others.
+        """
+        split = [
+            [entry for entry in block if (entry.method in self.layout.added) is added]
+            for block in self.blocks
+            for added in (False, True)
+        ]
+        return [part for part in split if part]
 
     @property
     def dataset(self) -> str:
@@ -158,8 +178,13 @@ def name_of_table(scope: Scope) -> str:
     return f"{protocol} {of}" + (f" {scope.images}" if scope.images != "all" else "")
 
 
-def context_notes(scope: Scope, rule: str) -> list[str]:
+def context_notes(scope: Scope, evidence: Evidence) -> list[str]:
     """Return the notes that every table of these cells has."""
     make = mixed_notes if scope.mixed else provenance_notes
     counted = [COUNTED[scope.images]] if scope.images != "all" else []
-    return [*make(scope.groups, scope.frame, rule), *counted, *older_notes(scope.groups)]
+    return [
+        *make(scope.groups, scope.frame, evidence.rule),
+        *counted,
+        *older_notes(scope.groups),
+        *outdated_notes(scope.groups, evidence.outdated),
+    ]

@@ -97,7 +97,7 @@ class Table:
         labels: headers of the text columns.
         columns: headers of the number columns.
         keys: what machines call those columns.
-        blocks: the rows of each imbalance factor.
+        blocks: the rows of each imbalance factor; a rule stands between them, where a form has one.
         notes: what was done and what the numbers are worth, a sentence or two each.
         dagger: whether the epoch was chosen on the test set.
         against: whether published numbers stand beside the measured ones.

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from benchmark.analysis.answers import Answers
 from benchmark.data.marks import Images
 from benchmark.errors import InputError
+from benchmark.outdated import read_outdated
 from benchmark.record import Record
 from benchmark.report.drawing import page
 from benchmark.report.drawing.drawn import drawn_groups, file_stems
@@ -65,7 +66,8 @@ def drawings(
         name: a name of :func:`benchmark.report.figures.figures`.
         records: of one store; may be none where the figure needs none.
         wanted: what is drawn.
-        store: where the records are from; needed where logits are.
+        store: where the records are from: their logits, and what it says of older versions of
+            methods.
 
     Raises:
         InputError: nothing is stored of what is wanted.
@@ -87,7 +89,8 @@ def drawings(
         )
     rule = wanted.rule or "last"
     answers = None if store is None else Answers(store, rule, wanted.images)
-    groups = drawn_groups(here, rule, wanted.methods, wanted.factors, answers)
+    outdated = () if store is None else read_outdated(store.root)
+    groups = drawn_groups(here, rule, wanted.methods, wanted.factors, answers, outdated)
     return [
         Drawing(f"{name}-{stem}", partial(figure.draw, group))
         for stem, group in zip(file_stems(groups), groups, strict=True)

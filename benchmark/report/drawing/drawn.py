@@ -14,6 +14,7 @@ from benchmark.analysis.answers import Answers
 from benchmark.analysis.groups import Entry, Group, group_records, method_rank, sorted_factors
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
+from benchmark.outdated import Outdated
 from benchmark.record import Confusion, Record
 from benchmark.report.drawing.style import plain
 from benchmark.report.frame import tidy
@@ -50,6 +51,7 @@ class Drawn:
         rule: the selection rule.
         series: in the order of the registry's methods.
         answers: of the records' store, None where there is none.
+        outdated: what the store says of records of older versions of a method.
     """
 
     group: Group
@@ -57,6 +59,7 @@ class Drawn:
     rule: str
     series: tuple[Series, ...]
     answers: Answers | None = None
+    outdated: tuple[Outdated, ...] = ()
 
     @property
     def records(self) -> dict[str, Record]:
@@ -113,6 +116,7 @@ def drawn_groups(
     methods: Sequence[str] = (),
     factors: Sequence[float | None] = (),
     answers: Answers | None = None,
+    outdated: tuple[Outdated, ...] = (),
 ) -> list[Drawn]:
     """Return the groups of cells that can be compared, in a fixed order.
 
@@ -122,6 +126,7 @@ def drawn_groups(
         methods: names in any case, none for all that are stored.
         factors: none for all that are stored.
         answers: of the records' store, None where there is none.
+        outdated: what the store says of records of older versions of a method.
 
     Raises:
         InputError: nothing is stored of a method or a factor, or nothing is left.
@@ -145,6 +150,7 @@ def drawn_groups(
             rule,
             _series(group),
             answers,
+            outdated,
         )
         for group in groups
     ]

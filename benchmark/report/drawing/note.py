@@ -6,7 +6,7 @@ from benchmark.data.imbalance import factor_label
 from benchmark.data.known import TITLES
 from benchmark.report.drawing.drawn import Drawn
 from benchmark.report.drawing.style import plain
-from benchmark.report.notes import older_notes
+from benchmark.report.notes import older_notes, outdated_notes
 from benchmark.selection import rules
 from benchmark.words import count
 
@@ -41,6 +41,7 @@ def context(group: Drawn) -> list[str]:
     if head["dataset"] == "synthetic":
         notes.append(SYNTHETIC_NOTE)
     notes += older_notes([group.group])
+    notes += outdated_notes([group.group], group.outdated)
     return notes
 
 

@@ -54,23 +54,10 @@ def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
     columns, labels = scope.layout.values, labels_of(scope)
     against = against and any(has_published(scope.dataset, f) for f in scope.layout.factors)
     marks, note = _marks(scope, evidence, columns)
-    blocks = tuple(
-        tuple(
-            Row(
-                labels_for(scope, entry),
-                tuple(
-                    _number(entry, evidence, column, marks.of.get((index, column, place), Mark()))
-                    for column in columns
-                ),
-                name_of(scope, entry),
-            )
-            for place, entry in enumerate(block)
-        )
-        for index, block in enumerate(scope.blocks)
-    )
+    blocks = _blocks(scope, evidence, marks)
     if against:
         blocks = beside(blocks, scope, evidence)
-    notes = [*context_notes(scope, evidence.rule), *seed_notes(scope.blocks)]
+    notes = [*context_notes(scope, evidence), *seed_notes(scope.blocks)]
     notes += [*backing_notes(scope.blocks, scope.frame), *note]
     notes += against_notes(scope.frame) if against else []
     return Table(
@@ -84,6 +71,31 @@ def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
         against=against,
         name=name_of_table(scope),
         facts=facts_of(scope, evidence.rule),
+    )
+
+
+def _blocks(scope: Scope, evidence: Evidence, marks: Marks) -> tuple[tuple[Row, ...], ...]:
+    columns = scope.layout.values
+    places = {
+        entry: (index, place)
+        for index, block in enumerate(scope.blocks)
+        for place, entry in enumerate(block)
+    }
+
+    def number(entry: Entry, column: str) -> Number:
+        index, place = places[entry]
+        return _number(entry, evidence, column, marks.of.get((index, column, place), Mark()))
+
+    return tuple(
+        tuple(
+            Row(
+                labels_for(scope, entry),
+                tuple(number(entry, column) for column in columns),
+                name_of(scope, entry),
+            )
+            for entry in part
+        )
+        for part in scope.parts
     )
 
 

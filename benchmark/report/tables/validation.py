@@ -65,9 +65,9 @@ def _table(scope: Scope, evidence: Evidence) -> Table:
                 tuple(_number(entry, evidence, key) for key in keys),
                 name_of(scope, entry),
             )
-            for entry in block
+            for entry in part
         )
-        for block in scope.blocks
+        for part in scope.parts
     )
     labels = (*labels_of(scope), *(["Differs in"] if several else []))
     return Table(
@@ -80,7 +80,7 @@ def _table(scope: Scope, evidence: Evidence) -> Table:
             SPLIT_NOTE,
             *_images_notes(scope, evidence),
             *_left_out_notes(evidence),
-            *context_notes(scope, evidence.rule),
+            *context_notes(scope, evidence),
             *([DIFFERENCE_NOTE] if several else []),
             *([PICKED_NOTE] if evidence.rule == "val" else []),
             *seed_notes(scope.blocks),
