@@ -117,9 +117,6 @@ def main() -> None:
     never_fail((sys.stdout, sys.stderr))
     heed_ctrl_c()
     warnings.showwarning = partial(_show_warning, warnings.showwarning, set())
-    with suppress(OSError):  # the folder may be gone
-        # A method in the working directory can be named; last, so that it shadows nothing.
-        sys.path.append(os.getcwd())
     try:
         code = cli.main(prog_name="fer-bench", standalone_mode=False)
     except click.ClickException as error:

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 LAST = 1000
 """The place of a file that declares none."""
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(NamedTuple):
     """One file of such a folder.
 
     Attributes:
@@ -52,7 +51,8 @@ def offers(package: str) -> dict[str, Offer]:
 
 def _facts(file: Path) -> dict[str, Any]:
     facts = {}
-    for line in ast.parse(file.read_text(encoding="utf-8")).body:
+    top = re.split(r"^(?:def|class|@)", file.read_text(encoding="utf-8"), maxsplit=1, flags=re.M)[0]
+    for line in ast.parse(top).body:
         if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
             name = line.targets[0].id
             if name.isupper() and not name.startswith("_"):

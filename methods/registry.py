@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import sys
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
@@ -76,6 +79,17 @@ def members(name: str) -> list[str] | None:
     return known.get(name.lower())
 
 
+def _look_in_working_directory() -> None:
+    """Let a method of the working directory be found, by its own name alone.
+
+    Only where somebody names one: whatever else lies there, such as a file that is called like a
+    library which happens to be missing, is never to be run. Last, so that it shadows nothing.
+    """
+    with suppress(OSError):  # the folder may be gone
+        if (here := os.getcwd()) not in sys.path:
+            sys.path.append(here)
+
+
 def get(name: str) -> type[Method]:
     """Return a method's class.
 
@@ -87,6 +101,7 @@ def get(name: str) -> type[Method]:
         InputError: no method has this name, or what stands there is not a method.
     """
     if ":" in name:
+        _look_in_working_directory()
         return _load(name, name)
     key = canonical(name)
     if key in BUILT_IN:

@@ -81,7 +81,7 @@ def test_the_map_names_and_orders_classes(tmp_path: Path, cache: Path) -> None:
         ("a A\na B", "line 2: .*twice"),
         ("a A\nb A", "line 2: .*twice"),
         ("../a A\nb B", "line 1: .*outside"),
-        ("a A", "names 1 classes"),
+        ("a A", "names 1 class;"),
         ("", "names 0 classes"),
     ],
 )
@@ -151,7 +151,7 @@ def test_missing_and_surplus_folders(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(InputError, match="test/owl is a class that train does not have"):
         load(root, cache)
     root = make_folders(tmp_path / "d", classes=("one",))
-    with pytest.raises(InputError, match="holds 1 class folders"):
+    with pytest.raises(InputError, match="holds 1 class folder;"):
         load(root, cache)
 
 
@@ -221,3 +221,12 @@ def test_no_readable_image_at_all(tmp_path: Path, cache: Path) -> None:
 def test_names_that_no_dataset_has(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(InputError, match="no dataset is called 'fer'; known: ferplus, raf-db"):
         load_dataset("fer", tmp_path, cache_dir=cache)
+
+
+@pytest.mark.parametrize("name", [" ", "\u00a0", "a ", " a"])
+def test_class_folders_that_no_table_could_tell_apart_are_refused(
+    tmp_path: Path, name: str
+) -> None:
+    make_folders(tmp_path, ("a", name))
+    with pytest.raises(InputError, match="begins or ends in white space"):
+        load_dataset("folder", tmp_path, cache_dir=tmp_path / "cache")

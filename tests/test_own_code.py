@@ -112,3 +112,23 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("fer-bench: the working directory cannot be used")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_is_called_like_a_missing_library_is_not_run(tmp_path: Path) -> None:
+    """Libraries try imports that may fail: nothing of the working directory may step in."""
+    seen = tmp_path / "ran"
+    for name in ("pyarrow", "olefile", "org", "_winapi", "msvcrt", "sklearn", "defusedexpat"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(seen)!r}, 'a').write({name!r})\n")
+    script = str(Path(sys.executable).parent / "fer-bench")
+    stored = str(ROOT / "results" / "smoke")
+    for words in (
+        ["report", "--results", stored],
+        ["status", "--results", stored],
+        ["figure", "factor", "--results", stored, "--out", "a.png"],
+        ["data", "counts"],
+    ):
+        done = subprocess.run(
+            [script, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+    assert not seen.exists(), seen.read_text()

@@ -16,6 +16,7 @@ from benchmark.data import left_out, tree
 from benchmark.data.load import find_source, load_dataset
 from benchmark.data.verify import verify_dataset
 from benchmark.errors import InputError
+from benchmark.report.forms import by_name
 
 RUN = "run --dataset folder --protocol smoke --methods baseline --factors full"
 
@@ -257,7 +258,8 @@ def test_folders_above_the_images_that_no_record_could_hold(name: str, tmp_path:
 def test_names_of_files_are_escaped(
     new: bytes, shown: str, format_name: str, tmp_path: Path
 ) -> None:
-    root, out = make_folders(tmp_path / "data"), tmp_path / "out"
+    root = make_folders(tmp_path / "data")
+    out = tmp_path / f"out{by_name(format_name).endings[0]}"
     rename(root, "train/ant/0.png", new)
     asked = ["data", "verify", "folder", "--data-root", str(root), "--format", format_name]
     done = CliRunner().invoke(cli, [*asked, "--out", str(out)])

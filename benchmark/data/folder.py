@@ -18,6 +18,7 @@ from benchmark.data.pictures import PictureFiles, common_form
 from benchmark.data.source import Index, Mark, Source
 from benchmark.data.tree import Images, Tree
 from benchmark.errors import InputError
+from benchmark.words import count
 
 NAME = "folder"
 MAP_FILE = "classes.txt"
@@ -88,7 +89,8 @@ def parse_classes(lines: Iterable[str], folders: Container[str] = ()) -> dict[st
             raise InputError(f"{at}: folder '{folder}' or class '{name}' stands there twice")
         names[folder] = name
     if len(names) < 2:
-        raise InputError(f"{NAME}: {MAP_FILE} names {len(names)} classes; at least two are needed")
+        named = count(len(names), "class", "classes")
+        raise InputError(f"{NAME}: {MAP_FILE} names {named}; at least two are needed")
     return names
 
 
@@ -201,9 +203,15 @@ def _class_names(tree: Tree, base: str, train: str) -> tuple[dict[str, str], dic
         return parse_classes(lines, folders), files
     if len(folders) < 2:
         raise InputError(
-            f"{NAME}: {tree.root / train} holds {len(folders)} class folders; at least two are "
-            "needed"
+            f"{NAME}: {tree.root / train} holds {count(len(folders), 'class folder')}; at least "
+            "two are needed"
         )
+    for folder in folders:
+        if folder != folder.strip():
+            raise InputError(
+                f"{NAME}: class folder {folder!r} begins or ends in white space, which no table "
+                f"shows; rename it, or name its class in {MAP_FILE}"
+            )
     return {folder: folder for folder in class_order(folders)}, {}
 
 

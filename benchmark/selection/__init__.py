@@ -16,9 +16,8 @@ rule that is added chooses epochs of older records whose logits may not be there
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.offered import Offer, offers
 
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from benchmark.record import Epoch
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What a file of this folder declares.
 
     Attributes:

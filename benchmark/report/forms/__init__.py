@@ -14,13 +14,11 @@ for a :class:`Place`. The list of forms is read without importing them.
 from __future__ import annotations
 
 import importlib
-import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.errors import InputError
 from benchmark.offered import offers
@@ -29,8 +27,7 @@ if TYPE_CHECKING:
     from benchmark.report.sheet import Table
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a text goes.
 
     Attributes:
@@ -48,12 +45,13 @@ FILE = Place()
 
 def standard_output() -> Place:
     """Return what the program prints to: a terminal as wide as it is, or a pipe."""
+    import shutil  # slow to import, and whoever asks for help needs none of it
+
     columns = shutil.get_terminal_size((0, 0)).columns
     return Place(sys.stdout.encoding or FILE.encoding, columns or None)
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """What a file of this folder declares.
 
     Attributes:
