@@ -119,7 +119,7 @@ def test_all_writes_whole_files_and_an_index(stored: Path, report: Report, tmp_p
     for _ in range(2):
         report("--all", "--against", "paper", "--out", str(out))
     chapters = ("table1", "table2", "table3", "table4", "table5", "groups", "intervals", "summary",
-                "confusion", "validation")  # fmt: skip
+                "confusion", "tradeoff", "validation")  # fmt: skip
     expected = {f"{n}{e}" for n in chapters for form in forms().values() for e in form.endings}
     expected |= {"frame.csv", "frame.json", "macros.tex", "tables.tex", "index.md", "index.html"}
     assert {path.name for path in out.iterdir()} == expected
