@@ -261,8 +261,8 @@ def _missing(
         # What is there and incomparable is said already, and is no second finding.
         there[row.name if row.differs else _experiment(entry)] |= set(entry.runs)
     found = []
+    met = {(row.dataset, row.protocol) for row in rows}
     for reference in references:
-        met = {(row.dataset, row.protocol) for row in rows if row.reference == reference.name}
         names = Counter(_start(entry).name for entry in reference.entries)
         for stored in reference.entries:
             row = replace(_start(stored), reference=reference.name, verdict=Verdict.MISSING)

@@ -213,9 +213,12 @@ def test_what_has_no_reference_is_said(tmp_path: Path) -> None:
     done = check(store(tmp_path / "new", ["cb", "mek"]), stored)
     assert done.exit_code == 0
     assert "1 held, 1 no reference" in done.output
-    nothing = check(store(tmp_path / "other", ["mek"]), stored)
-    assert nothing.exit_code == 2
-    assert "Nothing could be compared." in nothing.output
+    other = check(store(tmp_path / "other", ["mek"]), stored)
+    assert other.exit_code == 1, "its dataset and protocol were run, and CB is not there"
+    assert "missing: seed" in other.output
+    allowed = check(store(tmp_path / "other", ["mek"]), stored, "--allow-missing", "cb-*")
+    assert allowed.exit_code == 2
+    assert "Nothing could be compared." in allowed.output
 
 
 @pytest.mark.parametrize(
