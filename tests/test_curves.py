@@ -98,7 +98,7 @@ save_curves(Path(sys.argv[1]), [first_losses(methods.get(name)) for name in BUIL
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("plainer", PLAINER, ids=lambda kernels: kernels["ATEN_CPU_CAPABILITY"])
 def test_the_kernels_of_plainer_processors_agree_five_times_over(
     plainer: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -259,6 +259,7 @@ def write_real(root: Path, header: list[str], rows: list[list[str]]) -> Path:
     return root
 
 
+@pytest.mark.exhaustive
 @pytest.mark.ferplus
 def test_the_real_set_as_rows_is_known(tmp_path: Path, real_rows) -> None:
     root = write_real(tmp_path / "data", *real_rows)
@@ -274,6 +275,7 @@ def test_the_real_set_as_rows_is_known(tmp_path: Path, real_rows) -> None:
     assert load(Path(os.environ["FER_BENCH_FERPLUS"]), tmp_path / "cache").fingerprint in prints
 
 
+@pytest.mark.exhaustive
 @pytest.mark.ferplus
 def test_permuted_training_rows_of_the_real_set(tmp_path: Path, real_rows) -> None:
     header, rows = real_rows

@@ -148,7 +148,7 @@ def test_methods_are_held_against_the_baseline(setting: Setting) -> None:
     assert found["eac: a step against the baseline's"].value.median > 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_training_is_measured_three_ways(setting: Setting) -> None:
     found = train.measure(setting)
     names = [row.what for row in found.rows if row.what.endswith(": images")]
@@ -157,7 +157,7 @@ def test_training_is_measured_three_ways(setting: Setting) -> None:
     assert found.remarks[0].startswith("fastest: ")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ours_is_held_against_the_usual_loop(setting: Setting) -> None:
     found = rows(reference.measure(setting))
     assert found["ours against the usual loop"].value.pieces >= 3
@@ -196,7 +196,7 @@ def test_made_records_are_those_of_their_cells(tmp_path: Path) -> None:
     assert record.cell == sweep.cells[9]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_commands_are_timed(setting: Setting) -> None:
     found = rows(sweep_part.measure(setting, finished=8, records=16))
     (status,) = [row for name, row in found.items() if name.startswith("status over")]
