@@ -94,8 +94,10 @@ def test_groups_decay_and_learn_as_the_protocol_says() -> None:
     for name, parameter in method.named_parameters():
         group = by_parameter[id(parameter)]
         assert group["weight_decay"] == (0.05 if parameter.ndim > 1 else 0)
-        scale = {"backbone": 0.1, "classifier": 1.0}.get(name.split(".")[0], 0.5)
+        scale = {"classifier": 1.0}.get(name.split(".")[0], 0.1)
         assert group["base_lr"] == pytest.approx(scale), name
+    plain = build_optimizer(toy_method(methods.get("baseline")), training)
+    assert {group["base_lr"] for group in plain.param_groups} == {0.1, 0.5}
     set_rate(optimizer, 0.5)
     assert by_parameter[id(method.classifier.weight)]["lr"] == pytest.approx(0.5)
     everything = build_optimizer(method, spec(decay_vectors=True, weight_decay=0.05))
