@@ -248,7 +248,7 @@ def test_forms_read_back_agree(named: Path) -> None:
     assert read == shown
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_help_costs_little_more_than_importing_click() -> None:
     """Processor time, the best of several: click is four bare starts, and ours is to stay below."""
 
