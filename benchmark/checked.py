@@ -98,12 +98,14 @@ class Checked:
         missing: one for each method and training set that is stored, for a dataset and a protocol
             of the new results, with seeds that these lack.
         allowed: likewise, of seeds that may be missing.
+        replaced: cells of both sides that take no part, in words; empty if all do.
     """
 
     margin: float
     rows: tuple[Row, ...]
     missing: tuple[Row, ...] = ()
     allowed: tuple[Row, ...] = ()
+    replaced: str = ""
 
     def of(self, verdict: Verdict) -> list[Row]:
         """Return the rows with a verdict."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 SYNTHETIC = "synthetic"
 DATASETS = (SYNTHETIC, "ferplus", "ferplus-8", "raf-db", "folder")
-IMAGES: tuple[Literal["all", "clean", "no-near-copies"], ...] = ("all", "clean", "no-near-copies")
-"""Which images count: :data:`benchmark.data.marks.Images`."""
+Images = Literal["all", "clean", "no-near-copies"]
+"""Which images count: all; without exact copies; without mirrored and near ones, too."""
+
+IMAGES: tuple[Images, ...] = get_args(Images)

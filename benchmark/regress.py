@@ -16,7 +16,7 @@ from statistics import fmean
 import numpy as np
 
 from benchmark.analysis.answers import Answers
-from benchmark.analysis.groups import Entry, Run, group_records
+from benchmark.analysis.groups import Entry, Run, group_records, replaced
 from benchmark.checked import Checked, Drop, Row, Verdict
 from benchmark.difference import differences
 from benchmark.errors import InputError
@@ -88,7 +88,9 @@ def check(
         replace(row, hyper=entry.hyper) if row.name in twice else row
         for row, entry in zip(rows, new, strict=True)
     ]
-    return Checked(margin, tuple(rows), missing, allowed)
+    everything = [group_records(records), *(group_records(r.records) for r in references)]
+    told = replaced(group for groups in everything for group in groups)
+    return Checked(margin, tuple(rows), missing, allowed, told)
 
 
 def entries_of(records: Sequence[Record]) -> list[Entry]:
@@ -199,10 +201,14 @@ def _compared(
         if paired
         else "of both sides, which are not the same"
     )
-    evidence = (
-        f"{count(len(labels), 'test image')}; seeds {listed}; {known or 'no spread of seeds known'}"
-    )
+    judged = f"{count(len(labels), 'test image')}{_which(new[1])}"
+    evidence = f"{judged}; seeds {listed}; {known or 'no spread of seeds known'}"
     return replace(row, drops=tuple(drops), evidence=evidence)
+
+
+def _which(answers: Answers) -> str:
+    """Return which test images count, nothing where all do."""
+    return "" if answers.images == "all" else f" ({answers.images})"
 
 
 def _same_machine(stored: Record, new: Record) -> bool:

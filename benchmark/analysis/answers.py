@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.marks import Images, Marked
+from benchmark.choices import Images
+from benchmark.data.marks import Marked
 from benchmark.errors import InputError
 from benchmark.kept_marks import KeptMarks
 from benchmark.logits_file import LABEL, Arrays, opened, to_array

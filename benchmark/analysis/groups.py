@@ -50,14 +50,18 @@ class Shared(NamedTuple):
     values: str
 
     @property
+    def start(self) -> str:
+        """What the backbone starts from, in words."""
+        return "from scratch" if self.weights == "scratch" else f"weights {self.weights[:12]}"
+
+    @property
     def title(self) -> str:
         """All of them in one line, for people."""
-        start = "from scratch" if self.weights == "scratch" else f"weights {self.weights[:12]}"
         words = [
             f"{dataset_title(self.dataset)} ({self.fingerprint[:8]})",
             f"protocol {self.protocol} v{self.version} ({self.values})",
             f"{self.recipe} recipe",
-            f"{self.backbone} ({start})",
+            f"{self.backbone} ({self.start})",
             self.precision,
         ]
         return ", ".join([*words, *self.overrides])
@@ -70,9 +74,7 @@ class Shared(NamedTuple):
             "recipe": f"{self.recipe} recipe",
             "overrides": " ".join(self.overrides) or "as it stands",
             "backbone": self.backbone,
-            "weights": "from scratch"
-            if self.weights == "scratch"
-            else f"weights {self.weights[:8]}",
+            "weights": self.start,
             "precision": self.precision,
             "values": f"values {self.values}",
         }
@@ -218,6 +220,21 @@ def group_records(
         if kept:
             groups.append(Group(shared, tuple(tell_apart(_entries(shared, kept))), tuple(behind)))
     return groups
+
+
+def replaced(groups: Iterable[Group]) -> str:
+    """Return which cells take no part, because a newer version of their method has some.
+
+    Empty where there are none; else the beginning of no sentence, and without its point.
+    """
+    cells = [record.cell for group in groups for record in group.older]
+    if not cells:
+        return ""
+    versions = sorted({f"{cell.method} v{cell.method_version}" for cell in cells})
+    return (
+        f"{count(len(cells), 'cell')} of {', '.join(versions)}, which a newer version of the "
+        "method replaces (report --mixed shows them)"
+    )
 
 
 def shared_of(record: Record) -> Shared:

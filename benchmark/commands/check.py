@@ -24,8 +24,8 @@ from benchmark.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.checked import Checked
+    from benchmark.choices import Images
     from benchmark.curves import Curve
-    from benchmark.data.marks import Images
     from benchmark.regress import Reference
     from benchmark.report.forms import Form
     from benchmark.report.sheet import Table

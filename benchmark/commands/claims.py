@@ -18,7 +18,7 @@ from benchmark.commands.options import (
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmark.data.marks import Images
+    from benchmark.choices import Images
     from benchmark.report.claims import AnyClaim
     from benchmark.report.margins import Source
 
@@ -57,16 +57,20 @@ def command(
 
     form = form_for(format_name, out)
     claims = load_claims()
-    sources = _sources(source, rule, images, results, claims)
+    sources, told = _sources(source, rule, images, results, claims)
     held = [(claim, [v for numbers in sources for v in hold(claim, numbers)]) for claim in claims]
     make = brief_tables if brief else claim_tables
     write_tables(make(held, [numbers.title for numbers in sources], source), form, out)
+    if told:
+        click.echo(f"left out: {told}", err=True)
 
 
 def _sources(
     source: str, rule: str, images: Images, results: Path, claims: Sequence[AnyClaim]
-) -> list[Source]:
+) -> tuple[list[Source], str]:
+    """Return where numbers come from, and which cells take no part."""
     from benchmark.analysis.answers import Answers
+    from benchmark.analysis.groups import replaced
     from benchmark.analysis.stored import stored_groups
     from benchmark.report.margins import Measured, Published
     from benchmark.report.verdicts import UNSPOKEN
@@ -75,7 +79,7 @@ def _sources(
     if source == "paper":
         if images != "all":
             raise InputError("--source paper: published numbers are of all images; leave --images")
-        return [Published()]
+        return [Published()], ""
     store = Store(results)
     answers = Answers(store, rule, images)
     datasets = sorted({name for claim in claims for name in claim.cells})
@@ -86,4 +90,4 @@ def _sources(
             f"no records of {' or '.join(datasets)} in {results}, and the claims speak of no other "
             "dataset; --source paper holds them against the published tables"
         )
-    return [Measured(group, answers) for group in groups]
+    return [Measured(group, answers) for group in groups], replaced(groups)

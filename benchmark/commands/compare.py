@@ -18,7 +18,7 @@ from benchmark.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from benchmark.data.marks import Images
+    from benchmark.choices import Images
 
 
 @click.command("compare")

@@ -24,7 +24,7 @@ from benchmark.errors import InputError
 from benchmark.report.figures import figures
 
 if TYPE_CHECKING:
-    from benchmark.data.marks import Images
+    from benchmark.choices import Images
 
 FORMATS = ("pdf", "svg", "png")
 

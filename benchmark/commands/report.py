@@ -24,7 +24,7 @@ from benchmark.selection import rules
 from benchmark.words import count
 
 if TYPE_CHECKING:
-    from benchmark.data.marks import Images
+    from benchmark.choices import Images
     from benchmark.record import Record
     from benchmark.report.evidence import Evidence
     from benchmark.report.sheet import Table

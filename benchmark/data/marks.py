@@ -11,16 +11,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.choices import Images
 from benchmark.data.copies import Kind, Prints, exact_pairs, near_pairs, prints_of
 from benchmark.data.dataset import FaceDataset, Part
-
-Images = Literal["all", "clean", "no-near-copies"]
-"""Which images are counted: all; without exact copies; without mirrored and near ones, too."""
 
 JUDGED = (Part.TEST, Part.VALIDATION)
 _SEEN = {Part.TEST: (Part.TRAIN,), Part.VALIDATION: (Part.TRAIN, Part.TEST)}

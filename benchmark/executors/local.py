@@ -90,12 +90,12 @@ def run_sweep(
     keep_freed_memory()
     keep_float32()
     tally = Tally()
-    # Read before training: a commit made meanwhile is not the code that runs.
     needed = needed_first_stages(store.missing(cells), sweep, store)
     wanted = {cell.id for cell in cells} | needed.keys()
     left = [cell for cell in sweep.cells if cell.id in wanted]
     total = len(left)
     failed_before = {cell.slug: store.attempt(cell) for cell in left}
+    # Read before training: a commit made meanwhile is not the code that runs.
     machine = environment.describe()
     keep = frozenset(keep_weights) | needed.keys()
     worker = _Worker(

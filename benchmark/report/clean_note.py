@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from statistics import fmean
 
+import numpy as np
+
 from benchmark.analysis.answers import Answers, kept_as
 from benchmark.analysis.groups import Entry
 from benchmark.data.imbalance import factor_label
 from benchmark.report.evidence import Evidence
 from benchmark.report.scope import Scope
-from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+from benchmark.stats.accuracy import accuracies
 
 WORTH_SAYING = 0.5
 """Points that a number has to differ by on clean images to be given."""
@@ -20,40 +22,40 @@ def clean_notes(scope: Scope, evidence: Evidence) -> list[str]:
 
     Rows whose marks or logits are not kept are passed over.
     """
-    if evidence.images != "all" or evidence.clean is None:
+    answers = evidence.answers
+    if evidence.images != "all" or answers is None:
         return []
-    rows = [
-        text
-        for block in scope.blocks
-        for entry in block
-        if (text := _row(entry, evidence, evidence.clean))
-    ]
+    entries = [entry for block in scope.blocks for entry in block if entry.runs]
+    rows = [text for entry in entries if (text := _row(entry, evidence, answers))]
     if not rows:
         return []
-    records = [evidence.records[identity] for identity in scope.frame["id"]]
     counts = {}
-    for record in records:
-        marked = evidence.clean.marks(record)
+    for group in scope.groups:
+        marked = answers.marks(group.entries[0].first)
         if marked is not None:
             kept = marked.kept("clean")
-            counts[record.cell.fingerprint] = f"{(~kept).sum()} of {len(kept)}"
-    entries = sum(bool(entry.runs) for block in scope.blocks for entry in block)
-    others = f" The others differ by at most {WORTH_SAYING} points." if len(rows) < entries else ""
+            counts[group.shared.fingerprint] = f"{(~kept).sum()} of {len(kept)}"
+    others = ""
+    if len(rows) < len(entries):
+        others = f" The others differ by at most {WORTH_SAYING} points."
     return [
         f"Without the {' or '.join(counts.values())} test images whose pixels stand in the "
         f"training set (--images clean), overall / mean accuracy: {'; '.join(rows)}.{others}"
     ]
 
 
-def _row(entry: Entry, evidence: Evidence, clean: Answers) -> str:
+def _row(entry: Entry, evidence: Evidence, answers: Answers) -> str:
     """Return an entry with its accuracies on clean images, nothing where they hardly differ."""
     records = list(entry.runs.values())
-    known = [clean.marks(r) is not None and kept_as(r, evidence.rule) is not None for r in records]
-    if not records or not all(known):
+    marked = answers.marks(entry.first)
+    if marked is None or any(kept_as(record, evidence.rule) is None for record in records):
         return ""
-    matrices = [clean.confusion(record) for record in records]
-    overall = 100 * fmean(map(overall_accuracy, matrices))
-    mean = 100 * fmean(map(mean_accuracy, matrices))
+    labels, right = answers.of(records)
+    if not np.array_equal(marked.labels, labels):  # the marks of other images
+        return ""
+    kept = marked.kept("clean")
+    clean = accuracies(labels[kept], right[:, kept], len(entry.first.classes))
+    overall, mean = (100 * float(of.mean()) for of in clean)
     before = [fmean(evidence.values(entry, name)) for name in ("overall", "mean")]
     if max(abs(overall - before[0]), abs(mean - before[1])) <= WORTH_SAYING:
         return ""

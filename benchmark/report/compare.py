@@ -6,15 +6,12 @@ import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmark.analysis.answers import Answers, Labels, Right
-from benchmark.analysis.groups import Entry, Group
+from benchmark.analysis.answers import Answers
+from benchmark.analysis.groups import Entry, Group, replaced
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.stats import ALPHA
-from benchmark.stats.accuracy import Metric, accuracy_weights
+from benchmark.stats.accuracy import Metric, accuracies
 from benchmark.stats.paired import PairedDifference, paired_difference
 from benchmark.stats.significance import holm_within
 from methods.registry import ALIASES, BUILT_IN, canonical
@@ -157,21 +154,24 @@ def compare(
             if bool(of_a) != bool(of_b):
                 missing = b if of_a else a
                 skipped.append(f"{group.shared.title}, factor {factor_label(factor)}: no {missing}")
-            for one in of_a:
-                for other in of_b:
-                    if one.train_images != other.train_images:
-                        continue
-                    row = _row(group, answers, one, other, metric)
-                    if isinstance(row, str):
-                        skipped.append(row)
-                    else:
-                        rows.append(row)
+            pairs = [(x, y) for x in of_a for y in of_b if x.train_images == y.train_images]
+            if of_a and of_b and not pairs:
+                where = f"{group.shared.title}, factor {factor_label(factor)}"
+                skipped.append(f"{where}: {a} and {b} were trained on sets of other sizes")
+            for one, other in pairs:
+                row = _row(group, answers, one, other, metric)
+                if isinstance(row, str):
+                    skipped.append(row)
+                else:
+                    rows.append(row)
     if not rows:
         reason = f" ({skipped[0]})" if skipped else ""
         raise InputError(
             f"{a} and {b} share no dataset, protocol, factor and seed{reason}; train what is "
             "missing with 'fer-bench run'"
         )
+    if told := replaced(groups):
+        skipped.append(told)
     # What one seed says of networks is no further question about methods.
     adjusted = holm_within([row.p_holm for row in rows], [len(row.seeds) == 1 for row in rows])
     return Compared(
@@ -209,7 +209,8 @@ def _row(group: Group, answers: Answers, a: Entry, b: Entry, metric: Metric) -> 
         )
         for entry, records in zip((a, b), used, strict=True)
     ]
-    scores = _accuracies(labels, right, metric)
+    overall, mean = accuracies(labels, right, len(group.classes))
+    scores = overall if metric == "overall" else mean
     return Comparison(
         group=group.shared.title,
         factor=factor,
@@ -223,10 +224,3 @@ def _row(group: Group, answers: Answers, a: Entry, b: Entry, metric: Metric) -> 
 
 def _seeds(entry: Entry) -> str:
     return ", ".join(str(run.shown) for run in entry.runs)
-
-
-def _accuracies(labels: Labels, right: Right, metric: Metric) -> NDArray[np.float64]:
-    """Return the accuracy of each row of answers, (S,)."""
-    sizes = np.bincount(labels)
-    share = accuracy_weights(sizes, metric) / np.maximum(sizes, 1)
-    return np.asarray(right @ share[labels], dtype=np.float64)

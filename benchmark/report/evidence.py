@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers, Labels, kept_as
 from benchmark.analysis.groups import Entry, can_follow, group_records
-from benchmark.data.marks import Images
+from benchmark.choices import Images
 from benchmark.outdated import read_outdated
 from benchmark.record import Confusion, Record, Split
 from benchmark.report.frame import RECALL_PREFIX, tidy
@@ -32,6 +32,8 @@ class Evidence:
         groups: the comparable groups of the records that can follow the rule and have the split.
         frame: a row for each record of the groups.
         records: those records, by id.
+        answers: to what was asked on the images that count; None without a store, or of the other
+            split.
         left_out: how many records cannot follow the rule or lack the split.
         store: where they are from, if it is known.
         outdated: what the store says of records of older versions of a method.
@@ -68,7 +70,7 @@ class Evidence:
         self.store = store
         self.outdated = () if store is None else read_outdated(store.root)
         tested = store is not None and split == "test"
-        self._answers = Answers(store, rule, images) if store and tested else None
+        self.answers = Answers(store, rule, images) if store and tested else None
         self.frame: pd.DataFrame = tidy(
             list(self.records.values()),
             [rule],
@@ -89,8 +91,8 @@ class Evidence:
 
     def confusion_of(self, record: Record) -> Confusion:
         """Return the confusion matrix of a record's chosen epoch, of the images that count."""
-        if self._answers is not None:
-            return self._answers.confusion(record)
+        if self.answers is not None:
+            return self.answers.confusion(record)
         history = record.history
         index = rules()[self.rule].choose(history)
         assert index is not None  # otherwise the record would not be here
@@ -98,22 +100,10 @@ class Evidence:
         assert matrix is not None
         return matrix
 
-    @property
-    def answers(self) -> Answers | None:
-        """What was answered on the images that count, None where nothing is read from a store."""
-        return self._answers
-
-    @cached_property
-    def clean(self) -> Answers | None:
-        """What was answered on the clean test images, None where nothing is read from a store."""
-        if self.store is None or self._answers is None:
-            return None
-        return Answers(self.store, self.rule, "clean")
-
     @cached_property
     def judge(self) -> Judge | None:
         """The paired test between two entries, None where there are no logits."""
-        return None if self._answers is None else self._p_value
+        return None if self.answers is None else self._p_value
 
     def logits(self, identity: str) -> tuple[NDArray[np.floating[Any]], Labels] | None:
         """Return logits (n, K) of the chosen epoch and labels (n,), None where they are not kept.
@@ -121,7 +111,7 @@ class Evidence:
         Raises:
             InputError: the file of the logits is damaged or not the record's.
         """
-        return None if self._answers is None else self._answers.logits(self.records[identity])
+        return None if self.answers is None else self.answers.logits(self.records[identity])
 
     def _p_value(self, ids_a: Sequence[str], ids_b: Sequence[str], column: str) -> float | None:
         """Return the p-value of one column; those of all columns are worked out together."""
@@ -134,9 +124,9 @@ class Evidence:
         from benchmark.stats.paired import deciding_p_values
 
         records = [self.records[identity] for identity in ids_a + ids_b]
-        if self._answers is None or any(kept_as(one, self.rule) is None for one in records):
+        if self.answers is None or any(kept_as(one, self.rule) is None for one in records):
             return {}
-        labels, right = self._answers.of(records)
+        labels, right = self.answers.of(records)
         a, b = right[: len(ids_a)], right[len(ids_a) :]
         classes = self.records[ids_a[0]].classes
         return {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.analysis.groups import Entry, Group, Shared
+from benchmark.analysis.groups import Entry, Group, Shared, replaced
 from benchmark.data.imbalance import factor_label
 from benchmark.outdated import Outdated
 from benchmark.report.marks import Marks
@@ -24,10 +24,9 @@ COUNTED = {
 
 def group_line(shared: Shared, frame: pd.DataFrame) -> str:
     """Return what the cells of one comparable group share, in one line."""
-    start = "from scratch" if shared.weights == "scratch" else f"weights {shared.weights[:12]}"
     return (
         f"Protocol {shared.protocol} v{shared.version} ({shared.values}), {shared.recipe} "
-        f"recipe: {shared.backbone} ({start}), {shared.precision}, {_epochs(frame)}"
+        f"recipe: {shared.backbone} ({shared.start}), {shared.precision}, {_epochs(frame)}"
     )
 
 
@@ -57,14 +56,8 @@ def mixed_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) -> list
 
 def older_notes(groups: Sequence[Group]) -> list[str]:
     """Return which cells have no row, because a newer version of their method has."""
-    cells = [r.cell for group in groups for r in group.older]
-    if not cells:
-        return []
-    versions = sorted({f"{cell.method} v{cell.method_version}" for cell in cells})
-    return [
-        f"Left out: {count(len(cells), 'cell')} of {', '.join(versions)}, which a newer version of "
-        "the method replaces (report --mixed shows them)."
-    ]
+    told = replaced(groups)
+    return [f"Left out: {told}."] if told else []
 
 
 def outdated_notes(groups: Sequence[Group], outdated: Sequence[Outdated]) -> list[str]:

@@ -95,6 +95,8 @@ def remarks(checked: Checked) -> list[str]:
         )
     if checked.allowed:
         lines.append(f"Missing, as --allow-missing allows: {_named(checked.allowed)}.")
+    if checked.replaced:
+        lines.append(f"Taking no part: {checked.replaced}.")
     return lines
 
 

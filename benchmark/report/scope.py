@@ -9,9 +9,9 @@ from functools import cached_property
 import pandas as pd
 
 from benchmark.analysis.groups import Entry, Group, Run, Shared
+from benchmark.choices import Images
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import dataset_title
-from benchmark.data.marks import Images
 from benchmark.report import published
 from benchmark.report.evidence import Evidence
 from benchmark.report.layout import Layout, laid_out, own_layout, paper_layout, with_records

@@ -126,3 +126,22 @@ def expected_calibration_error(logits: NDArray[Any], labels: NDArray[Any], bins:
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     gap = np.bincount(place, right - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(scores))
+
+
+def accuracies(
+    labels: ArrayLike, right: ArrayLike, num_classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return overall and mean accuracy in 0..1, each (...), of answers.
+
+    Args:
+        labels: integers (n,) in 0..K-1; a class without images counts for nothing.
+        right: bool (..., n), whether each image is recognised.
+        num_classes: K.
+    """
+    truth, answers = np.asarray(labels), np.asarray(right, dtype=np.float64)
+    sizes = np.bincount(truth, minlength=num_classes)
+    overall, mean = (
+        answers @ (accuracy_weights(sizes, measure) / np.maximum(sizes, 1))[truth]
+        for measure in ("overall", "mean")
+    )
+    return np.asarray(overall), np.asarray(mean)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.stats.accuracy import accuracy_weights
+from benchmark.stats.accuracy import accuracies
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -54,23 +54,6 @@ def right_by_tau(
     """
     truth = np.asarray(labels)
     return np.stack([adjusted(logits, counts, tau).argmax(axis=1) == truth for tau in taus])
-
-
-def accuracies(labels: ArrayLike, right: ArrayLike, num_classes: int) -> tuple[Floats, Floats]:
-    """Return overall and mean accuracy in 0..1, each (...), of answers.
-
-    Args:
-        labels: integers (n,) in 0..K-1; a class without images counts for nothing.
-        right: bool (..., n), whether each image is recognised.
-        num_classes: K.
-    """
-    truth, answers = np.asarray(labels), np.asarray(right, dtype=np.float64)
-    sizes = np.bincount(truth, minlength=num_classes)
-    overall, mean = (
-        answers @ (accuracy_weights(sizes, measure) / np.maximum(sizes, 1))[truth]
-        for measure in ("overall", "mean")
-    )
-    return np.asarray(overall), np.asarray(mean)
 
 
 def choose_tau(

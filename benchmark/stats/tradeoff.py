@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmark.stats import CONFIDENCE
-from benchmark.stats.accuracy import accuracy_weights
-from benchmark.stats.adjustment import accuracies
+from benchmark.stats.accuracy import accuracies, accuracy_weights
 from benchmark.stats.bootstrap import RESAMPLES, redrawn_recalls
 from benchmark.stats.crossed import Bools
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Sequence
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import made_record
 
 from benchmark.analysis.answers import Answers
 from benchmark.analysis.groups import Group, Run, Shared, group_records
+from benchmark.cli import cli
 from benchmark.record import Cell, Record
 from benchmark.regress import Reference, check
 from benchmark.report.compare import compare
@@ -187,3 +191,29 @@ def test_every_value_that_is_shared_splits_groups() -> None:
         shape = [len(group.entries) for group in groups]
         assert shape == ([1] if name in pooled else [2] if name in apart else [1, 1]), name
     assert set(Shared._fields) & apart == set()
+
+
+def test_replaced_cells_are_named_by_whatever_reads_groups(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    for method in ("cb", "mek"):
+        store.add(*made_record(method, 150.0))
+    store.add(*changed(made_record("mek", 150.0), {"method_version": 2}))
+    told = "1 cell of mek v1, which a newer version of the method replaces"
+    here = ("--results", str(store.root))
+    for words in (
+        ["report"],
+        ["compare", "mek", "cb"],
+        ["claims"],
+        ["check", "--against", str(shutil.copytree(store.root, tmp_path / "stored"))],
+        ["figure", "recall", "--out", str(tmp_path / "a.svg")],
+    ):
+        done = CliRunner(env={"COLUMNS": "300"}).invoke(cli, [*words, *here])
+        assert done.exit_code == 0, (words, done.output, done.exception)
+        said = done.output
+        if words[0] == "figure":
+            said = (tmp_path / "a.svg").read_text()
+        elif words[0] == "check":
+            told = told.replace("1 cell", "2 cells")
+        assert told in " ".join(said.split()) or words[0] == "figure", words
+        assert "replaces" in said
+        told = told.replace("2 cells", "1 cell")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from figure_reading import svg_texts
 from made_records import FERPLUS, TEST_COUNTS, made_record
 
 from benchmark.analysis.answers import Answers
@@ -113,13 +114,17 @@ def test_compare_claims_check_and_figures_count_the_same_images(store: Store) ->
     assert text != call(store, "compare", "mek", "cb").output
     assert "clean test images" in call(store, "claims", *clean).output
     stored = shutil.copytree(store.root, store.root.parent / "stored")
-    held = call(store, "check", "--against", str(stored), *clean)
+    junit = ("--junit", str(store.root / "junit.xml"))
+    held = call(store, "check", "--against", str(stored), *junit, *clean)
     assert held.exit_code == 0, held.output
+    assert "3074 test images (clean)" in (store.root / "junit.xml").read_text()
     with_images = json.loads(call(store, "compare", "mek", "cb", *clean, "--format", "json").output)
     assert "3074" in json.dumps(with_images)
     out = str(store.root / "figure.svg")
     assert call(store, "figure", "recall", *clean, "--out", out).exit_code == 0
-    assert "3074 test images" in Path(out).read_text()
+    drawn = Path(out).read_text()
+    assert "3074 test images" in drawn
+    assert "whose pixels do not stand in the training set" in " ".join(svg_texts(Path(out)))
 
 
 def test_where_nothing_tells_which_images_are_copies(store: Store) -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
-from benchmark.stats.accuracy import confusion_matrix, mean_accuracy, overall_accuracy
-from benchmark.stats.adjustment import TAUS, accuracies, adjusted, choose_tau, right_by_tau
+from benchmark.stats.accuracy import accuracies, confusion_matrix, mean_accuracy, overall_accuracy
+from benchmark.stats.adjustment import TAUS, adjusted, choose_tau, right_by_tau
 
 COUNTS = (50, 30, 4)
 

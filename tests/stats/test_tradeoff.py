@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.stats.adjustment import accuracies, right_by_tau
+from benchmark.stats.accuracy import accuracies
+from benchmark.stats.adjustment import right_by_tau
 from benchmark.stats.tradeoff import area_below, area_between, undominated
 
 COUNTS = (60, 30, 6)

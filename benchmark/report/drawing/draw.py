@@ -9,7 +9,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from benchmark.analysis.answers import Answers
-from benchmark.data.marks import Images
+from benchmark.choices import Images
 from benchmark.errors import InputError
 from benchmark.outdated import read_outdated
 from benchmark.record import Record

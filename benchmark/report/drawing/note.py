@@ -6,7 +6,7 @@ from benchmark.data.imbalance import factor_label
 from benchmark.data.known import TITLES
 from benchmark.report.drawing.drawn import Drawn
 from benchmark.report.drawing.style import plain
-from benchmark.report.notes import older_notes, outdated_notes
+from benchmark.report.notes import COUNTED, older_notes, outdated_notes
 from benchmark.selection import rules
 from benchmark.words import count
 
@@ -24,18 +24,19 @@ def context(group: Drawn) -> list[str]:
     frame = group.frame
     head = frame.iloc[0]
     seeds = sorted({int(seed) for seed in frame["seed"]})
-    start = "from scratch" if head["weights"] == "scratch" else f"weights {head['weights'][:12]}"
     epochs = sorted({int(number) for number in frame["epochs"]})
     notes = [
         f"{dataset_title(str(head['dataset']))}, {_factors(group)}.",
         f"Protocol {plain(str(head['protocol']))} v{head['version']} ({head['values']}), "
         f"{head['recipe']} recipe: "
-        f"{plain(str(head['backbone']))} ({start}), {head['precision']}, "
+        f"{plain(str(head['backbone']))} ({group.group.shared.start}), {head['precision']}, "
         f"{' or '.join(map(str, epochs))} epoch{'s'[: epochs != [1]]}.",
         f"{_seeds(seeds)}.",
         f"Reported: {rules()[group.rule].note}.",
         f"{count(int(head['test_images']), 'test image')}.",
     ]
+    if group.answers is not None and group.answers.images != "all":
+        notes.append(COUNTED[group.answers.images])
     if head["overrides"]:
         notes.append(f"Changed from the protocol: {plain(str(head['overrides']), _LONG)}.")
     if head["dataset"] == "synthetic":

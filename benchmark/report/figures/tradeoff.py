@@ -14,7 +14,8 @@ from benchmark.report.corrected import corrected_answers
 from benchmark.report.drawing import note, page
 from benchmark.report.drawing.drawn import Drawn, Series
 from benchmark.report.drawing.style import look
-from benchmark.stats.adjustment import TAUS, accuracies
+from benchmark.stats.accuracy import accuracies
+from benchmark.stats.adjustment import TAUS
 
 HELP = "overall against mean accuracy as logits are adjusted after training"
 PLACE = 6

@@ -11,7 +11,8 @@ from benchmark.report.evidence import Evidence
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes
 from benchmark.report.sheet import Number, Row, Table, percent
-from benchmark.stats.adjustment import TAUS, accuracies
+from benchmark.stats.accuracy import accuracies
+from benchmark.stats.adjustment import TAUS
 from benchmark.stats.tradeoff import area_between
 
 HELP = "accuracies with logits adjusted by tau 1, and how far the trade-off curves lie apart"
