@@ -14,9 +14,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-# At 36 px and 6 epochs, less than the stored results have: every method at three factors in about 6 minutes of 2 cores.
+# At 32 px and 6 epochs, less than the stored results have: every method at three factors in about 6 minutes of 2 cores.
 demo: setup
-	$(BIN)/fer-bench run --methods all --factors 50,100,150 --set image.size=36 --set training.epochs=6 --results demo/runs
+	$(BIN)/fer-bench run --methods all --factors 50,100,150 --set image.size=32 --set training.epochs=6 --results demo/runs
 	$(BIN)/fer-bench report --results demo/runs --format markdown --out demo/table.md
 	$(BIN)/fer-bench report --results demo/runs --format latex --out demo/table.tex
 	$(BIN)/fer-bench report --results demo/runs --format csv --out demo/table.csv

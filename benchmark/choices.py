@@ -10,3 +10,6 @@ Images = Literal["all", "clean", "no-near-copies"]
 """Which images count: all; without exact copies; without mirrored and near ones, too."""
 
 IMAGES: tuple[Images, ...] = get_args(Images)
+
+CELLS_OPTION = "--cells"
+"""Hands a job of a sweep its cells, in a file that is gone when the sweep ends."""

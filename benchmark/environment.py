@@ -13,8 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-CELLS_OPTION = "--cells"
-"""Hands a job of a sweep its cells, in a file that is gone when the sweep ends."""
+from benchmark.choices import CELLS_OPTION
 
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas")
 

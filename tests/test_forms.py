@@ -248,9 +248,9 @@ def test_forms_read_back_agree(named: Path) -> None:
     assert read == shown
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_help_costs_little_more_than_importing_click() -> None:
-    """Processor time, the best of several: click is four bare starts, and ours is to stay below."""
+    """Processor time, the best of several, in bare starts; click itself is four to five."""
 
     def seconds(*arguments: str) -> float:
         found = []
@@ -263,5 +263,6 @@ def test_help_costs_little_more_than_importing_click() -> None:
         return min(found)
 
     bare, click = seconds("-c", "pass"), seconds("-c", "import click")
-    assert seconds("-m", "benchmark", "--help") < click + 3 * bare
-    assert seconds("-m", "benchmark", "report", "--help") < click + 5 * bare
+    assert seconds("-m", "benchmark", "--help") < click + 2 * bare
+    for command in ("report", "figure", "run"):
+        assert seconds("-m", "benchmark", command, "--help") < click + 4.5 * bare, command

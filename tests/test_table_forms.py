@@ -258,4 +258,4 @@ def test_two_thousand_records_are_a_table_in_seconds(tmp_path: Path) -> None:
     plain = [sys.executable, "-c", PLAIN_READING, str(tmp_path)]
     times = [(processor_seconds(ours), processor_seconds(plain)) for _ in range(3)]
     seconds, at_least = map(min, zip(*times, strict=True))
-    assert seconds < 8 * at_least, "something reads or decides too much"
+    assert seconds < 5 * at_least, "something reads or decides too much"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.choices import CELLS_OPTION
 from benchmark.commands.options import FilePath, results_option
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
-from benchmark.environment import CELLS_OPTION
 from benchmark.errors import InputError
 from benchmark.interrupt import heed_all
 from benchmark.words import count
