@@ -16,6 +16,9 @@ _NEEDS = {
     "mutation": ("FER_BENCH_MUTATIONS", "set FER_BENCH_MUTATIONS=1 to run mutation tests"),
 }
 
+for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)  # what a caller's terminal says must not break a table's lines
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

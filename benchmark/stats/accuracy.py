@@ -140,8 +140,8 @@ def accuracies(
     """
     truth, answers = np.asarray(labels), np.asarray(right, dtype=np.float64)
     sizes = np.bincount(truth, minlength=num_classes)
-    overall, mean = (
-        answers @ (accuracy_weights(sizes, measure) / np.maximum(sizes, 1))[truth]
-        for measure in ("overall", "mean")
-    )
-    return np.asarray(overall), np.asarray(mean)
+    # Whole numbers first: 2430 of 2880 has to be 84.375 %, which rounds otherwise than a hair less.
+    recognised = answers @ np.eye(num_classes)[truth]
+    present = sizes > 0
+    each = recognised[..., present] / sizes[present]
+    return recognised.sum(axis=-1) / len(truth), each.mean(axis=-1)

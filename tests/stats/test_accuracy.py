@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from benchmark.stats.accuracy import (
+    accuracies,
     confusion_matrix,
     expected_calibration_error,
     macro_f1,
@@ -48,6 +49,25 @@ def test_metrics_count_as_a_person_would(case: tuple[int, list[tuple[int, int]]]
         np.testing.assert_allclose(recalls(matrix)[c], expected)
     if all(of_class):
         assert mean_accuracy(matrix) == pytest.approx(np.mean([np.mean(h) for h in of_class]))
+
+
+@given(pairs)
+def test_answers_give_the_very_numbers_of_their_matrix(
+    case: tuple[int, list[tuple[int, int]]],
+) -> None:
+    k, answers = case
+    labels, predictions = (np.array(column) for column in zip(*answers, strict=True))
+    matrix = confusion_matrix(labels, predictions, k)
+    overall, mean = accuracies(labels, np.stack([labels == predictions] * 2), k)
+    assert overall.tolist() == [overall_accuracy(matrix)] * 2
+    present = np.bincount(labels, minlength=k) > 0
+    assert mean == pytest.approx(recalls(matrix)[present].mean(), rel=1e-15)
+
+
+def test_a_half_of_a_hundredth_is_not_lost_to_floats() -> None:
+    labels = np.repeat([0, 1], [2880 - 451, 451])
+    overall, _ = accuracies(labels, np.arange(2880) < 2430, 2)
+    assert float(100 * overall) == 84.375
 
 
 @given(hnp.arrays(np.int64, (7, 7), elements=st.integers(0, 50)))
