@@ -11,5 +11,7 @@ Images = Literal["all", "clean", "no-near-copies"]
 
 IMAGES: tuple[Images, ...] = get_args(Images)
 
+FIGURE_FORMATS = ("pdf", "svg", "png")
+
 CELLS_OPTION = "--cells"
 """Hands a job of a sweep its cells, in a file that is gone when the sweep ends."""

@@ -93,10 +93,10 @@ def _repeatable(arguments: Sequence[str]) -> list[str]:
     if CELLS_OPTION in kept:
         at = kept.index(CELLS_OPTION)
         del kept[at : at + 2]
-    return [_homely(argument) for argument in kept]
+    return [_with_tilde(argument) for argument in kept]
 
 
-def _homely(argument: str) -> str:
+def _with_tilde(argument: str) -> str:
     """Write the home folder as ``~``: records are published, and a user's name is nobody's.
 
     Bytes that are no UTF-8, which no record can hold, are escaped.

@@ -37,7 +37,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made records: FERPlus with two seeds (MEK's second is missing at 150), RAF-DB with one."""
     from made_records import fill, made_record
 
-    from benchmark.store import Store
+    from benchmark.store.store import Store
 
     methods = ("baseline", "cb", "soft", "mek")
     store = Store(tmp_path_factory.mktemp("stored"))

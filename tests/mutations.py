@@ -25,12 +25,12 @@ COPIED = (
 
 # A guard is a name and its files of tests; a further one is a further line.
 GUARDS: dict[str, tuple[str, ...]] = {
-    "curves": ("tests/test_curves.py",),
+    "curves": ("tests/gate/test_curves.py",),
     "unit": (
-        "tests/test_functional.py",
-        "tests/test_longtail.py",
-        "tests/test_methods.py",
-        "tests/test_longtail_methods.py",
+        "tests/methods/test_functional.py",
+        "tests/methods/test_longtail.py",
+        "tests/methods/test_methods.py",
+        "tests/methods/test_longtail_methods.py",
     ),
 }
 

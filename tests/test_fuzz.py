@@ -32,11 +32,11 @@ from benchmark.data import ferplus, folder, rafdb
 from benchmark.data.ferplus import majority_labels, parse_votes
 from benchmark.data.source import Index, Source
 from benchmark.errors import InputError
-from benchmark.protocol import Protocol
 from benchmark.protocols import load_protocol, parse_protocol
-from benchmark.record_file import parse_record
-from benchmark.spec import make_hyper, recipe
-from benchmark.store import Store, to_json
+from benchmark.protocols.protocol import Protocol
+from benchmark.store.record_file import parse_record
+from benchmark.store.store import Store, to_json
+from benchmark.sweep.plan import make_hyper, recipe
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

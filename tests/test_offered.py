@@ -17,7 +17,7 @@ from benchmark.report.figures import figures
 from benchmark.report.forms import forms
 from benchmark.report.tables import details
 from benchmark.selection import rules
-from benchmark.store import Store
+from benchmark.store.store import Store
 
 FORM = """
 ENDINGS = (".titles",)
@@ -40,13 +40,13 @@ from benchmark.report.sheet import Number, Row
 
 HELP = "how many runs"
 
-def build(evidence, *, number, mixed):
+def build(measured, *, number, mixed):
     def rows(scope, entry):
         runs = Number(str(len(entry.runs)))
         return [Row(labels_for(scope, entry), (runs,), name_of(scope, entry))]
 
-    found = scopes(evidence, number=number, mixed=mixed)
-    return [table_of(s, evidence, "runs", ["runs"], rows, ()) for s in found]
+    found = scopes(measured, number=number, mixed=mixed)
+    return [table_of(s, measured, "runs", ["runs"], rows, ()) for s in found]
 """
 METRIC = """
 TITLE = "Half"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import methods
-from benchmark.outdated import read_outdated
 from benchmark.protocols import load_protocol
-from benchmark.record import Record
-from benchmark.spec import hyper_identity, recipe
 from benchmark.stats.accuracy import confusion_matrix
-from benchmark.store import Store
+from benchmark.store.outdated import read_outdated
+from benchmark.store.record import Record
+from benchmark.store.store import Store
+from benchmark.sweep.plan import hyper_identity, recipe
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 STORES = sorted(path.parent for path in RESULTS.glob("**/cells") if "runs" not in path.parts)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from benchmark.choices import Images
 from benchmark.data.marks import Marked
 from benchmark.errors import InputError
-from benchmark.kept_marks import KeptMarks
-from benchmark.logits_file import LABEL, Arrays, opened, to_array
-from benchmark.record import Confusion, Record
 from benchmark.selection import rules
 from benchmark.stats.accuracy import confusion_matrix
-from benchmark.store import Store
-from benchmark.whole import labels_of, logits_of
+from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.logits_file import LABEL, Arrays, opened, to_array
+from benchmark.store.record import Confusion, Record
+from benchmark.store.store import Store
+from benchmark.store.whole import labels_of, logits_of
 
 Labels = NDArray[np.int64]
 Right = NDArray[np.bool_]

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from benchmark.data.known import dataset_title
-from benchmark.record import Record, Split, show_value
 from benchmark.selection import rules
+from benchmark.store.record import Record, Split, show_value
 from benchmark.words import count
 from methods.registry import BUILT_IN
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.analysis.groups import Group, group_records
 from benchmark.errors import InputError
-from benchmark.store import Store
+from benchmark.store.store import Store
 
 
 def stored_groups(store: Store, rule: str, dataset: str | None = None) -> list[Group]:

@@ -25,8 +25,8 @@ def command(tables: tuple[int, ...], format_name: str | None, out: Path | None) 
     must follow from their row, and the training counts from the formula. What does not is named,
     with what the other numbers imply. Findings are about the published tables: the exit code is 0.
     """
-    from benchmark.report.audit import TABLES, audit
-    from benchmark.report.audit_text import audit_tables
+    from benchmark.paper.audit import TABLES, audit
+    from benchmark.paper.audit_table import audit_tables
     from benchmark.report.forms import form_for
 
     form = form_for(format_name, out)

@@ -23,13 +23,13 @@ from benchmark.commands.options import (
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmark.checked import Checked
     from benchmark.choices import Images
-    from benchmark.curves import Curve
-    from benchmark.regress import Reference
+    from benchmark.gate.check import Reference
+    from benchmark.gate.checked import Checked
+    from benchmark.gate.curves import Curve
     from benchmark.report.forms import Form
     from benchmark.report.sheet import Table
-    from benchmark.store import Store
+    from benchmark.store.store import Store
     from methods.base import Method
 
 
@@ -102,7 +102,7 @@ def command(
     'incomparable' (exit code 2) if dataset, protocol, weights or precision differ, and which.
     """
     from benchmark.report.forms import form_for
-    from benchmark.store import Store
+    from benchmark.store.store import Store
 
     form = form_for(format_name, out)
     store = Store(results)
@@ -143,7 +143,7 @@ def _show(
     checked: Checked | None, findings: Sequence[str] | None, form: Form, out: Path | None
 ) -> None:
     """Print what was checked; the verdict stands last, for whoever reads a log from its end."""
-    from benchmark.report.regress_text import checked_table, headline
+    from benchmark.gate.check_table import checked_table, headline
 
     shown = out is None and form.name == "terminal"
     tables = []
@@ -167,7 +167,7 @@ def _curves_table(findings: Sequence[str]) -> Table:
 def _write(
     checked: Checked | None, findings: Sequence[str], junit: Path | None, summary: Path | None
 ) -> None:
-    from benchmark.report import regress_text
+    from benchmark.gate import check_table as regress_text
 
     if summary is not None:
         write_text(_markdown(checked, findings), summary, "--summary")
@@ -177,8 +177,8 @@ def _write(
 
 def _markdown(checked: Checked | None, findings: Sequence[str]) -> str:
     """Return a summary for a pull request."""
+    from benchmark.gate.check_table import checked_table
     from benchmark.report.forms import by_name
-    from benchmark.report.regress_text import checked_table
 
     passed = _exit_code(checked, findings) == 0
     tables = [] if checked is None else [checked_table(checked)]
@@ -188,22 +188,22 @@ def _markdown(checked: Checked | None, findings: Sequence[str]) -> str:
 
 
 def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:
-    from benchmark.checked import Verdict
+    from benchmark.gate.checked import RowState
 
     if findings:
         return 1
     if checked is None:
         return 0
-    if checked.of(Verdict.REGRESSED) or checked.missing:
+    if checked.of(RowState.REGRESSED) or checked.missing:
         return 1
     compared = any(row.drops for row in checked.rows)
-    return 2 if checked.of(Verdict.INCOMPARABLE) or not compared else 0
+    return 2 if checked.of(RowState.INCOMPARABLE) or not compared else 0
 
 
 def _curve_findings() -> list[str]:
     """Train the first steps of each method and say which leave their stored curves."""
     import methods
-    from benchmark.curves import compare_curves, load_curves, stored_curves
+    from benchmark.gate.curves import compare_curves, load_curves, stored_curves
     from methods.registry import BUILT_IN
 
     stored = load_curves(stored_curves())
@@ -231,7 +231,7 @@ def _check(
     store: Store, against: Path | None, margin: float, allow: Sequence[str], images: Images
 ) -> Checked:
     from benchmark.analysis.answers import Answers
-    from benchmark.regress import check
+    from benchmark.gate.check import check
 
     records = store.records()
     if not records:
@@ -247,9 +247,9 @@ def _check(
 
 def _references(store: Store, against: Path | None, images: Images) -> list[Reference]:
     from benchmark.analysis.answers import Answers
-    from benchmark.regress import Reference
+    from benchmark.gate.check import Reference
     from benchmark.resources import asset
-    from benchmark.store import Store
+    from benchmark.store.store import Store
 
     if against is not None:
         folders: Sequence[Path] = [against]
@@ -276,7 +276,7 @@ def _update(store: Store, against: Path | None, reason: str | None, *, curves: b
         _update_results(store, against, reason.strip())
     if curves:
         import methods
-        from benchmark.curves import save_curves, stored_curves
+        from benchmark.gate.curves import save_curves, stored_curves
         from methods.registry import BUILT_IN
 
         new = [_first_losses(methods.get(name)) for name in BUILT_IN]
@@ -285,8 +285,8 @@ def _update(store: Store, against: Path | None, reason: str | None, *, curves: b
 
 
 def _update_results(store: Store, against: Path, reason: str) -> None:
-    from benchmark.refresh import LOG, refresh
-    from benchmark.store import Store
+    from benchmark.gate.refresh import LOG, refresh
+    from benchmark.store.store import Store
 
     done = refresh(store, Store(against), reason)
     for word, slugs in (

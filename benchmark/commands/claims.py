@@ -18,9 +18,9 @@ from benchmark.commands.options import (
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
+    from benchmark.analysis.claims import AnyClaim
+    from benchmark.analysis.margins import Source
     from benchmark.choices import Images
-    from benchmark.report.claims import AnyClaim
-    from benchmark.report.margins import Source
 
 
 @click.command("claims")
@@ -50,15 +50,18 @@ def command(
     The sentences are data: results/paper/claims.toml. The verdict of a cell is 'holds', 'does not
     hold' or 'undecided', with the smallest margin it rests on.
     """
-    from benchmark.report.claims import load_claims
-    from benchmark.report.claims_text import brief_tables, claim_tables
+    from benchmark.analysis.claims import load_claims
+    from benchmark.analysis.verdicts import decide_claim
+    from benchmark.report.claims_table import brief_tables, claim_tables
     from benchmark.report.forms import form_for
-    from benchmark.report.verdicts import hold
 
     form = form_for(format_name, out)
     claims = load_claims()
     sources, told = _sources(source, rule, images, results, claims)
-    held = [(claim, [v for numbers in sources for v in hold(claim, numbers)]) for claim in claims]
+    held = [
+        (claim, [v for numbers in sources for v in decide_claim(claim, numbers)])
+        for claim in claims
+    ]
     make = brief_tables if brief else claim_tables
     write_tables(make(held, [numbers.title for numbers in sources], source), form, out)
     if told:
@@ -71,10 +74,10 @@ def _sources(
     """Return where numbers come from, and which cells take no part."""
     from benchmark.analysis.answers import Answers
     from benchmark.analysis.groups import replaced
+    from benchmark.analysis.margins import Measured, Published
     from benchmark.analysis.stored import stored_groups
-    from benchmark.report.margins import Measured, Published
-    from benchmark.report.verdicts import UNSPOKEN
-    from benchmark.store import Store
+    from benchmark.analysis.verdicts import UNSPOKEN
+    from benchmark.store.store import Store
 
     if source == "paper":
         if images != "all":

@@ -55,11 +55,11 @@ def command(
     dataset, protocol, weights and precision.
     """
     from benchmark.analysis.answers import Answers
+    from benchmark.analysis.compare import compare
     from benchmark.analysis.stored import stored_groups
-    from benchmark.report.compare import compare
-    from benchmark.report.compare_text import compared_tables
+    from benchmark.report.compare_table import compared_tables
     from benchmark.report.forms import form_for
-    from benchmark.store import Store
+    from benchmark.store.store import Store
 
     form = form_for(format_name, out)
     store = Store(results)

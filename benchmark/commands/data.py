@@ -127,7 +127,7 @@ def verify(
 
 def _keep_marks(faces: FaceDataset, results: Path) -> None:
     from benchmark.data.dataset import Part
-    from benchmark.kept_marks import KeptMarks
+    from benchmark.store.kept_marks import KeptMarks
 
     kept = KeptMarks(results)
     marks = kept.of(faces)

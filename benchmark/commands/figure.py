@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from benchmark.choices import DATASETS
+from benchmark.choices import DATASETS, FIGURE_FORMATS
 from benchmark.commands.options import (
     ALL,
     FilePath,
@@ -25,8 +25,6 @@ from benchmark.report.figures import figures
 
 if TYPE_CHECKING:
     from benchmark.choices import Images
-
-FORMATS = ("pdf", "svg", "png")
 
 
 def _listed() -> str:
@@ -66,7 +64,7 @@ cells that can be compared gets a file of its own.
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(FORMATS),
+    type=click.Choice(FIGURE_FORMATS),
     help="Of the file (default: what --out ends in, else pdf).",
 )
 @results_option
@@ -88,7 +86,7 @@ def command(
 ) -> None:
     """Draw the stored records; see :data:`HELP`."""
     from benchmark.report.drawing.draw import Wanted, drawings
-    from benchmark.store import Store
+    from benchmark.store.store import Store
 
     file_format = _format(format_name, out)
     given = click.get_current_context().get_parameter_source("rule")
@@ -119,8 +117,8 @@ def command(
 
 def _format(name: str | None, out: Path | None) -> str:
     ending = out.suffix.lower().removeprefix(".") if out is not None else ""
-    if out is not None and ending not in FORMATS:
-        raise InputError(f"--out {out}: the name must end in .{', .'.join(FORMATS)}")
+    if out is not None and ending not in FIGURE_FORMATS:
+        raise InputError(f"--out {out}: the name must end in .{', .'.join(FIGURE_FORMATS)}")
     if name and ending and name != ending:
         raise InputError(f"--out {out} does not end in .{name}, which --format asks for")
     return name or ending or "pdf"

@@ -53,7 +53,7 @@ def show(name: str) -> None:
     import dataclasses
 
     from benchmark.protocols import load_protocol, shipped
-    from benchmark.record import show_value
+    from benchmark.store.record import show_value
     from methods import registry
 
     method = registry.get(name)

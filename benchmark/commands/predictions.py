@@ -28,9 +28,9 @@ def export(folder: Path, only: tuple[str, ...], rule: str, results: Path) -> Non
     and whether the image is clean or a copy of a training image.
     """
     from benchmark.analysis.answers import Answers
+    from benchmark.analysis.predictions import predictions_csv
     from benchmark.commands.sweep import matching
-    from benchmark.report.predictions import predictions_csv
-    from benchmark.store import Store
+    from benchmark.store.store import Store
 
     store = Store(results)
     records = store.records()

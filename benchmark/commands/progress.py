@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from benchmark.data.imbalance import factor_label
-from benchmark.record import Cell, Epoch, Record
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+from benchmark.store.record import Cell, Epoch, Record
 from benchmark.words import count
 from methods.base import Progress
 

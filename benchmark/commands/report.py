@@ -24,11 +24,11 @@ from benchmark.selection import rules
 from benchmark.words import count
 
 if TYPE_CHECKING:
+    from benchmark.analysis.measurements import Measurements
     from benchmark.choices import Images
-    from benchmark.record import Record
-    from benchmark.report.evidence import Evidence
     from benchmark.report.sheet import Table
-    from benchmark.store import Store
+    from benchmark.store.record import Record
+    from benchmark.store.store import Store
 
 
 @click.command("report")
@@ -94,9 +94,9 @@ def command(
     click.get_current_context().call_on_close(gc.enable)
     _check(number, everything, detail, format_name, rule, against, out)
     _check_images(images, number, detail, against)
-    from benchmark.report.evidence import Evidence
+    from benchmark.analysis.measurements import Measurements
     from benchmark.report.forms import form_for
-    from benchmark.store import Store
+    from benchmark.store.store import Store
 
     form = form_for(format_name, None if everything else out, piped="markdown")
     store = Store(results)
@@ -110,27 +110,29 @@ def command(
     records = _records(store)
     chosen = number or everything or detail or any(wants.values()) or images != "all"
     if form.name in ("csv", "json") and not chosen:
-        from benchmark.report.frame import frame_text, tidy
+        from benchmark.analysis.frame import frame_text, tidy
 
         write_out(frame_text(tidy(records), form.name), out)
         return
-    evidence = Evidence(records, rule, store, split=split_of(detail), older=mixed, images=images)
-    if not evidence.records:
+    measured = Measurements(
+        records, rule, store, split=split_of(detail), older=mixed, images=images
+    )
+    if not measured.records:
         wish = "--select val chooses nothing; use last"
-        if evidence.split == "validation":
+        if measured.split == "validation":
             wish = "--detail validation has nothing to show"
         raise InputError(f"no stored cell has a validation split, so {wish}")
     if everything and out is not None:
-        from benchmark.report.book import book
+        from benchmark.report.every_table import every_table
 
-        write_files(book(records, evidence, **wants), out)
+        write_files(every_table(records, measured, **wants), out)
     else:
-        tables = _tables(evidence, number, detail, wants)
+        tables = _tables(measured, number, detail, wants)
         if not tables:
-            raise InputError(_nothing(number, evidence, results))
+            raise InputError(_nothing(number, measured, results))
         write_tables(tables, form, out)
-    if evidence.left_out:
-        cells = count(evidence.left_out, "cell has", "cells have")
+    if measured.left_out:
+        cells = count(measured.left_out, "cell has", "cells have")
         click.echo(f"left out: {cells} no validation split", err=True)
 
 
@@ -187,22 +189,22 @@ def _records(store: Store) -> list[Record]:
 
 
 def _tables(
-    evidence: Evidence, number: int | None, detail: str | None, wants: dict[str, Any]
+    measured: Measurements, number: int | None, detail: str | None, wants: dict[str, Any]
 ) -> list[Table]:
     if detail:
         tables: list[Table] = (
-            details()[detail].load().build(evidence, number=number, mixed=wants["mixed"])
+            details()[detail].load().build(measured, number=number, mixed=wants["mixed"])
         )
         return tables
     from benchmark.report.tables import accuracies
 
-    return accuracies.build(evidence, number=number, **wants)
+    return accuracies.build(measured, number=number, **wants)
 
 
-def _nothing(number: int | None, evidence: Evidence, results: Path) -> str:
+def _nothing(number: int | None, measured: Measurements, results: Path) -> str:
     where = {1: "RAF-DB at factor 50, 100 or 150", 2: "FERPlus at factor 50, 100 or 150"}
     cells = where.get(number or 0, "the unmodified FERPlus")
-    split = " with a validation split" if evidence.split == "validation" else ""
+    split = " with a validation split" if measured.split == "validation" else ""
     return (
         f"--table {number}: no finished cell of {cells}{split} in {results}; train one with "
         "'fer-bench run', or leave --table away for what is there"

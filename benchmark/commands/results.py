@@ -13,8 +13,8 @@ from benchmark.commands.options import FilePath, results_option
 from benchmark.words import count
 
 if TYPE_CHECKING:
-    from benchmark.record import Record
-    from benchmark.store import Store
+    from benchmark.store.record import Record
+    from benchmark.store.store import Store
 
 
 @click.group("results")
@@ -30,7 +30,7 @@ def check(results: Path, move_aside: bool) -> None:
 
     Exit code 1 if anything is.
     """
-    from benchmark.store import MEND, Store
+    from benchmark.store.store import MEND, Store
 
     store = Store(results)
     store.require()
@@ -67,10 +67,10 @@ def check(results: Path, move_aside: bool) -> None:
 @results_option
 def export(file: Path, only: tuple[str, ...], weights: bool, results: Path) -> None:
     """Write finished cells into one FILE (a zip archive), without their weights unless asked."""
-    from benchmark.bundle import export_cells
     from benchmark.commands.sweep import matching
     from benchmark.errors import InputError
-    from benchmark.store import Store
+    from benchmark.store.bundle import export_cells
+    from benchmark.store.store import Store
 
     store = Store(results)
     records = store.records()
@@ -93,8 +93,8 @@ def export(file: Path, only: tuple[str, ...], weights: bool, results: Path) -> N
 @results_option
 def import_(file: Path, results: Path) -> None:
     """Put the cells of a FILE that 'export' wrote into a store, each checked first."""
-    from benchmark.bundle import import_cells
-    from benchmark.store import Store
+    from benchmark.store.bundle import import_cells
+    from benchmark.store.store import Store
 
     store = Store(results)
     store.prepare()

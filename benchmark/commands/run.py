@@ -21,11 +21,11 @@ from benchmark.interrupt import heed_all
 from benchmark.words import count
 
 if TYPE_CHECKING:
-    from benchmark.executors.jobs import Job
-    from benchmark.record import Cell
-    from benchmark.spec import Sweep
-    from benchmark.stages import Work
-    from benchmark.store import Store
+    from benchmark.store.record import Cell
+    from benchmark.store.store import Store
+    from benchmark.sweep.executors.jobs import Job
+    from benchmark.sweep.plan import Sweep
+    from benchmark.sweep.stages import Work
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def command(
     """
     heed_all()
     from benchmark.environment import usable_cores
-    from benchmark.executors.jobs import Job
-    from benchmark.stages import work
-    from benchmark.store import Store
+    from benchmark.store.store import Store
+    from benchmark.sweep.executors.jobs import Job
+    from benchmark.sweep.stages import work
 
     choice = SweepChoice(**options)
     how = _How(choice.device, threads, deterministic, keep_weights)
@@ -152,7 +152,7 @@ def _slugs(cells: Sequence[Cell]) -> str:
 
 def _keep_marks(sweep: Sweep, results: Path) -> None:
     """Look once, before any job starts, for test images that training images are copies of."""
-    from benchmark.kept_marks import KeptMarks
+    from benchmark.store.kept_marks import KeptMarks
 
     kept = KeptMarks(results)
     if kept.get(sweep.dataset.fingerprint) is None:
@@ -205,7 +205,7 @@ def _as_shipped(choice: SweepChoice, sweep: Sweep) -> bool:
 
 def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
     """Say what cannot work here once, before any job starts."""
-    from benchmark.executors.local import check_buildable
+    from benchmark.sweep.executors.local import check_buildable
 
     return check_buildable(cells, sweep)
 
@@ -246,7 +246,7 @@ def _train(
 
     from benchmark.commands.progress import make_listener
     from benchmark.engine.device import be_deterministic, resolve_device
-    from benchmark.executors.local import run_sweep
+    from benchmark.sweep.executors.local import run_sweep
 
     device = resolve_device(how.device)
     if how.threads is not None:
@@ -261,7 +261,7 @@ def _train(
 
 def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Sequence[str]) -> None:
     """Train cells in several processes."""
-    from benchmark.executors.jobs import how_ended, run_jobs
+    from benchmark.sweep.executors.jobs import how_ended, run_jobs
 
     threads = jobs[0].threads
     click.echo(f"{count(len(jobs), 'job')} side by side, {count(threads, 'CPU thread')} each")
@@ -288,8 +288,8 @@ def _jobs(
     """Decide how many processes share the work; None means as many as are of use."""
     from benchmark import environment
     from benchmark.engine.device import cuda_devices, resolve_device
-    from benchmark.estimate import peak_bytes
-    from benchmark.executors.jobs import TYPICAL_MEMORY, Job, share_cpu, share_gpus
+    from benchmark.sweep.estimate import peak_bytes
+    from benchmark.sweep.executors.jobs import TYPICAL_MEMORY, Job, share_cpu, share_gpus
 
     cores = environment.usable_cores()
     records = store.records()
@@ -313,7 +313,7 @@ def _jobs(
 
 def _fit_on_gpus(gpus: Sequence[str], peak: int | None) -> int:
     from benchmark.engine.device import free_gpu_memory_bytes
-    from benchmark.executors.jobs import fit_on_gpu
+    from benchmark.sweep.executors.jobs import fit_on_gpu
 
     return min(fit_on_gpu(free_gpu_memory_bytes(gpu), peak) for gpu in gpus)
 
@@ -353,7 +353,7 @@ def _expected(todo: Sequence[Cell], store: Store, job: Job) -> dict[str, float |
     """Return the seconds that each cell should take by past records, None where none tells."""
     from benchmark.engine.device import describe_device, resolve_device
     from benchmark.environment import describe
-    from benchmark.estimate import seconds_for
+    from benchmark.sweep.estimate import seconds_for
 
     records = store.records() if store.root.is_dir() else []
     here = {**describe(), **describe_device(resolve_device(job.device)), "threads": job.threads}
@@ -396,7 +396,7 @@ def _show_plan(left: Work, todo: Sequence[Cell], sweep: Sweep, store: Store, job
 
 def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:
     """Say what came of the cells; exit code 1 unless all of them are finished."""
-    from benchmark.stages import has_weights
+    from benchmark.sweep.stages import has_weights
 
     known = {cell.id for cell in store.missing(asked)}
     known |= {cell.id for cell in left.again if not has_weights(cell, store)}

@@ -14,10 +14,10 @@ from benchmark.commands.options import form_options, results_option, write_table
 from benchmark.commands.sweep import SweepChoice, sweep_options
 
 if TYPE_CHECKING:
-    from benchmark.record import Record
     from benchmark.report.sheet import Row, Table
-    from benchmark.spec import Sweep
-    from benchmark.store import Store
+    from benchmark.store.record import Record
+    from benchmark.store.store import Store
+    from benchmark.sweep.plan import Sweep
 
 COLUMNS = ("epochs", "overall", "mean", "seconds")
 
@@ -43,7 +43,7 @@ def command(
     """
     from benchmark.errors import InputError
     from benchmark.report.forms import form_for
-    from benchmark.store import MEND, Store
+    from benchmark.store.store import MEND, Store
 
     form = form_for(format_name, out)
     store = Store(results)
@@ -127,8 +127,8 @@ def _sweep_table(sweep: Sweep, records: Sequence[Record], store: Store) -> Table
     """Return how each cell of a sweep stands."""
     from collections import Counter
 
-    from benchmark.difference import closest, differences
     from benchmark.report.sheet import text_table
+    from benchmark.store.difference import closest, differences
 
     done = {record.id: record for record in records}
     begun = store.unfinished()

@@ -22,9 +22,9 @@ from benchmark.commands.options import (
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmark.protocol import Protocol
-    from benchmark.record import Cell
-    from benchmark.spec import Sweep
+    from benchmark.protocols.protocol import Protocol
+    from benchmark.store.record import Cell
+    from benchmark.sweep.plan import Sweep
     from methods.base import Method
 
 DEFAULT_PROTOCOL = {SYNTHETIC: "smoke"}  # any other dataset: compact
@@ -145,7 +145,7 @@ class SweepChoice:
         """
         from benchmark.data.load import load_dataset
         from benchmark.models.build import parse_weights, weights_identity
-        from benchmark.spec import plan
+        from benchmark.sweep.plan import plan
 
         dataset = choose_dataset(self.dataset, self.data_root, self.classes)
         chosen = _methods(self.methods)
@@ -182,7 +182,7 @@ def matching(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
     Raises:
         InputError: a pattern fits no cell.
     """
-    from benchmark.patterns import check_patterns, fits
+    from benchmark.sweep.patterns import check_patterns, fits
 
     check_patterns("--only", patterns, cells, "the sweep's")
     return [cell for cell in cells if not patterns or fits(cell, patterns)]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.data.transfer import move
-from benchmark.protocol import AugmentSpec, ImageSpec
+from benchmark.protocols.protocol import AugmentSpec, ImageSpec
 
 _ASPECT = (0.3, 3.3)  # torchvision's RandomErasing default, kept by the authors' code
 

@@ -18,7 +18,7 @@ from benchmark.data.augment import evaluation_view, training_view
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.imbalance import Split
 from benchmark.data.transfer import upload
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 from benchmark.seeds import derive
 from methods.base import Batch, ClassShares, Stream, Views
 from methods.functional import reversed_sampling_probabilities

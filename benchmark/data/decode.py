@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # Pillow knows more formats, some of which start other programs; a dataset of faces needs no others.
-FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF", "GIF")
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "PPM", "WEBP", "TIFF", "GIF")
 _TIFF = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".webp", *_TIFF, ".gif")
 
@@ -148,7 +148,7 @@ class _Opened:
         from PIL import Image, UnidentifiedImageError
 
         try:
-            image = Image.open(self.path, formats=FORMATS)
+            image = Image.open(self.path, formats=IMAGE_FORMATS)
         except FileNotFoundError:
             raise PictureError("is missing") from None
         except UnidentifiedImageError:
@@ -186,7 +186,7 @@ def _as_picture_error(error: Exception) -> PictureError:
 
 def _what(path: Path) -> str:
     """Say how a file that no decoder knows differs from an image."""
-    return "an empty file" if path.stat().st_size == 0 else f"none of {', '.join(FORMATS)}"
+    return "an empty file" if path.stat().st_size == 0 else f"none of {', '.join(IMAGE_FORMATS)}"
 
 
 @contextmanager

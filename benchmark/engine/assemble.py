@@ -9,7 +9,7 @@ import torch
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.imbalance import Split
 from benchmark.models.backbone import Backbone
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 from methods.base import Method, Task
 
 

@@ -13,7 +13,7 @@ from benchmark.data.augment import evaluation_view
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.transfer import upload
 from benchmark.engine.memory import is_out_of_memory, release
-from benchmark.protocol import ImageSpec
+from benchmark.protocols.protocol import ImageSpec
 from methods.base import Method
 
 _BATCH = 256

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmark.curves import Curve
 from benchmark.data.dataset import FaceDataset, Part
 from benchmark.data.synthetic import synthetic_dataset
 from benchmark.engine.device import private_generators
 from benchmark.engine.trainer import Trainer
-from benchmark.protocol import Protocol
+from benchmark.gate.curves import Curve
 from benchmark.protocols import load_protocol
-from benchmark.record import Epoch
-from benchmark.spec import make_hyper, plan
+from benchmark.protocols.protocol import Protocol
+from benchmark.store.record import Epoch
+from benchmark.sweep.plan import make_hyper, plan
 from methods.base import Batch, LossParts, Method, Progress
 
 PROTOCOL = "smoke"

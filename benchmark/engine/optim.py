@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmark.errors import InputError
-from benchmark.protocol import TrainingSpec
+from benchmark.protocols.protocol import TrainingSpec
 from methods.base import Method, ParameterGroup
 
 _MOMENTUM = 0.9

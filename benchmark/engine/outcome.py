@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.record import Epoch
 from benchmark.selection import rules
+from benchmark.store.record import Epoch
 from methods.base import Progress
 
 

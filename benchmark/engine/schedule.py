@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from benchmark.protocol import TrainingSpec
+from benchmark.protocols.protocol import TrainingSpec
 
 _START = 1 / 25  # OneCycle's first rate over its largest, torch's default
 _END = 1e-4 / 25  # OneCycle's last rate over its largest, torch's default

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.protocol import Protocol
-from benchmark.record import Cell
+from benchmark.protocols.protocol import Protocol
+from benchmark.store.record import Cell
 from methods.base import SecondStage
 
 

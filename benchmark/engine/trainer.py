@@ -32,10 +32,10 @@ from benchmark.engine.schedule import rate_factor
 from benchmark.engine.stage import stage_protocol
 from benchmark.errors import TrainingError, describe
 from benchmark.models.build import Weights, build_backbone
-from benchmark.protocol import Protocol as TrainingProtocol
-from benchmark.record import Cell, Epoch
+from benchmark.protocols.protocol import Protocol as TrainingProtocol
 from benchmark.seeds import derive
 from benchmark.stats.accuracy import confusion_matrix
+from benchmark.store.record import Cell, Epoch
 from methods.base import Batch, LossParts, Method, Progress
 
 LOG_INTERVAL = 10

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
-from benchmark.protocol import ImageSpec
+from benchmark.protocols.protocol import ImageSpec
 
 
 class Backbone(nn.Module):

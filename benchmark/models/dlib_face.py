@@ -21,7 +21,7 @@ from benchmark.models.backbone import Backbone
 from benchmark.models.dlib_file import Affine, Conv, FullyConnected, Layer, read_weights
 from benchmark.models.grey import FirstConv
 from benchmark.models.moments import Moments
-from benchmark.protocol import ImageSpec
+from benchmark.protocols.protocol import ImageSpec
 
 PIXEL_MEAN = (122.782, 117.001, 104.298)
 """Red, green and blue mean on 0..255 that the network was trained with.

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmark.errors import InputError
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 
 
 def shipped() -> list[str]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmark.analysis.answers import Answers, kept_as
 from benchmark.analysis.groups import Entry
+from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
-from benchmark.report.evidence import Evidence
 from benchmark.report.scope import Scope
 from benchmark.stats.accuracy import accuracies
 
@@ -17,16 +17,16 @@ WORTH_SAYING = 0.5
 """Points that a number has to differ by on clean images to be given."""
 
 
-def clean_notes(scope: Scope, evidence: Evidence) -> list[str]:
+def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
     """Return a line with the rows whose accuracies are others on clean images, if there are any.
 
     Rows whose marks or logits are not kept are passed over.
     """
-    answers = evidence.answers
-    if evidence.images != "all" or answers is None:
+    answers = measured.answers
+    if measured.images != "all" or answers is None:
         return []
     entries = [entry for block in scope.blocks for entry in block if entry.runs]
-    rows = [text for entry in entries if (text := _row(entry, evidence, answers))]
+    rows = [text for entry in entries if (text := _row(entry, measured, answers))]
     if not rows:
         return []
     counts = {}
@@ -44,11 +44,11 @@ def clean_notes(scope: Scope, evidence: Evidence) -> list[str]:
     ]
 
 
-def _row(entry: Entry, evidence: Evidence, answers: Answers) -> str:
+def _row(entry: Entry, measured: Measurements, answers: Answers) -> str:
     """Return an entry with its accuracies on clean images, nothing where they hardly differ."""
     records = list(entry.runs.values())
     marked = answers.marks(entry.first)
-    if marked is None or any(kept_as(record, evidence.rule) is None for record in records):
+    if marked is None or any(kept_as(record, measured.rule) is None for record in records):
         return ""
     labels, right = answers.of(records)
     if not np.array_equal(marked.labels, labels):  # the marks of other images
@@ -56,7 +56,7 @@ def _row(entry: Entry, evidence: Evidence, answers: Answers) -> str:
     kept = marked.kept("clean")
     clean = accuracies(labels[kept], right[:, kept], len(entry.first.classes))
     overall, mean = (100 * float(of.mean()) for of in clean)
-    before = [fmean(evidence.values(entry, name)) for name in ("overall", "mean")]
+    before = [fmean(measured.values(entry, name)) for name in ("overall", "mean")]
     if max(abs(overall - before[0]), abs(mean - before[1])) <= WORTH_SAYING:
         return ""
     return f"{entry.label} at {factor_label(entry.factor)} {overall:.2f} / {mean:.2f}"

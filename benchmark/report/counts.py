@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import TITLES
-from benchmark.record import Record
-from benchmark.report import published
+from benchmark.paper import published
 from benchmark.report.sheet import Number, Row, Table
+from benchmark.store.record import Record
 from benchmark.words import count
 
 Counts = tuple[int, ...]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from benchmark.analysis.emphasis import TableEmphasis
 from benchmark.analysis.groups import Entry, Group, Shared, replaced
 from benchmark.data.imbalance import factor_label
-from benchmark.outdated import Outdated
-from benchmark.report.marks import Marks
 from benchmark.selection import rules
 from benchmark.stats import ALPHA
+from benchmark.store.outdated import Outdated
 from benchmark.words import count
 
 COUNTED = {
@@ -159,7 +159,7 @@ def backing_notes(blocks: Sequence[Sequence[Entry]], frame: pd.DataFrame) -> lis
     return [f"Not backed by stored logits (runs): {'; '.join(rows)}."] if rows else []
 
 
-def marks_note(marks: Marks) -> str:
+def marks_note(marks: TableEmphasis) -> str:
     """Return what bold and underlining mean and how they were decided."""
     accuracies, recalls = marks.tested
     if not accuracies + recalls:

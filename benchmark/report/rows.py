@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmark.analysis.groups import Entry
-from benchmark.report.evidence import Evidence
+from benchmark.analysis.measurements import Measurements
 from benchmark.report.headers import headers
 from benchmark.report.notes import backing_notes, seed_notes
 from benchmark.report.scope import (
@@ -22,7 +22,7 @@ from benchmark.selection import rules
 
 def table_of(
     scope: Scope,
-    evidence: Evidence,
+    measured: Measurements,
     what: str,
     keys: Sequence[str],
     rows: Callable[[Scope, Entry], list[Row]],
@@ -35,7 +35,7 @@ def table_of(
 
     Args:
         scope: its cells.
-        evidence: of them.
+        measured: of them.
         what: it says.
         keys: of its columns.
         rows: of one entry.
@@ -54,12 +54,12 @@ def table_of(
         keys=tuple(keys),
         blocks=tuple(block for block in blocks if block),
         notes=(
-            *context_notes(scope, evidence),
+            *context_notes(scope, measured),
             *seed_notes(scope.blocks),
             *backing_notes(scope.blocks, scope.frame),
             *notes,
         ),
-        dagger=rules()[evidence.rule].by_test,
+        dagger=rules()[measured.rule].by_test,
         name=f"{name_of_table(scope)} {what.split(' (')[0]}",
-        facts=facts_of(scope, evidence.rule),
+        facts=facts_of(scope, measured.rule),
     )

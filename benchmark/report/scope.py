@@ -9,11 +9,11 @@ from functools import cached_property
 import pandas as pd
 
 from benchmark.analysis.groups import Entry, Group, Run, Shared
+from benchmark.analysis.measurements import Measurements
 from benchmark.choices import Images
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import dataset_title
-from benchmark.report import published
-from benchmark.report.evidence import Evidence
+from benchmark.paper import published
 from benchmark.report.layout import Layout, laid_out, own_layout, paper_layout, with_records
 from benchmark.report.notes import (
     COUNTED,
@@ -79,45 +79,47 @@ class Scope:
         return group_letter([group.shared for group in self.groups].index(entry.group))
 
 
-def scopes(evidence: Evidence, *, number: int | None = None, mixed: bool = False) -> list[Scope]:
+def scopes(
+    measured: Measurements, *, number: int | None = None, mixed: bool = False
+) -> list[Scope]:
     """Return what each table is made from: a comparable group, or with ``mixed`` a dataset.
 
     Args:
-        evidence: the records.
+        measured: the records.
         number: Table 1, 2 or 3 of the paper; None for tables of whatever the records hold.
         mixed: put groups that cannot be compared into one table.
     """
-    groups = evidence.groups
+    groups = measured.groups
     if number is not None:
         factors = {factor_label(factor) for factor in paper_layout(number).factors}
         of_table = [group for group in groups if group.shared.dataset == _dataset(number)]
-        groups = [some for group in of_table if (some := _at(group, factors)) is not None]
+        groups = [some for group in of_table if (some := _cut_to(group, factors)) is not None]
     together: dict[object, list[Group]] = {}
     for group in groups:
         together.setdefault(group.shared.dataset if mixed else group.shared, []).append(group)
-    return [_scope(evidence, members, number) for members in together.values()]
+    return [_scope(measured, members, number) for members in together.values()]
 
 
 def _dataset(number: int) -> str:
     return published.RESULT_TABLES[number]
 
 
-def _at(group: Group, factors: set[str]) -> Group | None:
+def _cut_to(group: Group, factors: set[str]) -> Group | None:
     """Return a group without what stands at other factors, None if nothing is left."""
     entries = tuple(e for e in group.entries if factor_label(e.factor) in factors)
     older = tuple(r for r in group.older if factor_label(r.cell.factor) in factors)
     return Group(group.shared, entries, older) if entries else None
 
 
-def _scope(evidence: Evidence, groups: Sequence[Group], number: int | None) -> Scope:
+def _scope(measured: Measurements, groups: Sequence[Group], number: int | None) -> Scope:
     ids = {identity for group in groups for identity in group.records}
-    frame = evidence.frame[evidence.frame["id"].isin(ids)]
+    frame = measured.frame[measured.frame["id"].isin(ids)]
     layout = paper_layout(number) if number is not None else own_layout(groups, frame)
     layout = with_records(layout, groups)
-    others = (group.shared for group in evidence.groups)
+    others = (group.shared for group in measured.groups)
     apart = "" if len(groups) > 1 else groups[0].shared.differing(others)
     blocks = laid_out(layout, groups)
-    return Scope(tuple(groups), frame, layout, blocks, evidence.images, apart)
+    return Scope(tuple(groups), frame, layout, blocks, measured.images, apart)
 
 
 def labels_of(scope: Scope) -> tuple[str, ...]:
@@ -178,13 +180,13 @@ def name_of_table(scope: Scope) -> str:
     return f"{protocol} {of}" + (f" {scope.images}" if scope.images != "all" else "")
 
 
-def context_notes(scope: Scope, evidence: Evidence) -> list[str]:
+def context_notes(scope: Scope, measured: Measurements) -> list[str]:
     """Return the notes that every table of these cells has."""
     make = mixed_notes if scope.mixed else provenance_notes
     counted = [COUNTED[scope.images]] if scope.images != "all" else []
     return [
-        *make(scope.groups, scope.frame, evidence.rule),
+        *make(scope.groups, scope.frame, measured.rule),
         *counted,
         *older_notes(scope.groups),
-        *outdated_notes(scope.groups, evidence.outdated),
+        *outdated_notes(scope.groups, measured.outdated),
     ]

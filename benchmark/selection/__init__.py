@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmark.offered import Offer, offers
 
 if TYPE_CHECKING:
-    from benchmark.record import Epoch
+    from benchmark.store.record import Epoch
 
 
 class Rule(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.record import Epoch
+from benchmark.store.record import Epoch
 
 HELP = "the last"
 NOTE = "last epoch"

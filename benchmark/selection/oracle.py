@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.record import Epoch
 from benchmark.selection import first_best
 from benchmark.stats.accuracy import overall_accuracy
+from benchmark.store.record import Epoch
 
 HELP = "the best on the test split (marked with a dagger)"
 NOTE = "† epoch with the best TEST accuracy: chosen on the test set, too optimistic"

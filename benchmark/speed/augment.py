@@ -17,7 +17,7 @@ from benchmark.data.augment import training_view
 from benchmark.data.dataset import EMOTIONS
 from benchmark.data.synthetic import synthetic_faces
 from benchmark.engine.memory import keep_freed_memory
-from benchmark.protocol import AugmentSpec, ImageSpec
+from benchmark.protocols.protocol import AugmentSpec, ImageSpec
 from benchmark.speed.findings import Finding, Findings, finding
 from benchmark.speed.plain_loop import IMAGENET_DEVIATION, IMAGENET_MEAN, usual_transforms
 from benchmark.speed.reference import SOURCE_SIZE

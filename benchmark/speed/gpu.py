@@ -10,7 +10,7 @@ import torch
 
 from benchmark.data.dataset import FaceDataset
 from benchmark.engine.memory import release
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 from benchmark.speed.findings import Finding, Findings, finding
 from benchmark.speed.setting import Setting
 from benchmark.speed.steps import Steps

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.dataset import FaceDataset, Part
-from benchmark.logits_file import LABEL, LOGITS, pack
-from benchmark.record import Cell, Confusion, Epoch, Record
-from benchmark.record_file import RECORD, sealed, unsealed
-from benchmark.spec import Sweep
-from benchmark.store import Store
+from benchmark.store.logits_file import LABEL, LOGITS, pack
+from benchmark.store.record import Cell, Confusion, Epoch, Record
+from benchmark.store.record_file import RECORD, sealed, unsealed
+from benchmark.store.store import Store
+from benchmark.sweep.plan import Sweep
 
 _PACKAGES = dict.fromkeys(("torch", "torchvision", "timm", "numpy", "pandas"), "1.0.0")
 

@@ -14,7 +14,7 @@ import numpy as np
 from benchmark.data.cache import IMAGES, finish_entry, read_entry
 from benchmark.data.dataset import EMOTIONS, FaceDataset, Part, make_dataset
 from benchmark.errors import InputError
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 from benchmark.speed.findings import Finding, Findings, finding
 from benchmark.speed.setting import Setting
 from benchmark.speed.steps import Steps

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.models.build import build_backbone
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 
 PASSES = 3
 """Forward passes that a training step costs: gradients of inputs and of filters are one each."""

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmark import environment
 from benchmark.data import synthetic
 from benchmark.data.dataset import EMOTIONS, FaceDataset, Part, make_dataset
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 from benchmark.speed.findings import Findings, finding
 from benchmark.speed.operations import step_operations
 from benchmark.speed.plain_loop import PlainLoop

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmark.data.dataset import FaceDataset
-    from benchmark.protocol import Protocol
+    from benchmark.protocols.protocol import Protocol
 
 
 @dataclass(frozen=True)

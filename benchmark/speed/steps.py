@@ -12,8 +12,8 @@ from benchmark.engine.memory import keep_freed_memory
 from benchmark.engine.trainer import Trainer
 from benchmark.errors import InputError
 from benchmark.models.build import weights_identity
-from benchmark.protocol import Protocol
-from benchmark.spec import make_hyper, plan
+from benchmark.protocols.protocol import Protocol
+from benchmark.sweep.plan import make_hyper, plan
 from methods import registry
 from methods.base import Progress
 

@@ -14,12 +14,12 @@ from benchmark.data.load import load_dataset
 from benchmark.errors import InputError
 from benchmark.interpreter import fer_bench_command
 from benchmark.protocols import load_protocol
-from benchmark.spec import Sweep, plan
 from benchmark.speed.findings import Findings, finding
 from benchmark.speed.made import fill
 from benchmark.speed.setting import Setting
 from benchmark.speed.timing import interleaved, lap
-from benchmark.store import Store
+from benchmark.store.store import Store
+from benchmark.sweep.plan import Sweep, plan
 from methods import registry
 
 FINISHED, RECORDS = 1_000, 10_000

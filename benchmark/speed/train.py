@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from benchmark import environment
 from benchmark.data.dataset import FaceDataset
-from benchmark.protocol import Protocol
+from benchmark.protocols.protocol import Protocol
 from benchmark.speed.findings import Finding, Findings, finding
 from benchmark.speed.operations import PASSES, step_operations
 from benchmark.speed.peak import peak_dtype, products

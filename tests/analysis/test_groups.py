@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from made_records import made_record
 
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.compare import compare
 from benchmark.analysis.groups import Group, Run, Shared, group_records
+from benchmark.analysis.margins import Measured, Missing, Term
+from benchmark.analysis.measurements import Measurements
 from benchmark.cli import cli
-from benchmark.record import Cell, Record
-from benchmark.regress import Reference, check
-from benchmark.report.compare import compare
+from benchmark.gate.check import Reference, check
 from benchmark.report.drawing.drawn import drawn_groups
-from benchmark.report.evidence import Evidence
-from benchmark.report.margins import Measured, Missing, Term
 from benchmark.report.scope import scopes, title_of
-from benchmark.store import Store
+from benchmark.store.record import Cell, Record
+from benchmark.store.store import Store
 
 METHODS = ("baseline", "cb", "mek")
 VARIANTS: list[dict[str, Any]] = [
@@ -75,7 +75,7 @@ def test_report_figure_compare_claims_and_check_agree_on_what_a_row_is(mixed: St
     assert len(groups) > 5
     assert sum(map(len, rows)) > len(rows) > len(groups)
 
-    tables = scopes(Evidence(records, "last", mixed))
+    tables = scopes(Measurements(records, "last", mixed))
     assert len(tables) == len(groups)
     assert {
         frozenset(entry.ids.values())
@@ -120,10 +120,10 @@ def test_report_figure_compare_claims_and_check_agree_on_what_a_row_is(mixed: St
 
 
 def test_no_two_tables_have_one_title(mixed: Store) -> None:
-    found = scopes(Evidence(mixed.records(), "last", mixed))
+    found = scopes(Measurements(mixed.records(), "last", mixed))
     titles = [title_of(scope, "recall") for scope in found]
     assert len(set(titles)) == len(titles), titles
-    (alone,) = scopes(Evidence([made_record("cb", 150.0)[0]], "last"))
+    (alone,) = scopes(Measurements([made_record("cb", 150.0)[0]], "last"))
     assert title_of(alone, "recall") == "FERPlus, protocol compact: recall"
 
 

@@ -13,15 +13,15 @@ from figure_reading import svg_texts
 from made_records import FERPLUS, TEST_COUNTS, made_record
 
 from benchmark.analysis.answers import Answers
-from benchmark.bundle import export_cells, import_cells
+from benchmark.analysis.measurements import Measurements
 from benchmark.cli import cli
 from benchmark.data.marks import Mark, Marked, Marks
 from benchmark.errors import InputError
-from benchmark.kept_marks import KeptMarks
-from benchmark.logits_file import pack, read_arrays
-from benchmark.report.evidence import Evidence
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
-from benchmark.store import Store
+from benchmark.store.bundle import export_cells, import_cells
+from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.logits_file import pack, read_arrays
+from benchmark.store.store import Store
 
 SIZES = TEST_COUNTS["ferplus"]
 STORED = Path(__file__).resolve().parents[2] / "results" / "ferplus-compact"
@@ -76,19 +76,19 @@ def test_matrices_follow_from_the_logits(store: Store, images: str) -> None:
 
 
 def test_every_number_of_a_table_is_of_these_images(store: Store) -> None:
-    evidence = Evidence(store.records(), "last", store, images="clean")
-    for entry in evidence.groups[0].entries:
-        matrices = [evidence.confusion(identity) for identity in entry.ids.values()]
+    measured = Measurements(store.records(), "last", store, images="clean")
+    for entry in measured.groups[0].entries:
+        matrices = [measured.confusion(identity) for identity in entry.ids.values()]
         assert {sum(map(sum, matrix)) for matrix in matrices} == {sum(SIZES) - 63}
         for name, score in (("overall", overall_accuracy), ("mean", mean_accuracy)):
-            assert evidence.values(entry, name) == [100 * score(m) for m in matrices]
-    for identity in evidence.records:
-        logits, labels = evidence.logits(identity)  # type: ignore[misc]
+            assert measured.values(entry, name) == [100 * score(m) for m in matrices]
+    for identity in measured.records:
+        logits, labels = measured.logits(identity)  # type: ignore[misc]
         assert len(logits) == len(labels) == sum(SIZES) - 63
-    assert evidence.judge is not None
-    ids = [list(entry.ids.values()) for entry in evidence.groups[0].entries]
-    apart = evidence.judge(ids[0], ids[1], "recall_fear")
-    whole = Evidence(store.records(), "last", store).judge
+    assert measured.judge is not None
+    ids = [list(entry.ids.values()) for entry in measured.groups[0].entries]
+    apart = measured.judge(ids[0], ids[1], "recall_fear")
+    whole = Measurements(store.records(), "last", store).judge
     assert whole is not None
     assert apart != whole(ids[0], ids[1], "recall_fear")
 

@@ -26,8 +26,8 @@ from benchmark.data.dataset import FaceDataset, Part, make_dataset
 from benchmark.data.load import load_dataset
 from benchmark.data.marks import Marks, marks_from, marks_of
 from benchmark.errors import InputError
-from benchmark.kept_marks import KeptMarks
-from benchmark.logits_file import pack
+from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.logits_file import pack
 
 TRAIN, VALIDATION, TEST = Part
 

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.record import Cell, Record
 from benchmark.report.drawing.drawn import Drawn, drawn_groups
+from benchmark.store.record import Cell, Record
 
 METHODS = ("baseline", "cb", "mek")
 FACTORS = (50.0, 150.0, None)

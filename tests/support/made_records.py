@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.paper.published import counts
 from benchmark.protocols import load_protocol
-from benchmark.record import Cell, Epoch, Record
-from benchmark.record_file import sealed
-from benchmark.report.published import counts
 from benchmark.stats.accuracy import confusion_matrix
-from benchmark.store import Store
+from benchmark.store.record import Cell, Epoch, Record
+from benchmark.store.record_file import sealed
+from benchmark.store.store import Store
 
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "fear", "disgust")
 RAFDB = ("happiness", "neutral", "sadness", "surprise", "disgust", "anger", "fear")

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmark.record import Record
-from benchmark.store import Store
+from benchmark.store.record import Record
+from benchmark.store.store import Store
 
 QUICK = ("--set", "training.epochs=3", "--set", "image.size=24", "--set", "training.batch_size=48")
 COMMAND = (sys.executable, "-u", "-m", "benchmark")

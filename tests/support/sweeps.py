@@ -10,11 +10,11 @@ import torch
 import methods
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.synthetic import synthetic_dataset
-from benchmark.executors.local import Tally, run_sweep
 from benchmark.protocols import load_protocol
-from benchmark.record import Cell, Epoch, Record
-from benchmark.spec import Sweep, plan
-from benchmark.store import Store
+from benchmark.store.record import Cell, Epoch, Record
+from benchmark.store.store import Store
+from benchmark.sweep.executors.local import Tally, run_sweep
+from benchmark.sweep.plan import Sweep, plan
 from methods.base import Progress
 
 CPU = torch.device("cpu")

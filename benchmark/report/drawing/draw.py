@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from benchmark.analysis.answers import Answers
 from benchmark.choices import Images
 from benchmark.errors import InputError
-from benchmark.outdated import read_outdated
-from benchmark.record import Record
 from benchmark.report.drawing import page
 from benchmark.report.drawing.drawn import drawn_groups, file_stems
 from benchmark.report.drawing.style import styled
 from benchmark.report.figures import figures
-from benchmark.store import Store
+from benchmark.store.outdated import read_outdated
+from benchmark.store.record import Record
+from benchmark.store.store import Store
 
 
 @dataclass(frozen=True)

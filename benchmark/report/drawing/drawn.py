@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.frame import tidy
 from benchmark.analysis.groups import Entry, Group, group_records, method_rank, sorted_factors
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
-from benchmark.outdated import Outdated
-from benchmark.record import Confusion, Record
 from benchmark.report.drawing.style import plain
-from benchmark.report.frame import tidy
 from benchmark.selection import rules
+from benchmark.store.outdated import Outdated
+from benchmark.store.record import Confusion, Record
 from methods.registry import BUILT_IN, canonical, members
 
 
@@ -47,7 +47,7 @@ class Drawn:
 
     Attributes:
         group: the cells.
-        frame: from :func:`benchmark.report.frame.tidy`, a row a cell.
+        frame: from :func:`benchmark.analysis.frame.tidy`, a row a cell.
         rule: the selection rule.
         series: in the order of the registry's methods.
         answers: of the records' store, None where there is none.

@@ -18,7 +18,6 @@ ONE_COLUMN = 3.5
 TWO_COLUMNS = 7.0
 """Widths in inches."""
 
-FORMATS = ("pdf", "svg", "png")
 _NO_DATE: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None},
     "svg": {"Date": None},
@@ -109,7 +108,7 @@ def text_width(texts: Sequence[str], size: float) -> float:
 
 
 def to_bytes(figure: Figure, format_name: str) -> bytes:
-    """Return the figure as a file of one of :data:`FORMATS`, without a date."""
+    """Return the figure without a date, in one of ``benchmark.choices.FIGURE_FORMATS``."""
     file = io.BytesIO()
     figure.savefig(file, format=format_name, metadata=_NO_DATE[format_name])
     return file.getvalue()

@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from benchmark.record import Epoch, Record
 from benchmark.report.drawing import note, page
 from benchmark.report.drawing.drawn import Drawn, Series
 from benchmark.report.drawing.style import look
 from benchmark.stats.accuracy import overall_accuracy
+from benchmark.store.record import Epoch, Record
 from benchmark.words import count
 
 HELP = "training loss and accuracies by epoch"

@@ -13,12 +13,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from benchmark.analysis.groups import sorted_factors
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
-from benchmark.record import Record
-from benchmark.report import published
+from benchmark.paper import published
 from benchmark.report.drawing import note, page
 from benchmark.report.drawing.draw import Drawing, Wanted
 from benchmark.report.drawing.drawn import slug
 from benchmark.report.drawing.style import look, plain
+from benchmark.store.record import Record
 from benchmark.words import count
 
 HELP = "training images of each class; RAF-DB and FERPlus need no records"

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from benchmark.analysis.corrected import corrected_answers
 from benchmark.analysis.groups import Factor
 from benchmark.errors import InputError
-from benchmark.report.corrected import corrected_answers
 from benchmark.report.drawing import note, page
 from benchmark.report.drawing.drawn import Drawn, Series
 from benchmark.report.drawing.style import look

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmark.record import Confusion
+    from benchmark.store.record import Confusion
 
 
 @dataclass(frozen=True, eq=False)

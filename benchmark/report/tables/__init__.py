@@ -6,8 +6,8 @@ A file ``<name>.py`` declares, as plain values at its top:
 ``SPLIT``  ``"validation"`` where it is of that split, and no test image may be looked at;
 ``PLACE``  where it stands among the others; the first is what ``report`` prints by itself;
 
-and ``build(evidence, *, number, mixed)``, which returns its tables
-(:class:`benchmark.report.sheet.Table`) from :class:`benchmark.report.evidence.Evidence`.
+and ``build(measured, *, number, mixed)``, which returns its tables
+(:class:`benchmark.report.sheet.Table`) from :class:`benchmark.analysis.measurements.Measurements`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmark.offered import Offer, offers
 
 if TYPE_CHECKING:
-    from benchmark.record import Split
+    from benchmark.store.record import Split
 
 
 @cache

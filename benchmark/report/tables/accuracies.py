@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
+from benchmark.analysis.emphasis import Emphasis, TableEmphasis, plain_emphasis, tested_emphasis
 from benchmark.analysis.groups import Entry
-from benchmark.report.beside import against_notes, beside, has_published
+from benchmark.analysis.measurements import Measurements
+from benchmark.report.against_paper import against_notes, against_paper, has_published
 from benchmark.report.clean_note import clean_notes
-from benchmark.report.evidence import Evidence
 from benchmark.report.headers import headers
-from benchmark.report.marks import Mark, Marks, plain_marks, tested_marks
 from benchmark.report.notes import backing_notes, marks_note, seed_notes, untested_note
 from benchmark.report.scope import (
     Scope,
@@ -31,7 +31,7 @@ PLACE = 1
 
 
 def build(
-    evidence: Evidence,
+    measured: Measurements,
     *,
     number: int | None = None,
     against: bool = False,
@@ -40,24 +40,24 @@ def build(
     """Return the tables of accuracies that the records give.
 
     Args:
-        evidence: the records.
+        measured: the records.
         number: Table 1, 2 or 3 of the paper; None for a table of each comparable group.
         against: put the published numbers beside the measured ones where there are such.
         mixed: put groups that cannot be compared into one table, marked row by row, none in bold.
     """
     return [
-        _table(scope, evidence, against) for scope in scopes(evidence, number=number, mixed=mixed)
+        _table(scope, measured, against) for scope in scopes(measured, number=number, mixed=mixed)
     ]
 
 
-def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
+def _table(scope: Scope, measured: Measurements, against: bool) -> Table:
     columns, labels = scope.layout.values, labels_of(scope)
     against = against and any(has_published(scope.dataset, f) for f in scope.layout.factors)
-    marks, note = _marks(scope, evidence, columns)
-    blocks = _blocks(scope, evidence, marks)
+    marks, note = _marks(scope, measured, columns)
+    blocks = _blocks(scope, measured, marks)
     if against:
-        blocks = beside(blocks, scope, evidence)
-    notes = [*context_notes(scope, evidence), *seed_notes(scope.blocks)]
+        blocks = against_paper(blocks, scope, measured)
+    notes = [*context_notes(scope, measured), *seed_notes(scope.blocks)]
     notes += [*backing_notes(scope.blocks, scope.frame), *note]
     notes += against_notes(scope.frame) if against else []
     return Table(
@@ -66,15 +66,17 @@ def _table(scope: Scope, evidence: Evidence, against: bool) -> Table:
         columns=headers(columns, labels),
         keys=columns,
         blocks=blocks,
-        notes=(*notes, *clean_notes(scope, evidence)),
-        dagger=rules()[evidence.rule].by_test,
+        notes=(*notes, *clean_notes(scope, measured)),
+        dagger=rules()[measured.rule].by_test,
         against=against,
         name=name_of_table(scope),
-        facts=facts_of(scope, evidence.rule),
+        facts=facts_of(scope, measured.rule),
     )
 
 
-def _blocks(scope: Scope, evidence: Evidence, marks: Marks) -> tuple[tuple[Row, ...], ...]:
+def _blocks(
+    scope: Scope, measured: Measurements, marks: TableEmphasis
+) -> tuple[tuple[Row, ...], ...]:
     columns = scope.layout.values
     places = {
         entry: (index, place)
@@ -84,7 +86,7 @@ def _blocks(scope: Scope, evidence: Evidence, marks: Marks) -> tuple[tuple[Row, 
 
     def number(entry: Entry, column: str) -> Number:
         index, place = places[entry]
-        return _number(entry, evidence, column, marks.of.get((index, column, place), Mark()))
+        return _number(entry, measured, column, marks.of.get((index, column, place), Emphasis()))
 
     return tuple(
         tuple(
@@ -99,21 +101,23 @@ def _blocks(scope: Scope, evidence: Evidence, marks: Marks) -> tuple[tuple[Row, 
     )
 
 
-def _marks(scope: Scope, evidence: Evidence, columns: Sequence[str]) -> tuple[Marks, list[str]]:
+def _marks(
+    scope: Scope, measured: Measurements, columns: Sequence[str]
+) -> tuple[TableEmphasis, list[str]]:
     """Return the marks and the note on how they were made."""
     if scope.mixed:
-        return Marks({}, (0, 0), False), []  # what cannot be compared has no best
+        return TableEmphasis({}, (0, 0), False), []  # what cannot be compared has no best
     several = any(len(entry.runs) > 1 for block in scope.blocks for entry in block)
-    if several and evidence.judge is not None:
-        tested = tested_marks(scope.blocks, columns, evidence.values, evidence.judge)
+    if several and measured.judge is not None:
+        tested = tested_emphasis(scope.blocks, columns, measured.values, measured.judge)
         if tested is not None:
             return tested, [marks_note(tested)]
-    marks = plain_marks(scope.blocks, columns, evidence.values)
+    marks = plain_emphasis(scope.blocks, columns, measured.values)
     return marks, [untested_note() if several else marks_note(marks)]
 
 
-def _number(entry: Entry, evidence: Evidence, column: str, mark: Mark) -> Number:
-    values = evidence.values(entry, column)
+def _number(entry: Entry, measured: Measurements, column: str, mark: Emphasis) -> Number:
+    values = measured.values(entry, column)
     if not values:
         return Number()
     spread = f"{stdev(values):.2f}" if len(values) > 1 else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry
-from benchmark.report.evidence import Evidence
-from benchmark.report.frame import RECALL_PREFIX
+from benchmark.analysis.measurements import Measurements
 from benchmark.report.headers import PREDICTED, class_titles
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes
@@ -21,17 +21,17 @@ _NOTES = (
 )
 
 
-def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Table]:
     """Return a table for each scope."""
 
     def rows(scope: Scope, entry: Entry) -> list[Row]:
         if not entry.runs:
             return []
         ids = list(entry.ids.values())
-        classes = evidence.records[ids[0]].classes
+        classes = measured.records[ids[0]].classes
         names = _classes(scope)
         order = [classes.index(name) for name in names]
-        total = np.sum([evidence.confusion(identity) for identity in ids], axis=0)
+        total = np.sum([measured.confusion(identity) for identity in ids], axis=0)
         return [
             Row(
                 (*labels_for(scope, entry), title),
@@ -46,14 +46,14 @@ def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]
     return [
         table_of(
             scope,
-            evidence,
+            measured,
             "confusion matrices",
             [f"{PREDICTED}{name}" for name in _classes(scope)],
             rows,
             _NOTES,
             more_labels=("True class",),
         )
-        for scope in scopes(evidence, number=number, mixed=mixed)
+        for scope in scopes(measured, number=number, mixed=mixed)
     ]
 
 

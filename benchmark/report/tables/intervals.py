@@ -6,8 +6,8 @@ import math
 from statistics import fmean
 
 from benchmark.analysis.groups import Entry
-from benchmark.report.beside import limits_of
-from benchmark.report.evidence import Evidence
+from benchmark.analysis.measurements import Measurements
+from benchmark.report.against_paper import limits_of
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes
 from benchmark.report.sheet import Number, Row, Table, percent
@@ -24,14 +24,14 @@ _NOTES = (
 )
 
 
-def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Table]:
     """Return a table for each scope."""
 
     def rows(scope: Scope, entry: Entry) -> list[Row]:
-        limits = limits_of(entry, evidence)
+        limits = limits_of(entry, measured)
         numbers = []
         for column in scope.layout.values:
-            values = evidence.values(entry, column)
+            values = measured.values(entry, column)
             low, high = limits.get(column, (math.nan, math.nan))
             numbers.append(
                 Number(percent(fmean(values)), low=percent(low), high=percent(high))
@@ -41,6 +41,6 @@ def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]
         return [Row(labels_for(scope, entry), tuple(numbers), name_of(scope, entry))]
 
     return [
-        table_of(scope, evidence, _WHAT, scope.layout.values, rows, _NOTES)
-        for scope in scopes(evidence, number=number, mixed=mixed)
+        table_of(scope, measured, _WHAT, scope.layout.values, rows, _NOTES)
+        for scope in scopes(measured, number=number, mixed=mixed)
     ]

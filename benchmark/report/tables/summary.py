@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from benchmark.analysis.areas import area_table
 from benchmark.analysis.groups import Entry
-from benchmark.report.areas import area_table
-from benchmark.report.evidence import Evidence
+from benchmark.analysis.measurements import Measurements
 from benchmark.report.metrics import Seen, metrics
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes
@@ -14,12 +14,12 @@ HELP = "macro F1, worst class, head, middle, tail, calibration and areas under R
 PLACE = 3
 
 
-def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Table]:
     """Return a table for each scope."""
     columns = metrics()
 
     def rows(scope: Scope, entry: Entry) -> list[Row]:
-        runs = [_seen(evidence, identity) for identity in entry.ids.values()]
+        runs = [_seen(measured, identity) for identity in entry.ids.values()]
         numbers = tuple(
             mean_number([100 * value for value in metric.values(runs)], metric.remark(runs))
             for metric in columns.values()
@@ -29,19 +29,19 @@ def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]
     notes = tuple(metric.note for metric in columns.values() if metric.note)
     titles = {name: metric.title for name, metric in columns.items()}
     tables = []
-    for scope in scopes(evidence, number=number, mixed=mixed):
+    for scope in scopes(measured, number=number, mixed=mixed):
         what = "more than accuracy (%)"
         keys = tuple(columns)
-        tables.append(table_of(scope, evidence, what, keys, rows, notes, titles=titles))
-        tables.append(area_table(scope, evidence))
+        tables.append(table_of(scope, measured, what, keys, rows, notes, titles=titles))
+        tables.append(area_table(scope, measured))
     return tables
 
 
-def _seen(evidence: Evidence, identity: str) -> Seen:
-    record = evidence.records[identity]
+def _seen(measured: Measurements, identity: str) -> Seen:
+    record = measured.records[identity]
     return Seen(
         classes=record.classes,
-        confusion=evidence.confusion(identity),
+        confusion=measured.confusion(identity),
         train_counts=record.cell.class_counts,
-        answers=evidence.logits(identity),
+        answers=measured.logits(identity),
     )

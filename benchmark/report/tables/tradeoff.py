@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from statistics import fmean
 
+from benchmark.analysis.corrected import corrected_answers
 from benchmark.analysis.groups import Entry
-from benchmark.report.corrected import corrected_answers
-from benchmark.report.evidence import Evidence
+from benchmark.analysis.measurements import Measurements
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes
 from benchmark.report.sheet import Number, Row, Table, percent
@@ -38,16 +38,16 @@ NOTES = (
 )
 
 
-def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Table]:
     """Return a table for each scope."""
 
     def rows(scope: Scope, entry: Entry) -> list[Row]:
-        numbers = _numbers(entry, _reference(scope, entry), evidence)
+        numbers = _numbers(entry, _reference(scope, entry), measured)
         return [Row(labels_for(scope, entry), numbers, name_of(scope, entry))]
 
     return [
-        table_of(scope, evidence, "trade-off (%)", tuple(COLUMNS), rows, NOTES, titles=COLUMNS)
-        for scope in scopes(evidence, number=number, mixed=mixed)
+        table_of(scope, measured, "trade-off (%)", tuple(COLUMNS), rows, NOTES, titles=COLUMNS)
+        for scope in scopes(measured, number=number, mixed=mixed)
     ]
 
 
@@ -63,11 +63,11 @@ def _reference(scope: Scope, entry: Entry) -> Entry | None:
     return found[0] if len(found) == 1 and entry.method != REFERENCE else None
 
 
-def _numbers(entry: Entry, reference: Entry | None, evidence: Evidence) -> tuple[Number, ...]:
+def _numbers(entry: Entry, reference: Entry | None, measured: Measurements) -> tuple[Number, ...]:
     nothing = tuple(Number() for _ in COLUMNS)
-    if not entry.runs or evidence.answers is None:
+    if not entry.runs or measured.answers is None:
         return nothing
-    own = corrected_answers(entry, evidence.answers)
+    own = corrected_answers(entry, measured.answers)
     if own is None:
         return nothing
     runs, labels, right = own
@@ -75,7 +75,7 @@ def _numbers(entry: Entry, reference: Entry | None, evidence: Evidence) -> tuple
     overall, mean = accuracies(labels, right[:, at], len(entry.first.classes))
     values = [overall[:, 0], mean[:, 0], overall[:, 1], mean[:, 1]]
     area = Number()
-    other = None if reference is None else corrected_answers(reference, evidence.answers)
+    other = None if reference is None else corrected_answers(reference, measured.answers)
     if other is not None:
         shared = [run for run in runs if run in other[0]]
         if shared:

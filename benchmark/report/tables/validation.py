@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmark.analysis.groups import Entry
+from benchmark.analysis.measurements import Measurements
 from benchmark.protocols import shown_value
-from benchmark.record import Record
-from benchmark.report.evidence import Evidence
 from benchmark.report.headers import headers
 from benchmark.report.notes import seed_notes
 from benchmark.report.scope import (
@@ -22,6 +21,7 @@ from benchmark.report.scope import (
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, mean_number
+from benchmark.store.record import Record
 from benchmark.words import count
 
 HELP = (
@@ -43,26 +43,26 @@ DIFFERENCE_NOTE = (
 )
 
 
-def build(evidence: Evidence, *, number: int | None, mixed: bool) -> list[Table]:
+def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Table]:
     """Return recalls, accuracies and their average on the validation split.
 
     Args:
-        evidence: of the validation split, with a rule that does not look at the test split.
+        measured: of the validation split, with a rule that does not look at the test split.
         number: Table 1, 2 or 3 of the paper; None for tables of whatever the records hold.
         mixed: one table of all cells of a dataset; a row says in what its cells differ from others.
     """
-    return [_table(scope, evidence) for scope in scopes(evidence, number=number, mixed=mixed)]
+    return [_table(scope, measured) for scope in scopes(measured, number=number, mixed=mixed)]
 
 
-def _table(scope: Scope, evidence: Evidence) -> Table:
+def _table(scope: Scope, measured: Measurements) -> Table:
     keys = (*scope.layout.values, SCORE)
     several = scope.mixed
-    changes = differences([evidence.records[i] for i in scope.frame["id"]]) if several else {}
+    changes = differences([measured.records[i] for i in scope.frame["id"]]) if several else {}
     blocks = tuple(
         tuple(
             Row(
-                (*labels_for(scope, entry), *([_of(entry, changes)] if several else [])),
-                tuple(_number(entry, evidence, key) for key in keys),
+                (*labels_for(scope, entry), *([_changes_of(entry, changes)] if several else [])),
+                tuple(_number(entry, measured, key) for key in keys),
                 name_of(scope, entry),
             )
             for entry in part
@@ -78,16 +78,16 @@ def _table(scope: Scope, evidence: Evidence) -> Table:
         blocks=blocks,
         notes=(
             SPLIT_NOTE,
-            *_images_notes(scope, evidence),
-            *_left_out_notes(evidence),
-            *context_notes(scope, evidence),
+            *_images_notes(scope, measured),
+            *_left_out_notes(measured),
+            *context_notes(scope, measured),
             *([DIFFERENCE_NOTE] if several else []),
-            *([PICKED_NOTE] if evidence.rule == "val" else []),
+            *([PICKED_NOTE] if measured.rule == "val" else []),
             *seed_notes(scope.blocks),
             BACKING_NOTE,
         ),
         name=f"{name_of_table(scope)} validation",
-        facts={**facts_of(scope, evidence.rule), "split": evidence.split},
+        facts={**facts_of(scope, measured.rule), "split": measured.split},
     )
 
 
@@ -135,24 +135,24 @@ def _values(record: Record, changed: Sequence[str]) -> dict[str, str]:
     return named | {key: shown_value(protocol.identity, key) for key in changed}
 
 
-def _of(entry: Entry, changes: Mapping[str, str]) -> str:
+def _changes_of(entry: Entry, changes: Mapping[str, str]) -> str:
     return changes[next(iter(entry.ids.values()))] if entry.runs else ""
 
 
-def _number(entry: Entry, evidence: Evidence, key: str) -> Number:
+def _number(entry: Entry, measured: Measurements, key: str) -> Number:
     if key != SCORE:
-        return mean_number(evidence.values(entry, key))
-    both = (evidence.values(entry, "overall"), evidence.values(entry, "mean"))
+        return mean_number(measured.values(entry, key))
+    both = (measured.values(entry, "overall"), measured.values(entry, "mean"))
     return mean_number([sum(pair) / 2 for pair in zip(*both, strict=False)])
 
 
-def _images_notes(scope: Scope, evidence: Evidence) -> list[str]:
+def _images_notes(scope: Scope, measured: Measurements) -> list[str]:
     """Return how many images of each class the split has, for each group where they differ."""
     letters: dict[str, set[str]] = {}
     for entry in (entry for block in scope.blocks for entry in block):
         for identity in entry.ids.values():
-            classes = evidence.records[identity].classes
-            sizes = [sum(row) for row in evidence.confusion(identity)]
+            classes = measured.records[identity].classes
+            sizes = [sum(row) for row in measured.confusion(identity)]
             text = ", ".join(f"{name} {size}" for name, size in zip(classes, sizes, strict=True))
             if 0 in sizes:
                 text += "; without images of every class there is no mean"
@@ -164,8 +164,8 @@ def _images_notes(scope: Scope, evidence: Evidence) -> list[str]:
     ]
 
 
-def _left_out_notes(evidence: Evidence) -> list[str]:
-    if not evidence.left_out:
+def _left_out_notes(measured: Measurements) -> list[str]:
+    if not measured.left_out:
         return []
-    cells = count(evidence.left_out, "finished cell has", "finished cells have")
+    cells = count(measured.left_out, "finished cell has", "finished cells have")
     return [f"Left out: {cells} no validation split."]

@@ -1,0 +1,1 @@
+"""Whether new results still say what the stored ones do."""

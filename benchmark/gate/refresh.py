@@ -1,0 +1,170 @@
+"""Refresh stored results with new ones, with a reason that is kept beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark import environment
+from benchmark.errors import InputError
+from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+from benchmark.store.record import Record
+from benchmark.store.store import Store
+
+LOG = "updates.jsonl"
+"""Beside the stored cells: a line for each cell that changed, in the order of time."""
+
+_ASIDE = ".replaced-"
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh changed, as slugs of cells.
+
+    Attributes:
+        added: cells of which nothing was stored.
+        replaced: cells in whose place something was stored.
+        removed: what stood there, where it had another slug.
+        kept: cells that were stored as they are.
+    """
+
+    added: tuple[str, ...]
+    replaced: tuple[str, ...]
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def refresh(source: Store, target: Store, reason: str) -> Refreshed:
+    """Put every record of one store into another, where it takes the place of its square's.
+
+    A square is method, dataset, factor, seed, precision and the protocol's name. A record that is
+    stored as it is stays. Each cell is changed whole or not at all, and logged when it is: the same
+    call again goes on where one was interrupted.
+
+    Args:
+        source: the new results.
+        target: the stored ones.
+        reason: why, for who reads the log.
+
+    Raises:
+        InputError: a record or its logits are damaged, or a square is filled twice, so that nobody
+            can say which is meant; nothing was changed.
+        StorageError: the target cannot be written to.
+    """
+    target.prepare()
+    _bring_back(target)
+    new = [(record, source.packed_logits(record)) for record in source.records()]
+    stored = _squares(target.records())
+    for square, records in _squares([record for record, _ in new]).items():
+        others = [old for old in stored[square] if old.id not in {r.id for r in records}]
+        if len(records) > 1 or len(others) > 1:
+            where = source if len(records) > 1 else target
+            raise InputError(
+                f"{where.root} holds several results of {records[0].cell.slug.rpartition('-')[0]} "
+                "(hyper-parameters, versions or protocols differ); leave one of them"
+            )
+    added: list[str] = []
+    replaced: list[str] = []
+    removed: list[str] = []
+    kept: list[str] = []
+    for record, content in new:
+        slug, old = record.cell.slug, stored[_square(record)]
+        if len(old) == 1 and _same(record, old[0]):
+            kept.append(slug)
+            continue
+        _swap(target, record, content, old)
+        _log(target, reason, record, old)
+        (replaced if old else added).append(slug)
+        removed += [o.cell.slug for o in old if o.cell.slug != slug]
+    return Refreshed(tuple(added), tuple(replaced), tuple(removed), tuple(kept))
+
+
+def _squares(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Record]]:
+    found: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
+    for record in records:
+        found[_square(record)].append(record)
+    return found
+
+
+def _square(record: Record) -> tuple[Any, ...]:
+    cell = record.cell
+    name = cell.protocol.name
+    return cell.dataset, name, cell.method, cell.factor, cell.seed, cell.precision
+
+
+def _same(record: Record, old: Record) -> bool:
+    """Whether a record is stored as it is: the same cell with the same answers."""
+    return (
+        record.id == old.id
+        and record.logits_sha256 is not None
+        and record.logits_sha256 == old.logits_sha256
+        and [e.test for e in record.history] == [e.test for e in old.history]
+    )
+
+
+def _swap(target: Store, record: Record, content: bytes, old: Sequence[Record]) -> None:
+    """Put a record in place and take the old ones away; one of them is there at any time.
+
+    What has the new one's own folder must leave first. It is moved back if the new one does not
+    arrive, now or, after a kill, by the next refresh.
+    """
+    with target.writing():
+        aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.root))
+    own = target.cells / record.cell.slug
+    try:
+        if own.exists():
+            with target.writing():
+                own.rename(aside / own.name)
+        target.put(record, content)
+    except BaseException:
+        if (aside / own.name).exists() and not own.exists():
+            (aside / own.name).rename(own)
+        raise
+    finally:
+        if own.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+    with target.writing():
+        for gone in old:
+            if gone.cell.slug != own.name:
+                shutil.rmtree(target.cells / gone.cell.slug)
+
+
+def _bring_back(target: Store) -> None:
+    """Undo the first half of a swap that was killed."""
+    with target.writing():
+        for folder in target.root.glob(f"{_ASIDE}*/*"):
+            if not (target.cells / folder.name).exists():
+                folder.rename(target.cells / folder.name)
+        for folder in target.root.glob(f"{_ASIDE}*"):
+            shutil.rmtree(folder)
+
+
+def _log(target: Store, reason: str, record: Record, old: Sequence[Record]) -> None:
+    entry = {
+        "when": environment.now(),
+        "reason": reason,
+        "cell": record.cell.slug,
+        "now": _facts(record),
+        "before": [_facts(before) for before in old],
+    }
+    path = target.root / LOG
+    with target.writing():
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        with path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if torn else "") + json.dumps(entry) + "\n")
+
+
+def _facts(record: Record) -> Mapping[str, Any]:
+    last = record.history[-1].test
+    return {
+        "id": record.id[:12],
+        "overall": round(100 * overall_accuracy(last), 2),
+        "mean": round(100 * mean_accuracy(last), 2),
+        "code": record.provenance.get("revision", ""),
+    }

@@ -1,0 +1,1 @@
+"""Where finished work lives: records, logits, weights, and who holds which cell."""

@@ -1,0 +1,198 @@
+"""Finished cells as one file, to carry them from one store to another.
+
+A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz`` and, where they are asked for,
+``<slug>/weights.safetensors``; and ``datasets/<fingerprint>.npz``, the marks of the cells'
+datasets. What is read from one is checked as in a store, and nothing is ever unpacked by the names
+that stand in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.damage import ARCHIVE_ERRORS
+from benchmark.errors import InputError
+from benchmark.store.kept_marks import KeptMarks, unpack
+from benchmark.store.logits_file import LARGEST_FILE, LOGITS, pack
+from benchmark.store.record import Record
+from benchmark.store.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
+from benchmark.store.store import LARGEST_WEIGHTS, WEIGHTS, Store
+from benchmark.store.whole import check_whole
+from benchmark.write import drafted
+
+MARKS = "datasets/"
+_FILES = (RECORD, LOGITS, WEIGHTS)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What an import came to: slugs of cells.
+
+    Attributes:
+        added: those that are new.
+        kept: those that were there.
+        weights: those whose weights are new, whether their records were there or not.
+    """
+
+    added: list[str]
+    kept: list[str]
+    weights: list[str]
+
+
+def export_cells(
+    store: Store, records: Sequence[Record], path: Path, *, weights: bool = False
+) -> list[str]:
+    """Write cells of a store into one file, whole or not at all.
+
+    Args:
+        store: where they are.
+        records: of the cells.
+        path: of the file.
+        weights: whether final weights that were kept travel too.
+
+    Returns:
+        The slugs of cells whose weights travel.
+
+    Raises:
+        InputError: a cell's logits or weights are damaged, or the file cannot be written.
+    """
+    taken = [record for record in records if weights and store.has_weights(record)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with drafted(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for record in records:
+                slug = record.cell.slug
+                archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
+                archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
+            for fingerprint in sorted({record.cell.fingerprint for record in records}):
+                if (marks := KeptMarks(store.root).get(fingerprint)) is not None:
+                    named = _member(f"{MARKS}{fingerprint}.npz")
+                    archive.writestr(named, pack(marks.arrays()))
+            for record in taken:
+                member = _member(f"{record.cell.slug}/{WEIGHTS}", zipfile.ZIP_STORED)
+                archive.writestr(member, store.weights(record))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    return [record.cell.slug for record in taken]
+
+
+def import_cells(store: Store, path: Path) -> Arrival:
+    """Put the cells of a file into a store, both checked as a whole before the first is added.
+
+    A cell that the store holds already stays as it is; weights that it names and lacks are added.
+
+    Raises:
+        InputError: the file is none of ours, or a cell in it or in the store is damaged.
+        StorageError: the store cannot be written to.
+    """
+    if store.root.is_dir():
+        store.records()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = _record_names(archive, path)
+            for name in names:  # and again below: not all of them need fit into memory at once
+                _read(archive, name, path)
+            marks = {name: _marks(archive, name, path) for name in _marks_names(archive)}
+            arrival = _add(store, (_read(archive, name, path) for name in names))
+        kept = KeptMarks(store.root)
+        for fingerprint, content in marks.items():
+            if kept.get(fingerprint) is None:
+                kept.put(fingerprint, content)
+        return arrival
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ARCHIVE_ERRORS as error:
+        raise InputError(f"{path}: not a file of 'fer-bench results export' ({error})") from error
+
+
+def _add(store: Store, found: Iterable[tuple[Record, bytes, bytes | None]]) -> Arrival:
+    arrival = Arrival([], [], [])
+    for record, content, weights in found:
+        slug = record.cell.slug
+        there = store.find(record.cell)
+        if there is None:
+            store.put(record, content, weights)
+        elif there.weights_sha256 != record.weights_sha256 or store.has_weights(there):
+            weights = None  # of another training of the cell, or known
+        elif weights is not None:
+            store.add_weights(there, weights)
+        (arrival.added if there is None else arrival.kept).append(slug)
+        if weights is not None:
+            arrival.weights.append(slug)
+    return arrival
+
+
+def _member(name: str, how: int = zipfile.ZIP_DEFLATED) -> zipfile.ZipInfo:
+    """Name a member with a fixed date, so that the same cells give the same bytes."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.compress_type = how
+    return info
+
+
+def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
+    names = sorted(set(archive.namelist()))
+    records = [name for name in names if name.endswith(f"/{RECORD}")]
+    folders = {name.removesuffix(RECORD) for name in records}
+    known = {folder + file for folder in folders for file in _FILES}
+    known |= set(_marks_names(archive).values())
+    strange = [name for name in names if name not in known]
+    if strange or not records:
+        what = f"it holds {strange[0]!r}" if strange else "it holds no record"
+        raise InputError(f"{path}: not a file of 'fer-bench results export' ({what})")
+    return records
+
+
+def _marks_names(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the members that hold marks, by the fingerprint of their dataset."""
+    named = re.compile(rf"{MARKS}([0-9a-f]{{64}})\.npz")
+    found = (named.fullmatch(name) for name in archive.namelist())
+    return {match[1]: match[0] for match in found if match}
+
+
+def _marks(archive: zipfile.ZipFile, fingerprint: str, path: Path) -> bytes:
+    """Return the content of marks that have been looked at."""
+    try:
+        content = _content(archive, f"{MARKS}{fingerprint}.npz", LARGEST_FILE)
+        unpack(content)
+    except ARCHIVE_ERRORS as error:
+        what = f"the marks of dataset {fingerprint[:12]} are damaged"
+        raise InputError(f"{path}: {what} ({error}); nothing was imported") from error
+    return content
+
+
+def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, bytes, bytes | None]:
+    folder = name.removesuffix(f"/{RECORD}")
+    try:
+        record = parse_record(_content(archive, name, LARGEST_RECORD))
+        if folder != record.cell.slug:
+            raise ValueError("its name is not its cell's")
+        content = _content(archive, f"{folder}/{LOGITS}", LARGEST_FILE)
+        check_whole(record, content)
+        weights = _weights(archive, record)
+    except KeyError as error:
+        raise InputError(f"{path}: {folder} has no {LOGITS}; nothing was imported") from error
+    except ARCHIVE_ERRORS as error:
+        raise InputError(f"{path}: {folder} is damaged ({error}); nothing was imported") from error
+    return record, content, weights
+
+
+def _weights(archive: zipfile.ZipFile, record: Record) -> bytes | None:
+    name = f"{record.cell.slug}/{WEIGHTS}"
+    if name not in archive.namelist():
+        return None
+    weights = _content(archive, name, LARGEST_WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != record.weights_sha256:
+        raise ValueError(f"{WEIGHTS}: not the file of its record")
+    return weights
+
+
+def _content(archive: zipfile.ZipFile, name: str, largest: int) -> bytes:
+    info = archive.getinfo(name)
+    if info.file_size > largest:
+        raise ValueError(f"{name.rpartition('/')[2]} is larger than {largest >> 20} MiB")
+    return archive.read(info)

@@ -1,0 +1,74 @@
+"""How long cells will take, from records of such cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median_low
+from typing import Any
+
+from benchmark.store.record import Cell, Record
+
+_MACHINE = ("device", "gpu", "cpu")
+
+
+def seconds_for(
+    cell: Cell, records: Sequence[Record], here: Mapping[str, Any] | None = None
+) -> float | None:
+    """Return the seconds that a cell should take, None where no record tells.
+
+    The median over records of its dataset, backbone, image size, batch size and precision, each
+    scaled by epochs and training images; of two the quicker. One record of a busy machine moves it
+    little. Records of this machine, of the cell's method and of as many threads come before others.
+
+    Args:
+        cell: the one to be trained.
+        records: finished ones.
+        here: this machine, as provenance describes it; nothing where it does not matter.
+    """
+    chosen = [record for record in records if _setting(record.cell) == _setting(cell)]
+    chosen = _rather(chosen, lambda record: _facts(record.provenance) == _facts(here or {}))
+    chosen = _rather(chosen, lambda record: record.cell.method == cell.method)
+    threads = (here or {}).get("threads")
+    chosen = _rather(chosen, lambda record: record.provenance.get("threads") == threads)
+    if not chosen:
+        return None
+    return median_low(sum(r.seconds.values()) / _work(r.cell) for r in chosen) * _work(cell)
+
+
+def _rather(records: list[Record], wanted: Callable[[Record], bool]) -> list[Record]:
+    """Return the wanted ones; all of them where none is wanted."""
+    return [record for record in records if wanted(record)] or records
+
+
+def _facts(machine: Mapping[str, Any]) -> list[object]:
+    return [machine.get(key) for key in _MACHINE]
+
+
+def peak_bytes(cells: Sequence[Cell], records: Sequence[Record], key: str) -> int | None:
+    """Return the largest memory that a record of such cells names, None where none does.
+
+    Args:
+        cells: those to be trained.
+        records: finished ones.
+        key: ``process_peak_memory_bytes`` or ``peak_gpu_memory_bytes``.
+    """
+    settings = {_setting(cell) for cell in cells}
+    alike = [record for record in records if _setting(record.cell) in settings]
+    peaks = [record.provenance.get(key) for record in alike]
+    return max((peak for peak in peaks if isinstance(peak, int) and peak > 0), default=None)
+
+
+def _setting(cell: Cell) -> tuple[object, ...]:
+    protocol = cell.protocol
+    return (
+        cell.dataset,
+        protocol.backbone.name,
+        protocol.image.size,
+        protocol.training.batch_size,
+        cell.precision,
+        cell.stage is None,  # a frozen network takes a part of the time
+    )
+
+
+def _work(cell: Cell) -> float:
+    return float(cell.entries * sum(cell.class_counts))

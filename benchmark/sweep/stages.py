@@ -1,0 +1,66 @@
+"""What a sweep has to train: cells that are not finished, and the first stages that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.store.record import Cell
+from benchmark.store.store import Store
+from benchmark.sweep.plan import Sweep
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to be done of some cells of a sweep.
+
+    Attributes:
+        cells: those asked for, and the first stages that are trained for them.
+        missing: of these, those to be trained, a first stage before what starts from it.
+        again: of these, first stages that are finished, but whose weights were not kept: they are
+            trained once more, and record and weights replaced together.
+        added: of the missing, first stages that were not asked for.
+    """
+
+    cells: Sequence[Cell]
+    missing: Sequence[Cell]
+    again: Sequence[Cell]
+    added: Sequence[Cell]
+
+
+def work(asked: Sequence[Cell], sweep: Sweep, store: Store) -> Work:
+    """Return what is left of cells.
+
+    Raises:
+        InputError: a record is damaged.
+        StorageError: the system cannot read one.
+    """
+    unfinished = store.missing(asked)
+    needed = needed_first_stages(unfinished, sweep, store)
+    wanted = {cell.id for cell in asked} | needed.keys()
+    missing = {cell.id for cell in unfinished} | needed.keys()
+    cells = [cell for cell in sweep.cells if cell.id in wanted]
+    known = {cell.id for cell in asked}
+    return Work(
+        cells=cells,
+        missing=[cell for cell in cells if cell.id in missing],
+        again=[cell for cell in needed.values() if store.has(cell)],
+        added=[cell for cell in needed.values() if cell.id not in known],
+    )
+
+
+def needed_first_stages(cells: Sequence[Cell], sweep: Sweep, store: Store) -> dict[str, Cell]:
+    """Return the first stages of cells whose weights are not there, by their ids.
+
+    Raises:
+        InputError: a record is damaged.
+        StorageError: the system cannot read one.
+    """
+    firsts = {first.id: first for first in map(sweep.first_stage, cells) if first is not None}
+    return {key: first for key, first in firsts.items() if not has_weights(first, store)}
+
+
+def has_weights(cell: Cell, store: Store) -> bool:
+    """Whether a cell is finished and its weights lie beside its record."""
+    record = store.find(cell)
+    return record is not None and store.has_weights(record)
