@@ -188,16 +188,16 @@ def _markdown(checked: Checked | None, findings: Sequence[str]) -> str:
 
 
 def _exit_code(checked: Checked | None, findings: Sequence[str]) -> int:
-    from benchmark.gate.checked import RowState
+    from benchmark.gate.checked import GateVerdict
 
     if findings:
         return 1
     if checked is None:
         return 0
-    if checked.of(RowState.REGRESSED) or checked.missing:
+    if checked.of(GateVerdict.REGRESSED) or checked.missing:
         return 1
     compared = any(row.drops for row in checked.rows)
-    return 2 if checked.of(RowState.INCOMPARABLE) or not compared else 0
+    return 2 if checked.of(GateVerdict.INCOMPARABLE) or not compared else 0
 
 
 def _curve_findings() -> list[str]:

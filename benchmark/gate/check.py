@@ -18,7 +18,7 @@ import numpy as np
 from benchmark.analysis.answers import Answers
 from benchmark.analysis.groups import Entry, Run, group_records, replaced
 from benchmark.errors import InputError
-from benchmark.gate.checked import Checked, Drop, Row, RowState
+from benchmark.gate.checked import Checked, Drop, GateVerdict, Row
 from benchmark.stats.accuracy import Metric, accuracy_weights, mean_accuracy, overall_accuracy
 from benchmark.stats.crossed import image_variance
 from benchmark.stats.significance import holm
@@ -240,12 +240,12 @@ def _adjusted(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _verdict(row: Row, margin: float) -> RowState:
+def _verdict(row: Row, margin: float) -> GateVerdict:
     if row.differs:
-        return RowState.INCOMPARABLE
+        return GateVerdict.INCOMPARABLE
     found = {drop.verdict(margin) for drop in row.drops}
-    order = (RowState.REGRESSED, RowState.UNDECIDED, RowState.HELD)
-    return next((verdict for verdict in order if verdict in found), RowState.NO_REFERENCE)
+    order = (GateVerdict.REGRESSED, GateVerdict.UNDECIDED, GateVerdict.HELD)
+    return next((verdict for verdict in order if verdict in found), GateVerdict.NO_REFERENCE)
 
 
 def _missing(
@@ -271,7 +271,7 @@ def _missing(
     for reference in references:
         names = Counter(_start(entry).name for entry in reference.entries)
         for stored in reference.entries:
-            row = replace(_start(stored), reference=reference.name, verdict=RowState.MISSING)
+            row = replace(_start(stored), reference=reference.name, verdict=GateVerdict.MISSING)
             known = there[_experiment(stored)] | there[row.name]
             lacking = [run for run, r in stored.runs.items() if run not in known and counts(r.cell)]
             if (row.dataset, row.protocol) in met and lacking:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from benchmark.data.imbalance import factor_label
-from benchmark.gate.checked import Checked, Drop, Row, RowState
+from benchmark.gate.checked import Checked, Drop, GateVerdict, Row
 from benchmark.report import sheet
 from benchmark.report.compare_table import show_p
 from benchmark.report.escape import plain_text
@@ -15,15 +15,15 @@ from benchmark.report.sheet import Table
 from benchmark.stats import ALPHA
 from benchmark.words import count
 
-LABELS = ("Dataset", "Protocol", "Factor", "Method", "Metric", "RowState")
+LABELS = ("Dataset", "Protocol", "Factor", "Method", "Metric", "Verdict")
 COLUMNS = {"stored": "Stored", "new": "New", "change": "Change", "p": "p"}
 
 _TAGS = {
-    RowState.REGRESSED: "failure",
-    RowState.INCOMPARABLE: "error",
-    RowState.UNDECIDED: "skipped",
-    RowState.NO_REFERENCE: "skipped",
-    RowState.MISSING: "failure",
+    GateVerdict.REGRESSED: "failure",
+    GateVerdict.INCOMPARABLE: "error",
+    GateVerdict.UNDECIDED: "skipped",
+    GateVerdict.NO_REFERENCE: "skipped",
+    GateVerdict.MISSING: "failure",
 }
 """What a verdict is in JUnit XML; a result that held has none."""
 
@@ -31,11 +31,11 @@ _TAGS = {
 def headline(checked: Checked) -> str:
     """Return the check in one sentence: how many of each verdict, the worst first."""
     order = (
-        RowState.REGRESSED,
-        RowState.INCOMPARABLE,
-        RowState.UNDECIDED,
-        RowState.HELD,
-        RowState.NO_REFERENCE,
+        GateVerdict.REGRESSED,
+        GateVerdict.INCOMPARABLE,
+        GateVerdict.UNDECIDED,
+        GateVerdict.HELD,
+        GateVerdict.NO_REFERENCE,
     )
     counts = [(verdict, len(checked.of(verdict))) for verdict in order]
     found = ", ".join(f"{number} {verdict}" for verdict, number in counts if number)
@@ -113,13 +113,13 @@ def _pattern(row: Row) -> str:
 
 
 def _remark(row: Row) -> str:
-    if row.verdict is RowState.INCOMPARABLE:
+    if row.verdict is GateVerdict.INCOMPARABLE:
         return f"{row.name} is incomparable with {row.reference}: {'; '.join(row.differs)}."
-    if row.verdict is RowState.NO_REFERENCE:
+    if row.verdict is GateVerdict.NO_REFERENCE:
         return f"{row.name}: no stored result of this method, dataset and factor."
-    if row.verdict is RowState.MISSING:
+    if row.verdict is GateVerdict.MISSING:
         return f"stored in {row.reference}, and not among the new results: {_named([row])}"
-    if row.verdict is not RowState.UNDECIDED:
+    if row.verdict is not GateVerdict.UNDECIDED:
         return ""
     if any(drop.p is None for drop in row.drops):
         return (

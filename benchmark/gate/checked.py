@@ -10,7 +10,7 @@ from benchmark.stats import ALPHA
 from benchmark.stats.accuracy import Metric
 
 
-class RowState(StrEnum):
+class GateVerdict(StrEnum):
     """What the gate says of one method on one training set."""
 
     HELD = "held"
@@ -42,11 +42,12 @@ class Drop:
         """Percentage points that the new accuracy is lower by."""
         return 100 * (self.stored - self.new)
 
-    def verdict(self, margin: float) -> RowState:
+    def verdict(self, margin: float) -> GateVerdict:
         """Say whether it is larger than the margin, in points, and whether that is chance."""
         if self.points <= margin:
-            return RowState.HELD
-        return RowState.REGRESSED if self.p is not None and self.p <= ALPHA else RowState.UNDECIDED
+            return GateVerdict.HELD
+        worse = self.p is not None and self.p <= ALPHA
+        return GateVerdict.REGRESSED if worse else GateVerdict.UNDECIDED
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Row:
     drops: tuple[Drop, ...] = ()
     differs: tuple[str, ...] = ()
     seeds: tuple[int | str, ...] = ()
-    verdict: RowState = RowState.NO_REFERENCE
+    verdict: GateVerdict = GateVerdict.NO_REFERENCE
 
     @property
     def name(self) -> str:
@@ -107,6 +108,6 @@ class Checked:
     allowed: tuple[Row, ...] = ()
     replaced: str = ""
 
-    def of(self, verdict: RowState) -> list[Row]:
+    def of(self, verdict: GateVerdict) -> list[Row]:
         """Return the rows with a verdict."""
         return [row for row in self.rows if row.verdict is verdict]
