@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.choices import Images
-from benchmark.data.marks import Marked
+from benchmark.data.marks import Marked, Marks
 from benchmark.errors import InputError
 from benchmark.selection import rules
 from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store.kept_marks import KeptMarks
-from benchmark.store.logits_file import LABEL, Arrays, opened, to_array
-from benchmark.store.record import Confusion, Record
+from benchmark.store.logits_file import LABEL, VALIDATION, Arrays, opened, to_array
+from benchmark.store.record import Confusion, Record, Split
 from benchmark.store.store import Store
 from benchmark.store.whole import labels_of, logits_of
 
@@ -35,7 +35,7 @@ class Answers:
         self.images = images
         self._store = store
         self._rule = rule
-        self._marks: dict[str, Marked | None] = {}
+        self._marks: dict[str, Marks | None] = {}
         self._counted: dict[int, Labels] = {}
         self._right: dict[str, tuple[Labels, Right]] = {}
         self._marked: dict[tuple[int, int] | None, Labels] = {}
@@ -76,11 +76,8 @@ class Answers:
         Raises:
             InputError: they are damaged.
         """
-        fingerprint = record.cell.fingerprint
-        if fingerprint not in self._marks:
-            kept = KeptMarks(self._store.root).get(fingerprint)
-            self._marks[fingerprint] = None if kept is None else kept.test
-        return self._marks[fingerprint]
+        found = self._marks_of(record)
+        return None if found is None else found.test
 
     def logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
         """Return logits (n, K) and labels (n,) of the images that count.
@@ -95,24 +92,64 @@ class Answers:
         if everything is None or self.images == "all":
             return everything
         logits, labels = everything
-        marked = self.marks(record)
+        kept = self._kept(record, self.marks(record), labels, self.images)
+        # One array for all records of the same images, as for the labels of all of them.
+        counted = self._counted.setdefault(id(labels), labels[kept])
+        return logits[kept], counted
+
+    def validation_logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
+        """Return logits (n, K) and labels (n,) of the clean validation images of the chosen epoch.
+
+        None where they are not kept.
+
+        Raises:
+            InputError: the file of the logits is damaged or not the record's, or nothing tells
+                which images are clean.
+        """
+        name = kept_as(record, self._rule, "validation")
+        content = self._store.packed_validation(record)
+        if name is None or content is None:
+            return None
+        found = self._marks_of(record)
+        k = len(record.classes)
+        try:
+            with opened(content) as arrays:
+                labels = labels_of(to_array(arrays.raw(LABEL)), k)
+                logits = logits_of(to_array(arrays.raw(name)), len(labels), k)
+        except ValueError as error:
+            raise self._store.damaged_logits(record, str(error), VALIDATION) from error
+        marked = None if found is None else found.validation
+        kept = self._kept(record, marked, labels, "clean")
+        return logits[kept], labels[kept]
+
+    def _marks_of(self, record: Record) -> Marks | None:
+        fingerprint = record.cell.fingerprint
+        if fingerprint not in self._marks:
+            self._marks[fingerprint] = KeptMarks(self._store.root).get(fingerprint)
+        return self._marks[fingerprint]
+
+    def _kept(
+        self, record: Record, marked: Marked | None, labels: Labels, images: Images
+    ) -> NDArray[np.bool_]:
+        """Return which images count, (n,).
+
+        Raises:
+            InputError: nothing tells, or marks of other images do.
+        """
         cell = record.cell
         if marked is None:
             raise InputError(
-                f"--images {self.images}: {self._store.root} does not say which images of "
+                f"--images {images}: {self._store.root} does not say which images of "
                 f"{cell.dataset} ({cell.fingerprint[:8]}) are copies; 'fer-bench data verify "
                 f"{cell.dataset} --results {self._store.root}' finds them"
             )
         if not np.array_equal(marked.labels, labels):
             raise InputError(
-                f"--images {self.images}: the marks of {cell.dataset} ({cell.fingerprint[:8]}) in "
-                f"{self._store.root} are of other test images than record {record.id[:12]}; remove "
+                f"--images {images}: the marks of {cell.dataset} ({cell.fingerprint[:8]}) in "
+                f"{self._store.root} are of other images than record {record.id[:12]}; remove "
                 "them and look for copies again with 'fer-bench data verify --results'"
             )
-        kept = marked.kept(self.images)
-        # One array for all records of the same images, as for the labels of all of them.
-        counted = self._counted.setdefault(id(labels), labels[kept])
-        return logits[kept], counted
+        return marked.kept(images)
 
     def _all_logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
         name = kept_as(record, self._rule)
@@ -154,7 +191,13 @@ class Answers:
         return self._marked[mark]
 
 
-def kept_as(record: Record, rule: str) -> str | None:
-    """Return the array of ``logits.npz`` that a rule's choice rests on, None where none is kept."""
+def kept_as(record: Record, rule: str, split: Split = "test") -> str | None:
+    """Return the array of a split's logits that a rule's choice rests on, None where none is kept.
+
+    Args:
+        record: of a finished cell.
+        rule: a name of :func:`benchmark.selection.rules`.
+        split: of whose images.
+    """
     index = rules()[rule].choose(record.history)
-    return None if index is None else record.logits_name(index)
+    return None if index is None else record.logits_name(index, split)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmark.analysis.groups import Group, group_records
 from benchmark.errors import InputError
+from benchmark.selection import chooses_nothing
 from benchmark.store.store import Store
 
 
@@ -27,7 +28,5 @@ def stored_groups(store: Store, rule: str, dataset: str | None = None) -> list[G
     chosen = [record for record in records if dataset in (None, record.cell.dataset)]
     groups = group_records(chosen, rule)
     if not groups:
-        raise InputError(
-            f"no stored cell has a validation split, so --select {rule} chooses nothing; use last"
-        )
+        raise InputError(chooses_nothing(rule))
     return groups

@@ -20,7 +20,7 @@ from benchmark.commands.options import (
 )
 from benchmark.errors import InputError
 from benchmark.report.tables import details, split_of
-from benchmark.selection import rules
+from benchmark.selection import chooses_nothing, rules
 from benchmark.words import count
 
 if TYPE_CHECKING:
@@ -118,10 +118,11 @@ def command(
         records, rule, store, split=split_of(detail), older=mixed, images=images
     )
     if not measured.records:
-        wish = "--select val chooses nothing; use last"
         if measured.split == "validation":
-            wish = "--detail validation has nothing to show"
-        raise InputError(f"no stored cell has a validation split, so {wish}")
+            raise InputError(
+                "no stored cell has a validation split, so --detail validation has nothing to show"
+            )
+        raise InputError(chooses_nothing(rule))
     if everything and out is not None:
         from benchmark.report.every_table import every_table
 

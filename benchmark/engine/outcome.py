@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from benchmark.selection import rules
 from benchmark.store.record import Epoch
 from methods.base import Progress
+
+Kept = TypeVar("Kept")
 
 
 class Listener(Protocol):
@@ -38,6 +41,7 @@ class Outcome:
     Attributes:
         history: an entry an epoch.
         logits: test logits, float32 (n, K), by selection rule: of the epoch that it chooses.
+        validation: the same of the validation images, where there are any.
         epochs: which epoch (from 0) each of them belongs to.
         seconds: wall time by phase.
         sessions: what is known of each process that trained a part: when it began, after how many
@@ -47,6 +51,7 @@ class Outcome:
 
     history: list[Epoch] = field(default_factory=list)
     logits: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    validation: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     sessions: list[dict[str, Any]] = field(default_factory=list)
@@ -56,11 +61,30 @@ class Outcome:
         """Add the time since a reading of the clock to a phase."""
         self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - since
 
-    def add(self, entry: Epoch, logits: NDArray[np.float32]) -> None:
-        """Append an epoch, and keep its test logits under each selection rule that chooses it."""
+    def add(
+        self,
+        entry: Epoch,
+        logits: NDArray[np.float32],
+        validation: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Append an epoch, and keep its logits under each selection rule that chooses it."""
         self.history.append(entry)
         index = len(self.history) - 1
         for name, rule in rules().items():
             if rule.choose(self.history) == index:
                 self.logits[name] = logits
                 self.epochs[name] = index
+                if validation is not None:
+                    self.validation[name] = validation
+
+    def once(self, kept: Mapping[str, Kept]) -> dict[str, Kept]:
+        """Return what is kept by rule with each epoch once, under the first rule that chooses it.
+
+        Args:
+            kept: by rule, :attr:`logits`, :attr:`validation` or :attr:`epochs`.
+        """
+        first: dict[int, str] = {}
+        for name in rules():
+            if name in kept:
+                first.setdefault(self.epochs[name], name)
+        return {name: kept[name] for name in first.values()}

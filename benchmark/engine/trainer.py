@@ -58,6 +58,7 @@ class Trainer:
         device: torch.device,
         weights: Weights = None,
         start: Mapping[str, Tensor] | None = None,
+        clean_validation: NDArray[np.bool_] | None = None,
     ) -> None:
         """Build the method on its backbone, all random weights drawn from the cell's seed.
 
@@ -70,12 +71,15 @@ class Trainer:
             device: where to train.
             weights: where the backbone's weights are read from.
             start: the final weights of the first stage, where the cell has one.
+            clean_validation: which validation images stand in no other part of the dataset, (n,);
+                None where that is not known.
 
         Raises:
             TrainingError: ``weights`` are not those that the cell names, or ``start`` does not fit.
         """
         self.cell = cell
         self.weights = weights
+        self.clean_validation = clean_validation
         stage = method.second_stage(hyper)
         self.protocol: TrainingProtocol = stage_protocol(cell, stage)
         self.epochs = self.protocol.training.epochs if stage is None else stage.epochs
@@ -266,15 +270,16 @@ class Trainer:
 
     def _evaluate(self, *, epoch: int, **facts: Any) -> Epoch:
         started = time.perf_counter()
-        test = self._logits(Part.TEST, epoch)
-        validation = self._logits(Part.VALIDATION, epoch) if self.dataset.has_validation else None
-        entry = Epoch(
-            epoch=epoch + 1,
-            test=self._confusion(Part.TEST, test),
-            validation=None if validation is None else self._confusion(Part.VALIDATION, validation),
-            **facts,
-        )
-        self.outcome.add(entry, test)
+        test, validation = self._logits(Part.TEST, epoch), None
+        matrices = {"test": self._confusion(Part.TEST, test)}
+        if self.dataset.has_validation:
+            validation = self._logits(Part.VALIDATION, epoch)
+            matrices["validation"] = self._confusion(Part.VALIDATION, validation)
+            clean = self.clean_validation
+            if clean is not None and clean.any():
+                matrices["clean_validation"] = self._confusion(Part.VALIDATION, validation, clean)
+        entry = Epoch(epoch=epoch + 1, **matrices, **facts)
+        self.outcome.add(entry, test, validation)
         self.outcome.spend("evaluate", started)
         return entry
 
@@ -295,9 +300,15 @@ class Trainer:
             )
         return logits
 
-    def _confusion(self, part: Part, logits: NDArray[np.float32]) -> list[list[int]]:
+    def _confusion(
+        self, part: Part, logits: NDArray[np.float32], kept: NDArray[np.bool_] | None = None
+    ) -> list[list[int]]:
+        """Return the confusion matrix of a part, or of its images that are kept."""
         labels = self.dataset.labels[self.dataset.indices(part)]
-        matrix = confusion_matrix(labels, logits.argmax(axis=1), len(self.dataset.classes))
+        predictions = logits.argmax(axis=1)
+        if kept is not None:
+            labels, predictions = labels[kept], predictions[kept]
+        matrix = confusion_matrix(labels, predictions, len(self.dataset.classes))
         rows: list[list[int]] = matrix.tolist()
         return rows
 
@@ -310,6 +321,7 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "history": [entry.model_dump(mode="json") for entry in outcome.history],
             "logits": {rule: torch.from_numpy(array) for rule, array in outcome.logits.items()},
+            "validation": {name: torch.from_numpy(a) for name, a in outcome.validation.items()},
             "epochs": outcome.epochs,
             "seconds": outcome.seconds,
             "sessions": outcome.sessions,
@@ -331,6 +343,8 @@ class Trainer:
             ) from error
         self.outcome.history = [Epoch.model_validate(entry) for entry in state["history"]]
         self.outcome.logits = {rule: t.numpy() for rule, t in state["logits"].items()}
+        # Checkpoints of older versions have none.
+        self.outcome.validation = {n: t.numpy() for n, t in state.get("validation", {}).items()}
         self.outcome.epochs = dict(state["epochs"])
         self.outcome.sessions = list(state["sessions"])
         for phase, seconds in state["seconds"].items():

@@ -59,9 +59,9 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     """
     target.prepare()
     _bring_back(target)
-    new = [(record, source.packed_logits(record)) for record in source.records()]
+    new = source.records()
     stored = _squares(target.records())
-    for square, records in _squares([record for record, _ in new]).items():
+    for square, records in _squares(new).items():
         others = [old for old in stored[square] if old.id not in {r.id for r in records}]
         if len(records) > 1 or len(others) > 1:
             where = source if len(records) > 1 else target
@@ -73,12 +73,12 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     replaced: list[str] = []
     removed: list[str] = []
     kept: list[str] = []
-    for record, content in new:
+    for record in new:
         slug, old = record.cell.slug, stored[_square(record)]
         if len(old) == 1 and _same(record, old[0]):
             kept.append(slug)
             continue
-        _swap(target, record, content, old)
+        _swap(source, target, record, old)
         _log(target, reason, record, old)
         (replaced if old else added).append(slug)
         removed += [o.cell.slug for o in old if o.cell.slug != slug]
@@ -104,11 +104,12 @@ def _same(record: Record, old: Record) -> bool:
         record.id == old.id
         and record.logits_sha256 is not None
         and record.logits_sha256 == old.logits_sha256
+        and record.validation_sha256 == old.validation_sha256
         and [e.test for e in record.history] == [e.test for e in old.history]
     )
 
 
-def _swap(target: Store, record: Record, content: bytes, old: Sequence[Record]) -> None:
+def _swap(source: Store, target: Store, record: Record, old: Sequence[Record]) -> None:
     """Put a record in place and take the old ones away; one of them is there at any time.
 
     What has the new one's own folder must leave first. It is moved back if the new one does not
@@ -116,12 +117,13 @@ def _swap(target: Store, record: Record, content: bytes, old: Sequence[Record]) 
     """
     with target.writing():
         aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.root))
+    logits, validation = source.packed_logits(record), source.packed_validation(record)
     own = target.cells / record.cell.slug
     try:
         if own.exists():
             with target.writing():
                 own.rename(aside / own.name)
-        target.put(record, content)
+        target.put(record, logits, validation=validation)
     except BaseException:
         if (aside / own.name).exists() and not own.exists():
             (aside / own.name).rename(own)

@@ -1,9 +1,11 @@
 """Which epoch is reported: named rules over stored histories, a file each, applied when reporting.
 
-A file ``<name>.py`` declares, as plain values at its top:
+A file ``<name>.py``, of which ``_`` becomes ``-``, declares as plain values at its top:
 
 ``HELP``     which epoch it is, for ``--select``;
 ``NOTE``     the same below a table;
+``NEEDS``    what a record has to have for it, where not all have that;
+``BY_VALIDATION``  True where it looks at validation images, whose numbers are then too good;
 ``BY_TEST``  True where it looks at the test set, and every number gets a dagger;
 ``PLACE``    where it stands among the others; the first is the default;
 
@@ -33,12 +35,16 @@ class Rule(NamedTuple):
         help: which epoch it is.
         note: the same below a table.
         by_test: whether it looks at the test set.
+        by_validation: whether it looks at the validation set.
+        needs: what a record has to have; empty where every record has it.
     """
 
     name: str
     help: str
     note: str
     by_test: bool
+    by_validation: bool
+    needs: str
     offer: Offer
 
     def choose(self, history: Sequence[Epoch]) -> int | None:
@@ -50,12 +56,24 @@ class Rule(NamedTuple):
 @cache
 def rules() -> dict[str, Rule]:
     """Return every rule by its name, the default first."""
-    return {
-        name: Rule(
-            name, offer.facts["HELP"], offer.facts["NOTE"], offer.facts.get("BY_TEST", False), offer
+    found = {}
+    for file, offer in offers(__name__).items():
+        name, facts = file.replace("_", "-"), offer.facts
+        found[name] = Rule(
+            name=name,
+            help=facts["HELP"],
+            note=facts["NOTE"],
+            by_test=facts.get("BY_TEST", False),
+            by_validation=facts.get("BY_VALIDATION", False),
+            needs=facts.get("NEEDS", ""),
+            offer=offer,
         )
-        for name, offer in offers(__name__).items()
-    }
+    return found
+
+
+def chooses_nothing(rule: str) -> str:
+    """Return why a rule chooses no epoch of any record at hand, and what to do."""
+    return f"no record at hand has {rules()[rule].needs}: --select {rule} chooses nothing; use last"
 
 
 def first_best(scores: Sequence[float]) -> int:

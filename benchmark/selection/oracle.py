@@ -11,7 +11,7 @@ from benchmark.store.record import Epoch
 HELP = "the best on the test split (marked with a dagger)"
 NOTE = "† epoch with the best TEST accuracy: chosen on the test set, too optimistic"
 BY_TEST = True
-PLACE = 3
+PLACE = 4
 
 
 def choose(history: Sequence[Epoch]) -> int:

@@ -1,9 +1,9 @@
 """Finished cells as one file, to carry them from one store to another.
 
-A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz`` and, where they are asked for,
-``<slug>/weights.safetensors``; and ``datasets/<fingerprint>.npz``, the marks of the cells'
-datasets. What is read from one is checked as in a store, and nothing is ever unpacked by the names
-that stand in it.
+A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz``, ``<slug>/validation.npz`` where
+there is one and, where they are asked for, ``<slug>/weights.safetensors``; and
+``datasets/<fingerprint>.npz``, the marks of the cells' datasets. What is read from one is checked
+as in a store, and nothing is ever unpacked by the names that stand in it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
 from benchmark.store.kept_marks import KeptMarks, unpack
-from benchmark.store.logits_file import LARGEST_FILE, LOGITS, pack
+from benchmark.store.logits_file import LARGEST_FILE, LOGITS, VALIDATION, pack
 from benchmark.store.record import Record
 from benchmark.store.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
 from benchmark.store.store import LARGEST_WEIGHTS, WEIGHTS, Store
@@ -26,7 +27,7 @@ from benchmark.store.whole import check_whole
 from benchmark.write import drafted
 
 MARKS = "datasets/"
-_FILES = (RECORD, LOGITS, WEIGHTS)
+_FILES = (RECORD, LOGITS, VALIDATION, WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def export_cells(
             for record in records:
                 slug = record.cell.slug
                 archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
+                if (validation := store.packed_validation(record)) is not None:
+                    archive.writestr(_member(f"{slug}/{VALIDATION}"), validation)
                 archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
             for fingerprint in sorted({record.cell.fingerprint for record in records}):
                 if (marks := KeptMarks(store.root).get(fingerprint)) is not None:
@@ -110,13 +113,22 @@ def import_cells(store: Store, path: Path) -> Arrival:
         raise InputError(f"{path}: not a file of 'fer-bench results export' ({error})") from error
 
 
-def _add(store: Store, found: Iterable[tuple[Record, bytes, bytes | None]]) -> Arrival:
+class _Found(NamedTuple):
+    """A cell in a file: the record, and the bytes of the files beside it."""
+
+    record: Record
+    logits: bytes
+    validation: bytes | None
+    weights: bytes | None
+
+
+def _add(store: Store, found: Iterable[_Found]) -> Arrival:
     arrival = Arrival([], [], [])
-    for record, content, weights in found:
+    for record, logits, validation, weights in found:
         slug = record.cell.slug
         there = store.find(record.cell)
         if there is None:
-            store.put(record, content, weights)
+            store.put(record, logits, weights, validation=validation)
         elif there.weights_sha256 != record.weights_sha256 or store.has_weights(there):
             weights = None  # of another training of the cell, or known
         elif weights is not None:
@@ -165,20 +177,24 @@ def _marks(archive: zipfile.ZipFile, fingerprint: str, path: Path) -> bytes:
     return content
 
 
-def _read(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[Record, bytes, bytes | None]:
-    folder = name.removesuffix(f"/{RECORD}")
+def _read(archive: zipfile.ZipFile, name: str, path: Path) -> _Found:
+    folder, missing = name.removesuffix(f"/{RECORD}"), LOGITS
     try:
         record = parse_record(_content(archive, name, LARGEST_RECORD))
         if folder != record.cell.slug:
             raise ValueError("its name is not its cell's")
         content = _content(archive, f"{folder}/{LOGITS}", LARGEST_FILE)
-        check_whole(record, content)
+        validation = None
+        if record.validation_sha256 is not None:
+            missing = VALIDATION
+            validation = _content(archive, f"{folder}/{VALIDATION}", LARGEST_FILE)
+        check_whole(record, content, validation)
         weights = _weights(archive, record)
     except KeyError as error:
-        raise InputError(f"{path}: {folder} has no {LOGITS}; nothing was imported") from error
+        raise InputError(f"{path}: {folder} has no {missing}; nothing was imported") from error
     except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: {folder} is damaged ({error}); nothing was imported") from error
-    return record, content, weights
+    return _Found(record, content, validation, weights)
 
 
 def _weights(archive: zipfile.ZipFile, record: Record) -> bytes | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOGITS = "logits.npz"
+VALIDATION = "validation.npz"
 LABEL = "label"
 LARGEST_FILE = 1 << 28
 """Bytes, packed or not; no cell is near it, and what would fill the memory stops here."""

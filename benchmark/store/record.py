@@ -252,9 +252,10 @@ class Record(Strict):
     marks_sha256: Sha256 | None = None
     weights_sha256: Sha256 | None = None
 
-    def logits_name(self, index: int) -> str | None:
-        """Return the array of ``logits.npz`` that belongs to an epoch (from 0), None if none."""
-        return next((name for name, epoch in self.logits.items() if epoch == index), None)
+    def logits_name(self, index: int, split: Split = "test") -> str | None:
+        """Return the array of a split's logits that belongs to an epoch (from 0), None if none."""
+        kept = self.logits if split == "test" else self.validation
+        return next((name for name, epoch in kept.items() if epoch == index), None)
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Record:
@@ -269,6 +270,7 @@ class Record(Strict):
             ("clean_validation", [entry.clean_validation for entry in self.history]),
         ):
             _check_matrices(name, matrices, len(self.classes))
+        _check_clean(self.history)
         _check_kept("logits", self.logits, len(self.history))
         _check_kept("validation", self.validation, len(self.history))
         if self.logits.get("last") != len(self.history) - 1:
@@ -297,6 +299,16 @@ def _check_matrices(name: str, matrices: Sequence[Confusion | None], classes: in
         raise ValueError(f"history: {name} has no images")
     if any(of_class != images[0] for of_class in images):
         raise ValueError(f"history: {name} has not the same images in every epoch")
+
+
+def _check_clean(history: Sequence[Epoch]) -> None:
+    for entry in history:
+        if entry.clean_validation is None:
+            continue
+        rows = zip(entry.clean_validation, entry.validation or (), strict=False)
+        counts = [pair for clean, whole in rows for pair in zip(clean, whole, strict=True)]
+        if len(counts) < len(entry.clean_validation) ** 2 or any(n > of for n, of in counts):
+            raise ValueError("history: clean_validation counts images that validation does not")
 
 
 def _check_kept(name: str, kept: dict[str, int], epochs: int) -> None:

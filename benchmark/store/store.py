@@ -2,6 +2,7 @@
 
 <root>/cells/<slug>/record.json   the record; a folder without one was never finished
 <root>/cells/<slug>/logits.npz    test logits of the selected epochs
+<root>/cells/<slug>/validation.npz    validation logits of the same epochs, where there are any
 <root>/cells/<slug>/weights.safetensors, model-card.md    the final weights, where they were kept
 <root>/running/<slug>/            checkpoint and lease of a cell that is being trained
 <root>/failed/<slug>/error.txt    the traceback of a cell that failed, beside what names the attempt
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmark.errors import InputError, StorageError
 from benchmark.store import lease
-from benchmark.store.logits_file import LARGEST_FILE, LOGITS, pack, read_arrays
+from benchmark.store.logits_file import LARGEST_FILE, LOGITS, VALIDATION, pack, read_arrays
 from benchmark.store.model_card import model_card
 from benchmark.store.passed import Passed
 from benchmark.store.record import Cell, Record
@@ -156,6 +157,7 @@ class Store:
         logits: Mapping[str, NDArray[Any]],
         weights: bytes | None = None,
         *,
+        validation: Mapping[str, NDArray[Any]] | None = None,
         replace: bool = False,
     ) -> Path:
         """Put a finished cell in place, whole or not at all; what is already there stays.
@@ -166,14 +168,20 @@ class Store:
             record: of the cell.
             logits: arrays by name, with the labels.
             weights: the file of the final weights, where they are kept.
+            validation: the same of the validation images, where there are any.
             replace: put it in the place of a finished one; only the holder of its lease may.
 
         Raises:
             StorageError: the store cannot be written to, or what was written is not whole.
         """
-        kept = None if weights is None else hashlib.sha256(weights).hexdigest()
-        update = {"logits_sha256": None, "weights_sha256": kept}
-        return self.put(record.model_copy(update=update), pack(logits), weights, replace=replace)
+        packed = None if validation is None else pack(validation)
+        hashes = {
+            "logits_sha256": None,
+            "validation_sha256": _digest(packed),
+            "weights_sha256": _digest(weights),
+        }
+        record = record.model_copy(update=hashes)
+        return self.put(record, pack(logits), weights, validation=packed, replace=replace)
 
     def put(
         self,
@@ -181,15 +189,15 @@ class Store:
         content: bytes,
         weights: bytes | None = None,
         *,
+        validation: bytes | None = None,
         replace: bool = False,
     ) -> Path:
-        """Put a record and the bytes of its ``logits.npz`` in place, as :meth:`add` does.
+        """Put a record and the bytes of its files in place, as :meth:`add` does.
 
         Weights that the record names but that are not given stay behind.
         """
         if record.logits_sha256 is None:
-            digest = hashlib.sha256(content).hexdigest()
-            record = record.model_copy(update={"logits_sha256": digest})
+            record = record.model_copy(update={"logits_sha256": _digest(content)})
         target = self.cells / record.cell.slug
         running = self.running(record.cell)
         with self.writing():
@@ -198,7 +206,7 @@ class Store:
             draft = running / f".draft-{uuid.uuid4().hex}"
             draft.mkdir()
             try:
-                self._write(draft, record, content, weights)
+                self._write(draft, record, {LOGITS: content, VALIDATION: validation}, weights)
                 try:
                     draft.rename(target)
                 except OSError:
@@ -212,14 +220,22 @@ class Store:
             self.clear(record.cell)
         return target
 
-    def _write(self, draft: Path, record: Record, content: bytes, weights: bytes | None) -> None:
+    def _write(
+        self,
+        draft: Path,
+        record: Record,
+        logits: Mapping[str, bytes | None],
+        weights: bytes | None,
+    ) -> None:
         """Write all files and read them back: a cell that no one can read must not take its place.
 
         Raises:
             StorageError: they are not whole.
         """
         try:
-            write_file(draft / LOGITS, content)
+            for name, content in logits.items():
+                if content is not None:
+                    write_file(draft / name, content)
             write_file(draft / RECORD, to_json(record).encode())
             if _read_whole(draft) != record:
                 raise ValueError("it reads as another record")
@@ -362,16 +378,28 @@ class Store:
             InputError: they are damaged, or not those that the record was stored with.
             StorageError: the system cannot read them.
         """
+        return self._packed(record, LOGITS, record.logits_sha256)
+
+    def packed_validation(self, record: Record) -> bytes | None:
+        """Return the bytes of a record's ``validation.npz``, None where it has none.
+
+        Raises:
+            InputError: they are damaged, or not those that the record was stored with.
+            StorageError: the system cannot read them.
+        """
+        expected = record.validation_sha256
+        return None if expected is None else self._packed(record, VALIDATION, expected)
+
+    def _packed(self, record: Record, name: str, expected: str | None) -> bytes:
         try:
-            content = read_file(self.cells / record.cell.slug / LOGITS, LARGEST_FILE)
+            content = read_file(self.cells / record.cell.slug / name, LARGEST_FILE)
         except OSError as error:
-            found = Damaged.by_system(self.cells / record.cell.slug, error, LOGITS)
+            found = Damaged.by_system(self.cells / record.cell.slug, error, name)
             raise _refusal([found]) from error
         except ValueError as error:
-            raise self.damaged_logits(record, str(error)) from error
-        expected = record.logits_sha256
-        if expected is not None and hashlib.sha256(content).hexdigest() != expected:
-            raise self.damaged_logits(record, "not the file of its record")
+            raise self.damaged_logits(record, str(error), name) from error
+        if expected is not None and _digest(content) != expected:
+            raise self.damaged_logits(record, "not the file of its record", name)
         return content
 
     def has_weights(self, record: Record) -> bool:
@@ -401,7 +429,7 @@ class Store:
         path = self.cells / record.cell.slug / WEIGHTS
         try:
             content = read_file(path, LARGEST_WEIGHTS)
-            if hashlib.sha256(content).hexdigest() != record.weights_sha256:
+            if _digest(content) != record.weights_sha256:
                 raise ValueError(f"{WEIGHTS}: not the file of its record")
         except OSError as error:
             return Damaged.by_system(path, error, WEIGHTS)
@@ -427,9 +455,9 @@ class Store:
         found = (self._weights(record) for record in records if self.has_weights(record))
         return [entry for entry in found if isinstance(entry, Damaged)]
 
-    def damaged_logits(self, record: Record, reason: str) -> InputError:
-        """Return the error that a record's logits cannot be used."""
-        path = self.cells / record.cell.slug / LOGITS
+    def damaged_logits(self, record: Record, reason: str, name: str = LOGITS) -> InputError:
+        """Return the error that a record's logits, or those of another file, cannot be used."""
+        path = self.cells / record.cell.slug / name
         return InputError(f"damaged cell: {path}: {reason}; {_ADVICE}")
 
     @contextmanager
@@ -481,12 +509,18 @@ def _read_whole(folder: Path, passed: Passed | None = None) -> Record:
     """
     content = read_file(folder / RECORD, LARGEST_RECORD)
     record = parse_record(content)
-    packed = read_file(folder / LOGITS, LARGEST_FILE)
+    files = [read_file(folder / LOGITS, LARGEST_FILE)]
+    if record.validation_sha256 is not None:
+        files.append(read_file(folder / VALIDATION, LARGEST_FILE))
     if passed is None:
-        check_whole(record, packed)
+        check_whole(record, *files)
     else:
-        passed.once(content, packed, lambda: check_whole(record, packed))
+        passed.once([content, *files], lambda: check_whole(record, *files))
     return record
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _exchange(draft: Path, target: Path, aside: Path) -> None:
@@ -509,7 +543,7 @@ def _write_weights(folder: Path, record: Record, content: bytes) -> None:
         OSError: the store cannot be written to.
         ValueError: they are not those of the record.
     """
-    if hashlib.sha256(content).hexdigest() != record.weights_sha256:
+    if _digest(content) != record.weights_sha256:
         raise ValueError(f"{WEIGHTS}: not the file of its record")
     put_file(folder / CARD, model_card(record).encode())
     put_file(folder / WEIGHTS, content)
@@ -523,7 +557,7 @@ def _refusal(damaged: Sequence[Damaged]) -> InputError | StorageError:
     """Return the error for cells that cannot be used, of which the first is named."""
     first = damaged[0]
     what = f"record {first.folder / RECORD}: {first.reason}"
-    if first.reason.startswith(f"{LOGITS}: "):
+    if first.reason.startswith((f"{LOGITS}: ", f"{VALIDATION}: ")):
         what = f"cell: {first.folder}/{first.reason}"
     more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
     if first.unread:

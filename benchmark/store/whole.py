@@ -14,30 +14,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.stats.accuracy import confusion_matrix
-from benchmark.store.logits_file import LABEL, LOGITS, Arrays, opened, to_array
+from benchmark.store.logits_file import LABEL, LOGITS, VALIDATION, Arrays, opened, to_array
 from benchmark.store.record import Confusion, Record
 
 _FLOATS = (2, 4, 8)  # bytes of half, single and double
 
 
-def check_whole(record: Record, content: bytes) -> None:
+def check_whole(record: Record, content: bytes, validation: bytes | None = None) -> None:
     """Make sure that a record's numbers follow from its logits where those are kept.
 
     Args:
         record: that agrees with itself and with its id, as `benchmark.store.record_file` reads it.
         content: the bytes of its ``logits.npz``.
+        validation: those of its ``validation.npz``, where it has one.
 
     Raises:
         ValueError: what is wrong.
     """
-    expected = record.logits_sha256
+    matrices = [entry.test for entry in record.history]
+    _check_file(LOGITS, content, record.logits_sha256, record.logits, matrices)
+    if record.validation_sha256 is not None:
+        seen = [entry.validation for entry in record.history if entry.validation is not None]
+        if validation is None or not seen:
+            raise ValueError(f"{VALIDATION}: is missing")
+        _check_file(VALIDATION, validation, record.validation_sha256, record.validation, seen)
+
+
+def _check_file(
+    name: str,
+    content: bytes,
+    expected: str | None,
+    kept: Mapping[str, int],
+    matrices: Sequence[Confusion],
+) -> None:
     if expected is not None and hashlib.sha256(content).hexdigest() != expected:
-        raise ValueError(f"{LOGITS}: not the file of its record")
+        raise ValueError(f"{name}: not the file of its record")
     try:
         with opened(content) as arrays:
-            _check_matrices(arrays, record.logits, [entry.test for entry in record.history])
+            _check_matrices(arrays, kept, matrices)
     except ValueError as error:
-        raise ValueError(f"{LOGITS}: {error}") from error
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _check_matrices(arrays: Arrays, kept: Mapping[str, int], matrices: Sequence[Confusion]) -> None:

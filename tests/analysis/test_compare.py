@@ -61,7 +61,7 @@ def error(store: Store, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("metric", ["overall", "mean"])
-@pytest.mark.parametrize("rule", ["last", "val", "oracle"])
+@pytest.mark.parametrize("rule", ["last", "val-overall", "oracle"])
 def test_numbers_are_those_of_the_records(store: Store, metric: str, rule: str) -> None:
     found = rows(store, "mek", "cb", "--metric", metric, "--select", rule, "--dataset", "ferplus")
     assert [row["factor"] for row in found] == ["50", "150"]

@@ -11,13 +11,16 @@ import torch
 from sweeps import CPU, Silent, run, small_faces, small_sweep
 
 import methods
-from benchmark.data.dataset import Part
+from benchmark.data.dataset import FaceDataset, Part
+from benchmark.data.marks import marks_of
 from benchmark.engine import checkpoint
 from benchmark.engine.device import private_generators, resolve_device, resolve_precision
 from benchmark.engine.memory import is_out_of_memory
 from benchmark.errors import InputError
 from benchmark.models.build import build_backbone, weights_identity
+from benchmark.selection import rules
 from benchmark.stats.accuracy import confusion_matrix
+from benchmark.store.logits_file import read_arrays
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 from benchmark.sweep.executors.local import check_buildable
@@ -40,6 +43,7 @@ def same(one: Path, two: Path) -> None:
     ]
     assert logits.keys() == others.keys()
     assert all(np.array_equal(logits[name], others[name]) for name in logits)
+    assert Store(one).packed_validation(record) == Store(two).packed_validation(other)
 
 
 @pytest.mark.parametrize("name", ANEW)
@@ -148,8 +152,13 @@ def test_records_hold_what_a_reader_needs(tmp_path: Path) -> None:
         matrix = confusion_matrix(labels, logits[rule].argmax(axis=1), 7)
         assert matrix.tolist() == record.history[epoch].test
     assert record.logits["last"] == 1
-    assert set(record.logits) == {"last", "val", "oracle"}
+    assert len(set(record.logits.values())) == len(record.logits), "each epoch once"
+    for rule in rules().values():
+        index = rule.choose(record.history)
+        assert index is not None
+        assert record.logits_name(index) is not None
     assert np.sum(record.history[0].validation) == 28
+    check_validation(dataset, record, Store(tmp_path))
     assert set(record.seconds) == {"build", "train", "evaluate"}
     for key in (
         "packages",
@@ -160,6 +169,22 @@ def test_records_hold_what_a_reader_needs(tmp_path: Path) -> None:
         "process_peak_memory_bytes",
     ):
         assert record.provenance[key]
+
+
+def check_validation(dataset: FaceDataset, record: Record, store: Store) -> None:
+    """Validation logits give the matrices, those of clean images by marks that were looked for."""
+    found = marks_of(dataset)
+    assert record.marks_sha256 == found.digest
+    labels = dataset.labels[dataset.indices(Part.VALIDATION)]
+    arrays = read_arrays(store.packed_validation(record) or b"")
+    assert np.array_equal(arrays["label"], labels)
+    assert record.validation == record.logits
+    clean = found.validation.kept("clean")
+    for name, epoch in record.validation.items():
+        said = arrays[name].argmax(axis=1)
+        entry = record.history[epoch]
+        assert confusion_matrix(labels, said, 7).tolist() == entry.validation
+        assert confusion_matrix(labels[clean], said[clean], 7).tolist() == entry.clean_validation
 
 
 def test_a_loss_that_is_not_finite_fails_the_cell_and_the_others_go_on(tmp_path: Path) -> None:

@@ -87,13 +87,13 @@ def test_a_trade_off_needs_logits(store: Store, tmp_path: Path) -> None:
     last = {name: array for name, array in arrays.items() if name in ("label", "last")}
     poor = Store(tmp_path / "poor")
     poor.add(record.model_copy(update={"logits": {**kept}}), last)
-    words = ["figure", "tradeoff", "--results", str(poor.root), "--select", "val"]
+    words = ["figure", "tradeoff", "--results", str(poor.root), "--select", "val-overall"]
     done = CliRunner().invoke(cli, [*words, "--out", str(tmp_path / "a.svg")])
     if record.logits["val"] == record.logits["last"]:
         assert done.exit_code == 0
     else:
         assert isinstance(done.exception, InputError)
-        assert "no logits of --select val are kept" in str(done.exception)
+        assert "no logits of --select val-overall are kept" in str(done.exception)
 
 
 def test_the_summary_has_the_areas_of_each_class(store: Store) -> None:

@@ -26,11 +26,13 @@ from benchmark.report.sheet import MISSING, Table
 from benchmark.report.tables.accuracies import build as build_tables
 from benchmark.selection import rules
 from benchmark.stats.accuracy import mean_accuracy
-from benchmark.store.record import Epoch, Record
+from benchmark.store.record import Confusion, Epoch, Record
 
 
-def history(test: list[int], validation: list[int] | None) -> list[Epoch]:
-    """Epochs with so many of ten images right."""
+def history(
+    test: list[int], validation: list[int] | None, clean: list[Confusion] | None = None
+) -> list[Epoch]:
+    """Epochs with so many of ten images right, and matrices of clean validation images."""
     rows = []
     for number, right in enumerate(test):
         val = None if validation is None else [[validation[number], 10 - validation[number]]]
@@ -43,19 +45,24 @@ def history(test: list[int], validation: list[int] | None) -> list[Epoch]:
                 images=1,
                 test=[[right, 10 - right], [0, 0]],
                 validation=None if val is None else [*val, [0, 0]],
+                clean_validation=None if clean is None else clean[number],
             )
         )
     return rows
 
 
 def test_selection_rules() -> None:
-    epochs = history([5, 9, 9, 4], [1, 2, 8, 8])
+    # Overall accuracy is best where mean accuracy is not; a class without images counts nothing.
+    clean = [[[9, 0, 0], [2, 0, 0], [0] * 3], [[8, 1, 0], [0, 2, 0], [0] * 3]]
+    epochs = history([5, 9, 9, 4], [1, 2, 8, 8], [clean[0], clean[1], clean[1], clean[0]])
     assert {name: rule.choose(epochs) for name, rule in rules().items()} == {
         "last": 3,
-        "val": 2,
+        "val": 1,
+        "val-overall": 2,
         "oracle": 1,
     }
-    assert rules()["val"].choose(history([5, 9], None)) is None
+    assert rules()["val-overall"].choose(history([5, 9], None)) is None
+    assert rules()["val"].choose(history([5, 9], [5, 9])) is None
 
 
 def published_like() -> list[Record]:
@@ -69,7 +76,7 @@ def published_like() -> list[Record]:
 
 def test_frame_has_a_row_for_each_cell_and_rule() -> None:
     frame = tidy(published_like())
-    assert len(frame) == 18 * 2, "val has no row without a validation split"
+    assert len(frame) == 18 * 2, "val-overall has no row without a validation split"
     assert set(frame["rule"]) == {"last", "oracle"}
     row = frame.iloc[0]
     matrix = np.array(published_like()[0].history[-1].test)

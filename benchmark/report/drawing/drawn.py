@@ -16,7 +16,7 @@ from benchmark.analysis.groups import Entry, Group, group_records, method_rank, 
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.report.drawing.style import plain
-from benchmark.selection import rules
+from benchmark.selection import chooses_nothing, rules
 from benchmark.store.outdated import Outdated
 from benchmark.store.record import Confusion, Record
 from methods.registry import BUILT_IN, canonical, members
@@ -138,10 +138,7 @@ def drawn_groups(
         )
     groups = group_records(kept, rule)
     if not groups:
-        raise InputError(
-            f"none of these cells has a validation split, so --select {rule} chooses nothing; "
-            "use last"
-        )
+        raise InputError(chooses_nothing(rule))
     counted = None if answers is None else answers.confusion
     return [
         Drawn(

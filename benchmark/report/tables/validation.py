@@ -21,6 +21,7 @@ from benchmark.report.scope import (
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, mean_number
+from benchmark.selection import rules
 from benchmark.store.record import Record
 from benchmark.words import count
 
@@ -82,7 +83,7 @@ def _table(scope: Scope, measured: Measurements) -> Table:
             *_left_out_notes(measured),
             *context_notes(scope, measured),
             *([DIFFERENCE_NOTE] if several else []),
-            *([PICKED_NOTE] if measured.rule == "val" else []),
+            *([PICKED_NOTE] if rules()[measured.rule].by_validation else []),
             *seed_notes(scope.blocks),
             BACKING_NOTE,
         ),

@@ -9,10 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmark import environment
 from benchmark.data.dataset import Part
+from benchmark.data.marks import Marks
 from benchmark.engine.assemble import assemble
 from benchmark.engine.device import describe_device, keep_float32, private_generators
 from benchmark.engine.final_weights import pack, unpack
@@ -22,7 +25,9 @@ from benchmark.engine.trainer import Trainer
 from benchmark.errors import InputError, StorageError, TrainingError, describe
 from benchmark.models.backbone import Backbone
 from benchmark.models.build import build_backbone
+from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.lease import Lease, LeaseLostError
+from benchmark.store.logits_file import LABEL
 from benchmark.store.model_card import about
 from benchmark.store.record import Cell, Epoch, Record
 from benchmark.store.store import Store
@@ -256,6 +261,7 @@ def train_cell(
     """
     method = sweep.methods[cell.method]
     first = _first_record(cell, sweep, store)
+    marks = KeptMarks(store.root).of(sweep.dataset) if sweep.dataset.has_validation else None
     threads = torch.get_num_threads()
     try:
         with private_generators(device):
@@ -268,6 +274,7 @@ def train_cell(
                 device,
                 sweep.weights,
                 None if first is None else unpack(store.weights(first)),
+                None if marks is None else marks.validation.kept("clean"),
             )
             session = {**machine, **describe_device(device)}
             if first is not None:
@@ -276,11 +283,24 @@ def train_cell(
             facts = {**machine, **describe_device(device)}
     finally:
         torch.set_num_threads(threads)  # a resumed cell may have asked for others
-    record = _record(cell, sweep, outcome, facts)
-    labels = sweep.dataset.labels[sweep.dataset.indices(Part.TEST)]
+    record = _record(cell, sweep, outcome, facts, marks)
     weights = pack(trainer.method, about(record)) if keep_weights else None
-    store.add(record, {"label": labels, **outcome.logits}, weights, replace=again)
+    store.add(
+        record,
+        _with_labels(Part.TEST, outcome.once(outcome.logits), sweep),
+        weights,
+        validation=_with_labels(Part.VALIDATION, outcome.once(outcome.validation), sweep)
+        if outcome.validation
+        else None,
+        replace=again,
+    )
     return record
+
+
+def _with_labels(
+    part: Part, logits: dict[str, NDArray[np.float32]], sweep: Sweep
+) -> dict[str, NDArray[Any]]:
+    return {LABEL: sweep.dataset.labels[sweep.dataset.indices(part)], **logits}
 
 
 def _first_record(cell: Cell, sweep: Sweep, store: Store) -> Record | None:
@@ -298,7 +318,9 @@ def _first_record(cell: Cell, sweep: Sweep, store: Store) -> Record | None:
     return record
 
 
-def _record(cell: Cell, sweep: Sweep, outcome: Outcome, machine: dict[str, Any]) -> Record:
+def _record(
+    cell: Cell, sweep: Sweep, outcome: Outcome, machine: dict[str, Any], marks: Marks | None
+) -> Record:
     info = sweep.methods[cell.method].info
     return Record(
         id=cell.id,
@@ -308,7 +330,9 @@ def _record(cell: Cell, sweep: Sweep, outcome: Outcome, machine: dict[str, Any])
         classes=sweep.dataset.classes,
         notes=sweep.dataset.notes,
         history=outcome.history,
-        logits=outcome.epochs,
+        logits=outcome.once(outcome.epochs),
+        validation=outcome.once({name: outcome.epochs[name] for name in outcome.validation}),
+        marks_sha256=None if marks is None else marks.digest,
         seconds={phase: round(value, 3) for phase, value in outcome.seconds.items()},
         provenance={
             **machine,
