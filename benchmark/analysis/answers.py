@@ -70,14 +70,19 @@ class Answers:
         matrix = confusion_matrix(found[1], found[0].argmax(axis=1), len(record.classes))
         return [[int(n) for n in row] for row in matrix]
 
-    def marks(self, record: Record) -> Marked | None:
-        """Return the marks of a record's test images, None where the store does not have them.
+    def marks(self, record: Record, split: Split = "test") -> Marked | None:
+        """Return the marks of a split's images, None where the store does not have them.
 
         Raises:
             InputError: they are damaged.
         """
-        found = self._marks_of(record)
-        return None if found is None else found.test
+        fingerprint = record.cell.fingerprint
+        if fingerprint not in self._marks:
+            self._marks[fingerprint] = KeptMarks(self._store.root).get(fingerprint)
+        found = self._marks[fingerprint]
+        if found is None:
+            return None
+        return found.test if split == "test" else found.validation
 
     def logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
         """Return logits (n, K) and labels (n,) of the images that count.
@@ -97,10 +102,16 @@ class Answers:
         counted = self._counted.setdefault(id(labels), labels[kept])
         return logits[kept], counted
 
-    def validation_logits(self, record: Record) -> tuple[NDArray[np.floating[Any]], Labels] | None:
-        """Return logits (n, K) and labels (n,) of the clean validation images of the chosen epoch.
+    def validation_logits(
+        self, record: Record, images: Images = "clean"
+    ) -> tuple[NDArray[np.floating[Any]], Labels] | None:
+        """Return logits (n, K) and labels (n,) of the validation images of the chosen epoch.
 
         None where they are not kept.
+
+        Args:
+            record: of a finished cell.
+            images: which of them; by all, values would be chosen by copies of test images.
 
         Raises:
             InputError: the file of the logits is damaged or not the record's, or nothing tells
@@ -110,7 +121,6 @@ class Answers:
         content = self._store.packed_validation(record)
         if name is None or content is None:
             return None
-        found = self._marks_of(record)
         k = len(record.classes)
         try:
             with opened(content) as arrays:
@@ -118,15 +128,10 @@ class Answers:
                 logits = logits_of(to_array(arrays.raw(name)), len(labels), k)
         except ValueError as error:
             raise self._store.damaged_logits(record, str(error), VALIDATION) from error
-        marked = None if found is None else found.validation
-        kept = self._kept(record, marked, labels, "clean")
+        if images == "all":
+            return logits, labels
+        kept = self._kept(record, self.marks(record, "validation"), labels, images)
         return logits[kept], labels[kept]
-
-    def _marks_of(self, record: Record) -> Marks | None:
-        fingerprint = record.cell.fingerprint
-        if fingerprint not in self._marks:
-            self._marks[fingerprint] = KeptMarks(self._store.root).get(fingerprint)
-        return self._marks[fingerprint]
 
     def _kept(
         self, record: Record, marked: Marked | None, labels: Labels, images: Images

@@ -13,7 +13,7 @@ from benchmark.words import count
 
 @click.group("predictions")
 def command() -> None:
-    """Write what networks said of each test image."""
+    """Write what networks said of each test and validation image."""
 
 
 @command.command("export")
@@ -25,7 +25,7 @@ def export(folder: Path, only: tuple[str, ...], rule: str, results: Path) -> Non
     """Write a CSV file for each finished cell into FOLDER, a row an image.
 
     Its columns are the split, the image, its label, the prediction, the probability of each class,
-    and whether the image is clean or a copy of a training image.
+    and whether the image is clean or a copy of one in another part.
     """
     from benchmark.analysis.answers import Answers
     from benchmark.analysis.predictions import predictions_csv

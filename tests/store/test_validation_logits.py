@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from made_records import made_record
 from validated import with_validation
 
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.predictions import predictions_csv
 from benchmark.engine.outcome import Outcome
 from benchmark.errors import InputError, StorageError
 from benchmark.gate.refresh import refresh
@@ -108,6 +111,19 @@ def test_those_of_clean_images_at_the_chosen_epoch(store: Store) -> None:
     KeptMarks(store.root).path(record.cell.fingerprint).unlink()
     with pytest.raises(InputError, match="are copies; 'fer-bench data verify"):
         Answers(store, "last").validation_logits(record)
+
+
+def test_predictions_have_them_below_those_of_the_test_images(store: Store) -> None:
+    record = only(store)
+    text = predictions_csv(record, Answers(store, "last"))
+    found = list(csv.DictReader(io.StringIO(text)))
+    logits, labels = Answers(store, "last").validation_logits(record, "all") or ([], [])
+    below = [row for row in found if row["split"] == "validation"]
+    assert found[-len(below) :] == below
+    assert [row["label"] for row in below] == [record.classes[k] for k in labels]
+    assert [row["prediction"] for row in below] == [record.classes[k] for k in logits.argmax(1)]
+    assert {row["subset"] for row in below[::3]} == {"exact copy"}
+    assert {row["subset"] for row in below[1::3]} == {"clean"}
 
 
 def test_older_records_have_none(tmp_path: Path) -> None:
