@@ -77,6 +77,7 @@ def _sources(
     from benchmark.analysis.margins import Measured, Published
     from benchmark.analysis.stored import stored_groups
     from benchmark.analysis.verdicts import UNSPOKEN
+    from benchmark.data.known import dataset_title
     from benchmark.store.store import Store
 
     if source == "paper":
@@ -87,10 +88,14 @@ def _sources(
     answers = Answers(store, rule, images)
     datasets = sorted({name for claim in claims for name in claim.cells})
     taken = {*datasets, *UNSPOKEN}
-    groups = [group for group in stored_groups(store, rule) if group.shared.dataset in taken]
+    stored = stored_groups(store, rule)
+    groups = [group for group in stored if group.shared.dataset in taken]
     if not groups:
         raise InputError(
             f"no records of {' or '.join(datasets)} in {results}, and the claims speak of no other "
             "dataset; --source paper holds them against the published tables"
         )
-    return [Measured(group, answers) for group in groups], replaced(groups)
+    others = {group.shared.dataset for group in stored} - taken
+    unspoken = [f"{dataset_title(name)}: the paper says nothing of it" for name in sorted(others)]
+    told = "; ".join(filter(None, [*unspoken, replaced(groups)]))
+    return [Measured(group, answers) for group in groups], told

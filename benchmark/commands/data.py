@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.choices import DATASETS, IMAGES
+from benchmark.choices import IMAGES
 from benchmark.commands.options import (
+    DatasetName,
     FilePath,
     choose_dataset,
     dataset_options,
@@ -35,9 +36,7 @@ SHOWN = 20  # warnings on a terminal unless all are asked for
 def common_options(function: F) -> F:
     """Add the dataset, as an argument or an option, with ``--format`` and ``--out``."""
     function = dataset_options(form_options(function))
-    return click.argument("name", metavar="[DATASET]", required=False, type=click.Choice(DATASETS))(
-        function
-    )
+    return click.argument("name", metavar="[DATASET]", required=False, type=DatasetName())(function)
 
 
 @click.group("data")
@@ -59,6 +58,7 @@ def counts(
     dataset: str | None,
     classes: int | None,
     data_root: Path | None,
+    holdout: float | None,
     resize: int | None,
     cache_dir: Path | None,
     format_name: str | None,
@@ -70,7 +70,7 @@ def counts(
     from benchmark.data.load import load_dataset
     from benchmark.report.forms import form_for
 
-    name = named_dataset(context, name, dataset, data_root, classes)
+    name = named_dataset(context, name, dataset, data_root, classes, holdout)
     form = form_for(format_name, out)
     faces = load_dataset(name, data_root, cache_dir=cache_dir, resize=resize)
     _write(counts_table(faces, factors, cut_head=cut_head), form, out)
@@ -96,6 +96,7 @@ def verify(
     dataset: str | None,
     classes: int | None,
     data_root: Path | None,
+    holdout: float | None,
     resize: int | None,
     cache_dir: Path | None,
     format_name: str | None,
@@ -112,7 +113,7 @@ def verify(
     from benchmark.data.verify import verify_dataset
     from benchmark.report.forms import form_for
 
-    name = named_dataset(context, name, dataset, data_root, classes)
+    name = named_dataset(context, name, dataset, data_root, classes, holdout)
     form = form_for(format_name, out)
     report = verify_dataset(name, data_root, resize=resize)
     complete = show_all or out is not None or form.name != "terminal"
@@ -147,6 +148,7 @@ def named_dataset(
     dataset: str | None,
     data_root: Path | None,
     classes: int | None,
+    holdout: float | None,
 ) -> str:
     """Return the dataset that was asked for, as an argument, an option, or not at all.
 
@@ -157,7 +159,7 @@ def named_dataset(
     typed = context.get_parameter_source("dataset") == click.core.ParameterSource.COMMANDLINE
     if name and dataset and typed and name != dataset:
         raise click.UsageError(f"both '{name}' and '--dataset {dataset}' are given; keep one")
-    return choose_dataset(name or dataset, data_root, classes)
+    return choose_dataset(name or dataset, data_root, classes, holdout)
 
 
 def counts_table(
@@ -165,6 +167,7 @@ def counts_table(
 ) -> Table:
     """Lay out the counts as Tables 4 and 5 of the paper do, with the other parts below."""
     from benchmark.data.dataset import Part
+    from benchmark.data.holdout import held_out_note
     from benchmark.data.imbalance import counts_for, factor_label
     from benchmark.report.headers import class_titles
     from benchmark.report.sheet import Number, Row, Table
@@ -189,7 +192,7 @@ def counts_table(
         columns=(*names, "total"),
         keys=(*names, "total"),
         blocks=(tuple(rows),),
-        notes=tuple(remarks),
+        notes=tuple(filter(None, [held_out_note(faces.name), *remarks])),
         name=f"counts {faces.name}",
     )
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from benchmark.choices import DATASETS, FIGURE_FORMATS
+from benchmark.choices import FIGURE_FORMATS
 from benchmark.commands.options import (
     ALL,
+    DatasetName,
     FilePath,
     MethodList,
     factors_option,
@@ -57,7 +58,7 @@ cells that can be compared gets a file of its own.
 @images_option
 @click.option(
     "--dataset",
-    type=click.Choice(DATASETS),
+    type=DatasetName(),
     envvar="FER_BENCH_DATASET",
     help="Only this dataset's cells (default: a figure for each group of comparable cells).",
 )

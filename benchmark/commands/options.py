@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from benchmark.report.sheet import Table
 
     _ParamType = click.ParamType[tuple[Any, ...]]
+    _Choice = click.Choice[str]
 else:  # not to be subscripted before click 8.5
     _ParamType = click.ParamType
+    _Choice = click.Choice
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -142,8 +144,23 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class DatasetName(_Choice):
+    """A dataset's name, also with the share of it that is held out, as ``raf-db-holdout0.1``."""
+
+    def __init__(self) -> None:
+        super().__init__(DATASETS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name as records have it."""
+        from benchmark.data.holdout import held_out_name, parted
+
+        base, fraction = parted(value)
+        name = super().convert(base, param, ctx)
+        return name if fraction is None else held_out_name(name, fraction)
+
+
 def dataset_options(function: F) -> F:
-    """Add ``--dataset``, ``--classes``, ``--data-root``, ``--resize`` and ``--cache-dir``."""
+    """Add the options that say which dataset: its name, its files, and what is made of them."""
     for option in (
         click.option(
             "--cache-dir",
@@ -159,6 +176,13 @@ def dataset_options(function: F) -> F:
             "one size).",
         ),
         click.option(
+            "--holdout",
+            type=float,
+            metavar="FRACTION",
+            help="Draw a validation split, such a share (at most 0.5) of each class's training "
+            "images, for a set without one: with 0.1 the dataset raf-db-holdout0.1.",
+        ),
+        click.option(
             "--data-root",
             type=FilePath(),
             envvar="FER_BENCH_DATA_ROOT",
@@ -172,7 +196,7 @@ def dataset_options(function: F) -> F:
         ),
         click.option(
             "--dataset",
-            type=click.Choice(DATASETS),
+            type=DatasetName(),
             envvar="FER_BENCH_DATASET",
             help="The dataset; without one, the embedded synthetic faces.",
         ),
@@ -181,12 +205,17 @@ def dataset_options(function: F) -> F:
     return function
 
 
-def choose_dataset(name: str | None, data_root: Path | None, classes: int | None = None) -> str:
+def choose_dataset(
+    name: str | None,
+    data_root: Path | None,
+    classes: int | None = None,
+    holdout: float | None = None,
+) -> str:
     """Return the dataset that was asked for; without one, the synthetic faces, and say so.
 
     Raises:
         InputError: a root is given, but not what it holds, or the dataset has not that many
-            classes.
+            classes, or no such share of it can be held out.
     """
     if name is None and data_root is not None:
         raise InputError(
@@ -195,7 +224,11 @@ def choose_dataset(name: str | None, data_root: Path | None, classes: int | None
     if classes is not None:
         from benchmark.data.load import with_classes
 
-        return with_classes(name or SYNTHETIC, classes)
+        name = with_classes(name or SYNTHETIC, classes)
+    if holdout is not None:
+        from benchmark.data.holdout import held_out_name
+
+        name = held_out_name(name or SYNTHETIC, holdout)
     if name is not None:
         return name
     click.echo(SYNTHETIC_NOTICE, err=True)
@@ -306,7 +339,7 @@ def dataset_filter_option(function: F) -> F:
     """Add ``--dataset`` of a command that reads a store: only its records."""
     return click.option(
         "--dataset",
-        type=click.Choice(DATASETS),
+        type=DatasetName(),
         envvar="FER_BENCH_DATASET",
         help="Only the records of this dataset (default: all).",
     )(function)

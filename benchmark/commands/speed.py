@@ -50,6 +50,7 @@ def command(
     dataset: str | None,
     classes: int | None,
     data_root: Path | None,
+    holdout: float | None,
     resize: int | None,
     cache_dir: Path | None,
     seconds: float,
@@ -68,7 +69,7 @@ def command(
 
     if out is not None and out.suffix.lower() != ".json":
         raise InputError(f"--out {out}: the record is JSON; let the name end in .json")
-    name = choose_dataset(dataset, data_root, classes)
+    name = choose_dataset(dataset, data_root, classes, holdout)
     setting = Setting(name, data_root, cache_dir, seconds, resize=resize)
     machine = {"started": environment.now(), **environment.describe()}
     found: dict[str, Findings] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,7 @@ def _store_tables(records: Sequence[Record], store: Store) -> list[Table]:
         columns=tuple(COLUMNS),
         keys=tuple(COLUMNS),
         blocks=(tuple(map(_row, records)),) if records else (),
-        notes=(summary,),
+        notes=(summary, *_held_out({record.cell.dataset for record in records})),
         name="status",
     )
     rows = [
@@ -155,7 +155,15 @@ def _sweep_table(sweep: Sweep, records: Sequence[Record], store: Store) -> Table
         rows.append((state, cell.slug, detail))
     counts = Counter(row[0] for row in rows)
     note = ", ".join(f"{number} {state}" for state, number in counts.items())
-    return text_table("", ("state", "cell", "detail"), rows, [note], name="sweep")
+    notes = [note, *_held_out({sweep.dataset.name})]
+    return text_table("", ("state", "cell", "detail"), rows, notes, name="sweep")
+
+
+def _held_out(datasets: Iterable[str]) -> list[str]:
+    """Return which datasets have a validation split that this program drew."""
+    from benchmark.data.holdout import held_out_note
+
+    return [f"{name}: {note}" for name in sorted(datasets) if (note := held_out_note(name))]
 
 
 def _reason(path: Path) -> str:

@@ -100,6 +100,7 @@ class SweepChoice:
     dataset: str | None
     classes: int | None
     data_root: Path | None
+    holdout: float | None
     resize: int | None
     cache_dir: Path | None
     protocol_name: str | None
@@ -147,7 +148,7 @@ class SweepChoice:
         from benchmark.models.build import parse_weights, weights_identity
         from benchmark.sweep.plan import plan
 
-        dataset = choose_dataset(self.dataset, self.data_root, self.classes)
+        dataset = choose_dataset(self.dataset, self.data_root, self.classes, self.holdout)
         chosen = _methods(self.methods)
         protocol = self._protocol(dataset)
         weights = parse_weights(self.weights)

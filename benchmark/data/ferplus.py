@@ -212,7 +212,7 @@ def find(
     def read() -> Index:
         return read_index(tree.root, layout, files, classes)
 
-    return Source(name, tree.root, files, read, notes=tree.notes())
+    return Source(name, tree.root, files, read, notes=tree.notes(), has_validation=True)
 
 
 def _find_folders(tree: Tree) -> dict[Part, str] | None:

@@ -142,7 +142,16 @@ def find(root: Path | str | None, *, resize: int | None = None) -> Source:
         return _read_index(tree.root, files, faulty, images, names, resize)
 
     form = "" if resize is None else f"resized to {resize}"
-    return Source(NAME, tree.root, files, read, faulty, tree.notes(), form)
+    return Source(
+        NAME,
+        tree.root,
+        files,
+        read,
+        faulty,
+        tree.notes(),
+        form,
+        has_validation=any(part == Part.VALIDATION for part, _, _ in images),
+    )
 
 
 def _base(tree: Tree) -> str:

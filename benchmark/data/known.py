@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from benchmark.data.dataset import EMOTIONS, Part
 from benchmark.data.ferplus import EIGHT, EIGHT_EMOTIONS
 from benchmark.data.ferplus import NAME as FERPLUS
+from benchmark.data.holdout import held_out_note, parted
 from benchmark.data.rafdb import CLASSES as RAFDB_CLASSES
 from benchmark.data.rafdb import NAME as RAFDB
+from benchmark.data.synthetic import NAME as SYNTHETIC
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,17 @@ class KnownSet:
 
 def dataset_title(name: str) -> str:
     """Return a dataset's name in print: its own for one that nobody else holds."""
-    return TITLES.get(name, name)
+    base, fraction = parted(name)
+    title = TITLES.get(base, base)
+    if fraction is None:
+        return title
+    return f"{title} with {100 * fraction:g} % of training held out for validation"
+
+
+def dataset_notes(name: str) -> list[str]:
+    """Return the sentences that stand below every number of a dataset, as far as its name tells."""
+    notes = [SYNTHETIC_NOTE] if name == SYNTHETIC else []
+    return [*notes, *filter(None, [held_out_note(name)])]
 
 
 # FERPlus: the training counts and the denominators of the published recalls; the validation set is
@@ -78,5 +90,7 @@ KNOWN = {
     ),
 }
 
-TITLES = {**{name: known.title for name, known in KNOWN.items()}, "synthetic": "Synthetic faces"}
+TITLES = {**{name: known.title for name, known in KNOWN.items()}, SYNTHETIC: "Synthetic faces"}
 """Names in print of what is known and of what is drawn."""
+
+SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothing of real ones."

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmark.data import ferplus, folder, rafdb, synthetic
 from benchmark.data.cache import cached_dataset
 from benchmark.data.dataset import FaceDataset
+from benchmark.data.holdout import parted, with_holdout
 from benchmark.data.source import Source
 from benchmark.errors import InputError
 
@@ -46,9 +47,16 @@ def find_source(name: str, root: Path | str | None, *, resize: int | None = None
     """Find the files of a dataset without reading a pixel.
 
     Raises:
-        InputError: the name is unknown, the files are not there, or ``resize`` is out of bounds or
-            for a dataset whose images are all of one size.
+        InputError: the name is unknown, the files are not there, ``resize`` is out of bounds or
+            for a dataset whose images are all of one size, or images are to be held out of a
+            dataset that has a validation split.
     """
+    name, fraction = parted(name)
+    found = _find(name, root, resize)
+    return found if fraction is None else with_holdout(found, fraction)
+
+
+def _find(name: str, root: Path | str | None, resize: int | None) -> Source:
     if name not in FINDERS:
         raise InputError(f"no dataset is called '{name}'; known: {', '.join(FINDERS)}")
     if resize is None:
@@ -71,7 +79,8 @@ def load_dataset(
     """Load a dataset.
 
     Args:
-        name: ``ferplus``, ``ferplus-8``, ``raf-db``, ``folder`` or ``synthetic``.
+        name: ``ferplus``, ``ferplus-8``, ``raf-db``, ``folder`` or ``synthetic``; with a share of
+            its training images held out for validation, such as ``raf-db-holdout0.1``.
         root: the folder that holds its files; ``synthetic`` needs none.
         cache_dir: where decoded images are kept; this user's cache folder by default.
         resize: height and width that every image of a ``folder`` dataset is brought to, each on its

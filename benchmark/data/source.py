@@ -110,6 +110,7 @@ class Source:
         faulty: images that cannot be used whatever they hold, with the reason.
         notes: what was left out of what stands below the root.
         form: what was asked for that makes other content of the same files.
+        has_validation: whether the files hold a validation split.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Source:
     faulty: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     form: str = ""
+    has_validation: bool = False
 
     def hash(self, version: int, facts: Mapping[str, str]) -> str:
         """Return the SHA-256 (hex) of the loader and of each file's name with a fact about it.

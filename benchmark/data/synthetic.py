@@ -272,4 +272,4 @@ def find(root: Path | str | None = None) -> Source:
             notes=drawn.notes,
         )
 
-    return Source(NAME, here, files, read_index)
+    return Source(NAME, here, files, read_index, has_validation=True)

@@ -22,6 +22,7 @@ from benchmark.data.evidence import (
     judge,
     within,
 )
+from benchmark.data.holdout import counts_with, parted
 from benchmark.data.known import KNOWN
 from benchmark.data.load import find_source
 from benchmark.data.source import Index, Problem
@@ -92,8 +93,17 @@ def _fault(problem: Problem) -> str:
 
 
 def expected_counts(name: str, part: Part) -> dict[str, int] | None:
-    """Return the published images of each class in one part, or None for any other dataset."""
-    return KNOWN[name].of(part) if name in KNOWN else None
+    """Return the images of each class in one part that follow from the published ones.
+
+    None for any dataset that has none published.
+    """
+    base, fraction = parted(name)
+    if base not in KNOWN:
+        return None
+    known = KNOWN[base]
+    if fraction is None:
+        return known.of(part)
+    return dict(zip(known.classes, counts_with(known.counts, fraction)[part], strict=True))
 
 
 def count_findings(
@@ -108,6 +118,12 @@ def count_findings(
         parts: int8, (N,).
     """
     findings = []
+    held_out = parted(name)[1] is not None
+    same, but = (
+        ("as follows from the published numbers", "from the published numbers follow")
+        if held_out
+        else ("as published", "published are")
+    )
     for part in Part:
         found = np.bincount(labels[parts == part], minlength=len(classes)).tolist()
         expected = expected_counts(name, part)
@@ -116,14 +132,14 @@ def count_findings(
         if expected is None:
             findings.append(_info(title, count(sum(found), "image")))
         elif counts == expected:
-            findings.append(_info(title, f"{count(sum(found), 'image')}, each class as published"))
+            findings.append(_info(title, f"{count(sum(found), 'image')}, each class {same}"))
         else:
             findings += [
                 Finding(
                     Severity.ERROR,
                     "count",
                     f"{title} {emotion}",
-                    f"{count(counts[emotion], 'image')}, published are {number}",
+                    f"{count(counts[emotion], 'image')}, {but} {number}",
                 )
                 for emotion, number in expected.items()
                 if counts[emotion] != number

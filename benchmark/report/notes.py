@@ -9,6 +9,7 @@ import pandas as pd
 from benchmark.analysis.emphasis import TableEmphasis
 from benchmark.analysis.groups import Entry, Group, Shared, replaced
 from benchmark.data.imbalance import factor_label
+from benchmark.data.known import dataset_notes
 from benchmark.selection import rules
 from benchmark.stats import ALPHA
 from benchmark.store.outdated import Outdated
@@ -108,11 +109,7 @@ def _origin_notes(frame: pd.DataFrame) -> list[str]:
     left_out = sorted({text for text in frame["left_out"] if text})
     if left_out:
         notes.append(f"Of the dataset's files: {'; or, for other rows: '.join(left_out)}.")
-    if (frame["dataset"] == "synthetic").any():
-        notes.append(
-            "Synthetic faces, drawn by the program: these numbers say nothing of real ones."
-        )
-    return notes
+    return [*notes, *(note for name in frame["dataset"].unique() for note in dataset_notes(name))]
 
 
 def _stage_notes(frame: pd.DataFrame) -> list[str]:

@@ -67,6 +67,7 @@ def test_a_sweep_is_handed_on_as_it_is(factors: list[float | None], seeds: list[
         dataset="folder",
         classes=None,
         data_root=Path("x"),
+        holdout=None,
         resize=32,
         cache_dir=None,
         protocol_name=None,

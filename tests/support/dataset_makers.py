@@ -127,12 +127,12 @@ def raf_entries(train: int = 2, test: int = 1) -> list[tuple[str, int]]:
     return entries
 
 
-def make_raf(root: Path, *, aligned: bool = True) -> Path:
+def make_raf(root: Path, *, aligned: bool = True, train: int = 2, test: int = 1) -> Path:
     """The layout that RAF-DB's authors hand out."""
     images = root / "Image" / "aligned"
     images.mkdir(parents=True)
     (root / "EmoLabel").mkdir()
-    entries = raf_entries()
+    entries = raf_entries(train, test)
     for seed, (name, _) in enumerate(entries):
         file = name.replace(".jpg", "_aligned.jpg") if aligned else name
         (images / file).write_bytes(picture_bytes(seed))
@@ -141,9 +141,9 @@ def make_raf(root: Path, *, aligned: bool = True) -> Path:
     return root
 
 
-def make_raf_folders(root: Path) -> Path:
+def make_raf_folders(root: Path, *, train: int = 2, test: int = 1) -> Path:
     """The layout of the copy on Kaggle."""
-    for seed, (name, code) in enumerate(raf_entries()):
+    for seed, (name, code) in enumerate(raf_entries(train, test)):
         folder = root / name.split("_")[0] / str(code)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name.replace(".jpg", "_aligned.jpg")).write_bytes(picture_bytes(seed))

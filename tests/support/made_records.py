@@ -23,8 +23,14 @@ TEST_COUNTS = {
     "ferplus": (1090, 893, 396, 384, 273, 83, 18),
     "raf-db": (1185, 680, 478, 329, 160, 162, 74),
     "ferplus-8": (1090, 893, 396, 384, 273, 83, 18, 16),
+    "raf-db-holdout0.1": (1185, 680, 478, 329, 160, 162, 74),
 }
-CLASSES = {"ferplus": FERPLUS, "raf-db": RAFDB, "ferplus-8": (*FERPLUS, "contempt")}
+CLASSES = {
+    "ferplus": FERPLUS,
+    "raf-db": RAFDB,
+    "ferplus-8": (*FERPLUS, "contempt"),
+    "raf-db-holdout0.1": RAFDB,
+}
 TITLES = {"baseline": "Baseline", "cb": "CB", "mek": "MEK", "bbn": "BBN", "eac": "EAC"}
 VENUES = {"cb": "CVPR'19", "scn": "CVPR'20", "bbn": "CVPR'20", "mek": "NeurIPS'23"}
 
@@ -41,7 +47,7 @@ def made_cell(
     epochs: int = 2,
 ) -> Cell:
     """A cell of a protocol that is cut to a few epochs, unless ``overrides`` say how many."""
-    table = counts(4 if dataset == "raf-db" else 5)
+    table = counts(4 if CLASSES[dataset] == RAFDB else 5)
     row = table[table["factor"].isna() if factor is None else table["factor"] == factor]
     train = [int(v) for v in row.drop(columns=["factor", "total"]).iloc[0]] if len(row) else [9] * 7
     train += [119] * (len(CLASSES[dataset]) - len(train))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from benchmark.data.holdout import parted
 from benchmark.data.imbalance import factor_label
-from benchmark.data.known import TITLES
+from benchmark.data.known import TITLES, dataset_notes
+from benchmark.data.known import dataset_title as title_in_print
 from benchmark.report.drawing.drawn import Drawn
 from benchmark.report.drawing.style import plain
 from benchmark.report.notes import COUNTED, older_notes, outdated_notes
@@ -11,12 +13,12 @@ from benchmark.selection import rules
 from benchmark.words import count
 
 _LONG = 400
-SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothing of real ones."
 
 
 def dataset_title(name: str) -> str:
     """Return a dataset's name as it is printed."""
-    return TITLES.get(name, f"Dataset {plain(name)}")
+    title = title_in_print(name)
+    return title if parted(name)[0] in TITLES else f"Dataset {plain(title, _LONG)}"
 
 
 def context(group: Drawn) -> list[str]:
@@ -39,8 +41,7 @@ def context(group: Drawn) -> list[str]:
         notes.append(COUNTED[group.answers.images])
     if head["overrides"]:
         notes.append(f"Changed from the protocol: {plain(str(head['overrides']), _LONG)}.")
-    if head["dataset"] == "synthetic":
-        notes.append(SYNTHETIC_NOTE)
+    notes += dataset_notes(str(head["dataset"]))
     notes += older_notes([group.group])
     notes += outdated_notes([group.group], group.outdated)
     return notes

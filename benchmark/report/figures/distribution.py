@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmark.analysis.groups import sorted_factors
 from benchmark.data.imbalance import factor_label
+from benchmark.data.known import dataset_notes
 from benchmark.errors import InputError
 from benchmark.paper import published
 from benchmark.report.drawing import note, page
@@ -121,9 +122,8 @@ def distribution_figure(sets: Sets) -> Figure:
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
     axes.set_ylabel("Training images (logarithmic)")
-    notes = [f"{note.dataset_title(sets.dataset)}, by imbalance factor.", sets.source]
-    if sets.dataset == "synthetic":
-        notes.append(note.SYNTHETIC_NOTE)
+    title = note.dataset_title(sets.dataset)
+    notes = [f"{title}, by imbalance factor.", sets.source, *dataset_notes(sets.dataset)]
     return page.finish(figure, handles, notes)
 
 
