@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -65,6 +66,10 @@ class LazyGroup(click.Group):
             _mute()
             return ctx.exit(130)
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise InputError(
+                    f"'{str(error.filename)[:60]}...': {error.strerror}; give a shorter path"
+                ) from error
             _mute()
             where = f": {error.filename}" if error.filename else ""
             raise StorageError(f"{error.strerror or error}{where}") from error

@@ -20,11 +20,17 @@ from benchmark.words import count
 LINES = ((Part.TRAIN, Part.TEST), (Part.TRAIN, Part.VALIDATION), (Part.VALIDATION, Part.TEST))
 """The pairs of parts that should share no image."""
 
-FEW_REPEATS = 20  # pictures that stand more than once; fewer prove nothing
 MOST_CONTRADICTIONS = Fraction(1, 10)
 """Of the repeated pictures of a set whose real copy has no contradiction. Single images that were
 exchanged or labelled anew stay below it; labels dealt out at random contradict each other for 1
 minus the sum of the squared class shares, three in four on FERPlus."""
+
+HONEST_RATE = 0.01
+"""More contradictions among repeated pictures than the real FERPlus can have by its 0 of 905: at
+this rate, 905 without one have a chance of 0.0001."""
+BY_CHANCE = 0.001
+"""Contradictions that honest labels show more seldom than this are no chance: of 2 repeated
+pictures both, of 19 three, of 30 four."""
 
 FEW_LABELS = 100  # of one part: chance alone moves kappa by about 0.05 there
 CHANCE_KAPPA = 0.2
@@ -213,9 +219,11 @@ def contradict(index: Index, group: Sequence[int]) -> bool:
 def _strange(name: str, repeated: int, differ: int) -> str:
     """Say that labels are not those of the pictures, if so many of the repeated ones contradict."""
     known = KNOWN.get(name)
-    if known is None or not known.consistent or repeated < FEW_REPEATS:
+    if known is None or not known.consistent or differ <= MOST_CONTRADICTIONS * repeated:
         return ""
-    if differ <= MOST_CONTRADICTIONS * repeated:
+    from scipy.special import bdtrc  # exact, and asked for by broken sets alone
+
+    if bdtrc(differ - 1, repeated, HONEST_RATE) >= BY_CHANCE:
         return ""
     return f": {_STRANGERS}, as the real {known.title} has no such contradiction"
 

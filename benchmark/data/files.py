@@ -10,6 +10,9 @@ from pathlib import Path
 
 from benchmark.errors import InputError
 
+_BLANK = "\u2800\u3164\uffa0\u115f\u1160"
+"""Characters that no category calls blank: Braille's and Hangul's."""
+
 
 def check_root(name: str, root: Path | str | None) -> Path:
     """Return the root as a path if it is a folder.
@@ -27,7 +30,7 @@ def check_root(name: str, root: Path | str | None) -> Path:
 
 
 def unfit(name: str) -> str | None:
-    """Return why a name can be neither stored nor printed, or None if it can.
+    """Return why a name can be neither stored nor shown, or None if it can.
 
     As the rest of a sentence that starts with the name.
     """
@@ -36,7 +39,25 @@ def unfit(name: str) -> str | None:
         return "has a name that is not UTF-8"
     if kinds & {"Cc", "Zl", "Zp"}:
         return "has a name with a control character or line break"
+    if not all(seen(piece) for piece in name.split("/") if piece):
+        return "has a name without a visible character"
     return None
+
+
+def seen(name: str) -> str:
+    """Return what a reader sees of a name: two that look the same give the same.
+
+    Characters without a width are left out, white space is one space between words, and letters
+    with marks are composed.
+    """
+    if name.isascii():
+        return " ".join(name.split())
+    shown = (
+        " " if letter in _BLANK else letter
+        for letter in unicodedata.normalize("NFC", name)
+        if unicodedata.category(letter) != "Cf"
+    )
+    return " ".join("".join(shown).split())
 
 
 def bare_name(name: str, where: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmark.data.dataset import EMOTIONS, Part
 from benchmark.data.decode import SUFFIXES, Mode
-from benchmark.data.files import bare_name, read_lines, unfit
+from benchmark.data.files import bare_name, read_lines, seen, unfit
 from benchmark.data.pictures import PictureFiles, common_form
 from benchmark.data.source import Index, Mark, Source
 from benchmark.data.tree import Images, Tree
@@ -30,6 +30,7 @@ PART_FOLDERS = {
     Part.TEST: ("test",),
 }
 
+_PART_NAMES = frozenset(name for names in PART_FOLDERS.values() for name in names)
 _MOST_NAMED = 10  # folders in a message
 
 # Words that people name the folders of the seven emotions by.
@@ -85,7 +86,7 @@ def parse_classes(lines: Iterable[str], folders: Container[str] = ()) -> dict[st
             raise InputError(f"{at}: folder '{folder}' has no class name after it")
         if fault := unfit(name):
             raise InputError(f"{at}: class {name!r} {fault}; correct the line")
-        if folder in names or name in names.values():
+        if folder in names or seen(name) in map(seen, names.values()):
             raise InputError(f"{at}: folder '{folder}' or class '{name}' stands there twice")
         names[folder] = name
     if len(names) < 2:
@@ -120,6 +121,7 @@ def find(root: Path | str | None, *, resize: int | None = None) -> Source:
         raise InputError(f"--resize {resize}: must be from {SIDES[0]} to {SIDES[1]} pixels")
     tree = Tree(NAME, root)
     base = _base(tree)
+    tree.check_folders(base.rstrip("/"), _PART_NAMES, "a part of the set")
     train, test = (_part_folder(tree, base, part) for part in (Part.TRAIN, Part.TEST))
     validation = _part_folder(tree, base, Part.VALIDATION)
     if train is None or test is None:
@@ -215,13 +217,25 @@ def _class_names(tree: Tree, base: str, train: str) -> tuple[dict[str, str], dic
             f"{NAME}: {tree.root / train} holds {count(len(folders), 'class folder')}; at least "
             "two are needed"
         )
+    _check_folder_names(folders)
+    return {folder: folder for folder in class_order(folders)}, {}
+
+
+def _check_folder_names(folders: Iterable[str]) -> None:
+    """Refuse names of classes that a table could not show, or not tell apart."""
+    remedy = f"rename it, or name its class in {MAP_FILE}"
+    alike: dict[str, str] = {}
     for folder in folders:
         if folder != folder.strip():
             raise InputError(
                 f"{NAME}: class folder {folder!r} begins or ends in white space, which no table "
-                f"shows; rename it, or name its class in {MAP_FILE}"
+                f"shows; {remedy}"
             )
-    return {folder: folder for folder in class_order(folders)}, {}
+        other = alike.setdefault(seen(folder), folder)
+        if other != folder:
+            raise InputError(
+                f"{NAME}: class folders {other!a} and {folder!a} look the same in a table; {remedy}"
+            )
 
 
 def _check_classes(tree: Tree, place: str, names: dict[str, str], known: str) -> None:

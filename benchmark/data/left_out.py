@@ -40,12 +40,16 @@ def folders_note(root: Path, paths: Sequence[str], reason: str) -> str:
     """Return a note of folders with their names and what they hold; empty for none."""
     if not paths:
         return ""
-    paths = sorted(paths)
-    names = ", ".join(escaped(path) for path in paths[:_MOST_NAMED])
-    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    files = _count_files([root / path for path in paths])
+    files = _count_files([root / path for path in sorted(paths)])
     held = f"more than {MOST_COUNTED} entries" if files is None else count(files, "file")
-    return count_note(len(paths), "folder", f"{reason} ({names}{more}: {held})")
+    return named_note(paths, "folder", reason, f": {held}")
+
+
+def named_note(paths: Sequence[str], noun: str, reason: str, more: str = "") -> str:
+    """Return a note of things of one kind with the names of the first; empty for none."""
+    names = ", ".join(escaped(path) for path in sorted(paths)[:_MOST_NAMED])
+    rest = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return count_note(len(paths), noun, f"{reason} ({names}{rest}{more})")
 
 
 def _count_files(folders: list[Path]) -> int | None:

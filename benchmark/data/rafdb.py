@@ -32,8 +32,6 @@ MEANINGS = ", ".join(f"{code} {emotion}" for code, emotion in enumerate(CODES, s
 
 LABEL_FILES = ("EmoLabel/list_patition_label.txt", "EmoLabel/list_partition_label.txt")
 IMAGE_FOLDER = "Image/aligned"
-UNUSED = ("Image/original", "Annotation")
-"""What the authors hand out beside the aligned faces, which alone are the published setting."""
 
 PARTS = {"train": Part.TRAIN, "test": Part.TEST}
 SIDE = 100
@@ -80,8 +78,6 @@ def _find_listed(tree: Tree, labels: str, *, ignored: str | None) -> Source:
         notes.append(f"images and labels are listed by {labels}; {escaped(ignored)} was not used")
         for part in PARTS:
             tree.passed_over(ignored.removesuffix("train/1") + part)
-    for unused in UNUSED:
-        tree.passed_over(base + unused)
     where = f"{NAME}: {labels}"
 
     def read() -> Index:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.data.decode import is_image
 from benchmark.data.files import check_root, unfit
-from benchmark.data.left_out import count_note, ending, endings_note, folders_note
+from benchmark.data.left_out import count_note, ending, endings_note, folders_note, named_note
 from benchmark.data.source import Mark
-from benchmark.errors import InputError
+from benchmark.errors import InputError, escaped
 
 SYSTEM = frozenset(
     (
@@ -83,6 +83,30 @@ class Tree:
         """
         kinds = self._list(folder).items()
         return sorted(n for n, kind in kinds if kind is Kind.FOLDER and not of_system(n))
+
+    def check_folders(self, folder: str, wanted: Container[str], what: str) -> None:
+        """Refuse what is called like a folder that would be read, and is none.
+
+        Args:
+            folder: where.
+            wanted: names, in small letters, of the folders that would be read.
+            what: they are, for the message.
+
+        Raises:
+            InputError: a name leads nowhere, or to a file.
+        """
+        for name, kind in self._list(folder).items():
+            if kind is not Kind.FOLDER and name.lower() in wanted:
+                path = _join(folder, name)
+                fault = (
+                    f"is missing (it is a link to {escaped(os.readlink(self.root / path))})"
+                    if kind is Kind.NOTHING
+                    else "is no folder"
+                )
+                raise InputError(
+                    f"{self.name}: {self.root / path}, by its name {what}, {fault}; restore it, "
+                    "or rename or remove it"
+                )
 
     def find(self, wanted: str) -> str | None:
         """Find a file or folder in the root or one folder further down.
@@ -187,10 +211,11 @@ class Tree:
 
     def notes(self) -> tuple[str, ...]:
         """Return what was left out, a line for each reason."""
-        system = special = loose = 0
+        system = loose = 0
         endings: Counter[str] = Counter()
         unknown: list[str] = []
         nested: list[str] = []
+        special: list[str] = []
         taken = self._image_folders | self._named_folders
         for folder, name, kind in self._left():
             if of_system(name):
@@ -198,7 +223,7 @@ class Tree:
             elif kind is Kind.FOLDER:
                 (nested if folder in taken else unknown).append(_join(folder, name))
             elif kind is not Kind.FILE:
-                special += 1
+                special.append(_join(folder, name))
             elif is_image(name):
                 loose += 1
             else:
@@ -206,11 +231,11 @@ class Tree:
         return tuple(
             note
             for note in (
-                folders_note(self.root, unknown, "not known to the layout"),
+                folders_note(self.root, unknown, "not used by the layout"),
                 folders_note(self.root, nested, "below the folders whose images are read"),
                 count_note(loose, "file", "images outside the folders of the classes"),
                 endings_note(endings, "not an image by the ending"),
-                count_note(special, "entry", "links that lead nowhere, or no regular files"),
+                named_note(special, "entry", "links that lead nowhere, or no regular files"),
                 count_note(system, "entry", "hidden, or of the system"),
             )
             if note
@@ -227,7 +252,9 @@ class Tree:
     def _check_name(self, path: str) -> None:
         fault = unfit(path)
         if fault is not None:
-            raise InputError(f"{self.name}: {path} {fault}, so no record could hold it; rename it")
+            raise InputError(
+                f"{self.name}: {path} {fault}, so no record or table could hold it; rename it"
+            )
 
     def _list(self, folder: str) -> dict[str, Kind]:
         """Return the kind of each entry of a folder; links are followed."""

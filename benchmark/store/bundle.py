@@ -96,6 +96,8 @@ def import_cells(store: Store, path: Path) -> Arrival:
     if store.root.is_dir():
         store.records()
     try:
+        if not path.is_file():  # opening a pipe that nobody writes to would wait for ever
+            raise InputError(f"{path}: no regular file; name one that 'results export' wrote")
         with zipfile.ZipFile(path) as archive:
             names = _record_names(archive, path)
             for name in names:  # and again below: not all of them need fit into memory at once

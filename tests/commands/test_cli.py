@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dataset_makers import make_folders
 
 from benchmark.errors import InputError
 from benchmark.store.store import Store
@@ -62,9 +63,13 @@ def refused(
     def call(*arguments: str) -> str:
         done = CliRunner().invoke(commands, list(arguments))
         if isinstance(done.exception, InputError):  # which `main` prints, and exits with 2
-            return str(done.exception)
-        assert done.exit_code == 2, done.output
-        return done.stderr
+            line = str(done.exception)
+        else:
+            assert done.exit_code == 2, done.output
+            line = done.stderr.rpartition("Error: ")[2].strip()  # below click's lines of usage
+        assert line
+        assert "\n" not in line
+        return done.stderr if done.exit_code == 2 else line
 
     return call
 
@@ -308,20 +313,23 @@ LONG = "a" * 5000
 @pytest.mark.parametrize(
     ("variable", "arguments"),
     [
-        ("RESULTS", ["status"]),
-        ("RESULTS", ["check"]),
-        ("RESULTS", ["run", "--dry-run"]),
-        ("DATA_ROOT", ["run", "--dry-run"]),
-        ("CACHE", ["run", "--dry-run"]),
-        ("CACHE", ["data", "counts"]),
+        ("FER_BENCH_RESULTS", ["status"]),
+        ("FER_BENCH_RESULTS", ["check"]),
+        ("FER_BENCH_RESULTS", ["run", "--dry-run"]),
+        ("FER_BENCH_DATA_ROOT", ["run", "--dry-run"]),
+        ("FER_BENCH_CACHE", ["run", "--dry-run"]),
+        ("FER_BENCH_CACHE", ["data", "counts"]),
+        ("XDG_CACHE_HOME", ["data", "counts", "folder", "--data-root", "faces"]),
     ],
 )
 def test_a_path_that_no_system_takes_is_a_wrong_value(
     variable: str, arguments: list[str], environment: dict[str, str], tmp_path: Path
 ) -> None:
+    make_folders(tmp_path / "faces")
+    own = {k: v for k, v in environment.items() if variable != "XDG_CACHE_HOME" or "CACHE" not in k}
     done = subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, cwd=tmp_path, timeout=300,
-        env={**environment, f"FER_BENCH_{variable}": LONG},
+        env={**own, variable: "/a" * 5000 if variable == "XDG_CACHE_HOME" else LONG},
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert "File name too long" in done.stderr

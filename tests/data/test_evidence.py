@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -100,12 +101,51 @@ def test_contradictions_of_repeated_pictures(tmp_path: Path) -> None:
     assert "fer-bench data verify ferplus" in str(e.value)
 
 
-def test_few_repeated_pictures_prove_nothing(tmp_path: Path) -> None:
-    root = kaggle(tmp_path / "data", repeats=19, shuffle="pixels")
+@pytest.mark.parametrize("part", ["Training", "PrivateTest"])
+def test_a_few_repeated_pictures_convict_labels_dealt_out_at_random(
+    part: str, tmp_path: Path
+) -> None:
+    rows = [
+        *rows_of("Training", 150, repeats=19 if part == "Training" else 0),
+        *rows_of("PublicTest", 40, seed=1),
+        *rows_of("PrivateTest", 40, repeats=8, seed=2),
+    ]
+    pictures = [row.pixels for row in rows if row.usage == part]
+    order = iter(np.random.default_rng(5).permutation(len(pictures)))
+    shuffled = [
+        dataclasses.replace(r, pixels=pictures[next(order)]) if r.usage == part else r for r in rows
+    ]
+    load(make_kaggle(tmp_path / "good", rows), tmp_path / "cache")
+    bad = make_kaggle(tmp_path / "bad", shuffled)
+    with pytest.raises(InputError, match="the labels are not those of these pictures"):
+        load(bad, tmp_path / "cache")
+
+
+def test_one_repeated_picture_proves_nothing(tmp_path: Path) -> None:
+    rows = rows_of("Training", 150, repeats=1)
+    other = int(np.argmax(rows[0].votes) + 1) % 7
+    rows[-1] = dataclasses.replace(rows[-1], votes=votes_for(other, 9))
+    parts = [*rows_of("PublicTest", 40, seed=1), *rows_of("PrivateTest", 40, seed=2)]
+    root = make_kaggle(tmp_path / "data", [*rows, *parts])
     found = judged(root, "duplicate")
     assert {f.severity for f in found} == {Severity.INFO, Severity.WARNING}
     assert any("the labels differ" in f.message for f in found)
     assert any("contradicting labels" in n for n in load(root, tmp_path / "cache").notes)
+
+
+@pytest.mark.parametrize(
+    ("repeated", "differ"), [(1, 2), (2, 2), (3, 2), (19, 3), (20, 4), (30, 4), (905, 91)]
+)
+def test_how_many_contradictions_are_no_chance(repeated: int, differ: int) -> None:
+    """Against the sum of the binomial distribution, term by term."""
+
+    def chance(least: int) -> float:
+        terms = range(least, repeated + 1)
+        return sum(math.comb(repeated, k) * 0.01**k * 0.99 ** (repeated - k) for k in terms)
+
+    strange = [bool(evidence._strange("ferplus", repeated, k)) for k in range(repeated + 1)]
+    assert strange == [10 * k > repeated and chance(k) < 0.001 for k in range(repeated + 1)]
+    assert [*strange, True].index(True) == differ
 
 
 @pytest.mark.parametrize(("differ", "strange"), [(3, False), (4, True)])

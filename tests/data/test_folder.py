@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmark.data.dataset import FaceDataset, Part
-from benchmark.data.folder import class_order, parse_classes
+from benchmark.data.folder import class_order, find, parse_classes
 from benchmark.data.load import load_dataset
 from benchmark.errors import InputError
 
@@ -78,6 +78,7 @@ def test_the_map_names_and_orders_classes(tmp_path: Path, cache: Path) -> None:
         ("a = \nb", "line 1: folder 'a' has no class name"),
         ("a = A\x1b[31m\nb", "line 1: class .* has a name with a control character"),
         ("a\x07\nb", "line 1: .*outside"),
+        ("a = \u200b\nb", "line 1: class .* without a visible character"),
         ("a A\na B", "line 2: .*twice"),
         ("a A\nb A", "line 2: .*twice"),
         ("../a A\nb B", "line 1: .*outside"),
@@ -223,10 +224,34 @@ def test_names_that_no_dataset_has(tmp_path: Path, cache: Path) -> None:
         load_dataset("fer", tmp_path, cache_dir=cache)
 
 
-@pytest.mark.parametrize("name", [" ", "\u00a0", "a ", " a"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (" ", "without a visible character"),
+        ("\u00a0", "without a visible character"),
+        ("a ", "begins or ends in white space"),
+        (" a", "begins or ends in white space"),
+        ("a\u200b", "look the same in a table"),
+        ("\u2060a", "look the same in a table"),
+    ],
+)
 def test_class_folders_that_no_table_could_tell_apart_are_refused(
-    tmp_path: Path, name: str
+    tmp_path: Path, name: str, told: str
 ) -> None:
     make_folders(tmp_path, ("a", name))
-    with pytest.raises(InputError, match="begins or ends in white space"):
+    with pytest.raises(InputError, match=told) as fault:
         load_dataset("folder", tmp_path, cache_dir=tmp_path / "cache")
+    assert str(fault.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "pair", [("a b", "a  b"), ("caf\u00e9", "cafe\u0301"), ("a b", "a\u00a0b"), ("a b", "a\u2800b")]
+)
+def test_names_that_look_the_same_are_refused(tmp_path: Path, pair: tuple[str, str]) -> None:
+    root = make_folders(tmp_path, pair)
+    with pytest.raises(InputError, match="look the same in a table"):
+        find(root)
+    (root / "classes.txt").write_text(f"{pair[0]} = one\n{pair[1]} = two\n")
+    assert find(root).read_index().classes == ("one", "two")
+    with pytest.raises(InputError, match=r"line 2: .*twice"):
+        parse_classes([f"x = {pair[0]}", f"y = {pair[1]}"])

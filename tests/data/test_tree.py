@@ -21,11 +21,12 @@ from benchmark.report.forms import by_name
 RUN = "run --dataset folder --protocol smoke --methods baseline --factors full"
 
 TOLD = (
-    "2 folders left out: not known to the layout (extra, train_old: 3 files)",
+    "2 folders left out: not used by the layout (extra, train_old: 3 files)",
     "1 folder left out: below the folders whose images are read (train/ant/deeper: 2 files)",
     "2 files left out: images outside the folders of the classes",
     "4 files left out: not an image by the ending (.txt 2, .zip 1, no ending 1)",
-    "2 entries left out: links that lead nowhere, or no regular files",
+    "2 entries left out: links that lead nowhere, or no regular files "
+    "(gone.txt, train/bee/pipe.png)",
     "5 entries left out: hidden, or of the system",
 )
 
@@ -97,7 +98,7 @@ def test_huge_trees_beside_the_dataset_are_named_not_counted(
             (root / f"other{i}" / str(j)).touch()
     monkeypatch.setattr(left_out, "MOST_COUNTED", 10)
     assert find_source("folder", root).notes == (
-        "8 folders left out: not known to the layout (other0, other1, other2, other3, other4 and 3 "
+        "8 folders left out: not used by the layout (other0, other1, other2, other3, other4 and 3 "
         "more: more than 10 entries)",
     )
 
@@ -116,12 +117,37 @@ def test_known_layouts_have_nothing_to_tell(
     name: str, make: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     root = make(tmp_path)
-    if name == "raf-db" and (root / "Image").exists():  # as its authors hand it out
-        (root / "Image/original").mkdir()
-        (root / "Annotation/auto").mkdir(parents=True)
     source = find_source(name, root)
     assert source.notes == ()
     assert not any(map(left_out.is_left_out_note, source.read_index().notes))
+
+
+def test_what_stands_beside_the_aligned_faces_is_named(tmp_path: Path) -> None:
+    root = make_raf(tmp_path)
+    (root / "Annotation/auto").mkdir(parents=True)
+    (root / "Image/original").mkdir()
+    (root / "Image/original/train_00001.jpg").touch()
+    assert find_source("raf-db", root).notes == (
+        "2 folders left out: not used by the layout (Annotation, Image/original: 1 file)",
+    )
+
+
+@pytest.mark.parametrize("name", ["valid", "Val", "VALIDATION", "Test", "train"])
+@pytest.mark.parametrize("below", ["", "data"])
+def test_what_is_called_like_a_part_and_is_none_is_refused(
+    name: str, below: str, tmp_path: Path
+) -> None:
+    root = make_folders(tmp_path / below)
+    if (root / name).exists():
+        (root / name).rename(root / "Train")
+    (root / name).symlink_to("nowhere")
+    told = rf"{name}, by its name a part of the set, is missing \(it is a link to nowhere\)"
+    with pytest.raises(InputError, match=told):
+        find_source("folder", tmp_path)
+    (root / name).unlink()
+    (root / name).touch()
+    with pytest.raises(InputError, match=f"{name}, by its name a part of the set, is no folder"):
+        find_source("folder", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +255,11 @@ def rename(root: Path, old: str, new: bytes) -> None:
     os.rename(os.fsencode(root / old), os.fsencode(root / old).rpartition(b"/")[0] + b"/" + new)
 
 
-@pytest.mark.parametrize("new", [b"caf\xe9", b"a\nb", b"a\tb", "a\u2028b".encode()])
+UNSTORABLE = (b"caf\xe9", b"a\nb", b"a\tb", "a\u2028b".encode())
+UNSEEN = ("\u200b".encode(), "\u3164".encode(), " \u2060".encode())
+
+
+@pytest.mark.parametrize("new", [*UNSTORABLE, *UNSEEN])
 def test_class_folders_that_no_record_could_hold(new: bytes, tmp_path: Path) -> None:
     root = make_folders(tmp_path / "data")
     for part in ("train", "test"):
@@ -237,7 +267,7 @@ def test_class_folders_that_no_record_could_hold(new: bytes, tmp_path: Path) -> 
     done = CliRunner().invoke(cli, ["data", "verify", "folder", "--data-root", str(root)])
     assert isinstance(done.exception, InputError)
     line = str(done.exception)
-    assert "so no record could hold it; rename it" in line
+    assert "so no record or table could hold it; rename it" in line
     assert line.isprintable()
     line.encode()
 

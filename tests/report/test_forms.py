@@ -153,6 +153,32 @@ def test_a_record_of_speed_is_json_in_every_file(tmp_path: Path) -> None:
     assert "the record is JSON; let the name end in .json" in str(done.exception)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_line_of_the_terminal_form_ends_in_spaces(named: Path, command: str) -> None:
+    done = run(named, COMMANDS[command], "--format", "terminal")
+    lines = done.stdout.splitlines()
+    assert len(lines) > 3
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_codes_at_the_end_of_a_line_stay() -> None:
+    table = text_table("", ("a", "b"), [("x", "y" * 9), ("x", "y")])
+    text = by_name("terminal").write([table])
+    lines = text.splitlines()
+    assert not any(click.unstyle(line).endswith(" ") for line in lines)
+    bold = lines[0]
+    assert bold.startswith("\x1b[1m")
+    assert bold.endswith("\x1b[0m")
+
+
+@pytest.mark.parametrize("variable", ["COLUMNS", "LINES"])
+def test_a_terminal_of_any_size_is_no_failure(
+    variable: str, named: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "9" * 5000)
+    assert run(named, COMMANDS["status"], "--format", "terminal").exit_code == 0
+
+
 def test_classes_called_as_columns_are_told_apart(named: Path) -> None:
     words = COMMANDS["report"]
     header = next(

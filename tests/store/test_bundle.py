@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -103,6 +104,12 @@ def test_a_member_that_no_record_speaks_of_is_named(tmp_path: Path) -> None:
         archive.writestr("another/logits.npz", b"")
     with pytest.raises(InputError, match=r"it holds 'another/logits\.npz'"):
         import_cells(Store(tmp_path / "store"), file)
+
+
+def test_a_pipe_is_no_file_to_import(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cells.zip")  # nobody writes to it
+    with pytest.raises(InputError, match=r"cells\.zip: no regular file"):
+        import_cells(Store(tmp_path / "store"), tmp_path / "cells.zip")
 
 
 def test_older_records_travel_and_keep_their_ids(tmp_path: Path) -> None:

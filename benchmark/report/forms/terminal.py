@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -27,6 +28,9 @@ _ANY = 100_000
 _GAP = 2
 """Between two columns."""
 
+_LINE_END = re.compile(r"(?<! )(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)
+"""The spaces that fill a line up, and the codes among them."""
+
 Shown = Callable[[str], str]
 
 
@@ -42,6 +46,7 @@ def write(tables: Sequence[Table], place: Place) -> str:
     console = Console(
         file=out,
         width=_ANY,
+        height=_ANY,  # or COLUMNS and LINES are read, whatever they hold
         force_terminal=True,
         color_system="standard",
         highlight=False,
@@ -63,7 +68,7 @@ def write(tables: Sequence[Table], place: Place) -> str:
             console.print()
         for note in table.notes:
             console.print(Text(f"- {shown(note)}"), width=words)
-    return out.getvalue()
+    return _LINE_END.sub(lambda end: end[0].replace(" ", ""), out.getvalue())
 
 
 def _grid(table: Table, shown: Shown, width: int | None) -> RichTable:
