@@ -274,7 +274,7 @@ def test_forms_read_back_agree(named: Path) -> None:
     assert read == shown
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # a time, which only means something where nothing else runs
 def test_help_costs_little_more_than_importing_click() -> None:
     """Processor time, the best of several, in bare starts; click itself is four to five."""
 
