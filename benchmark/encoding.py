@@ -13,7 +13,16 @@ from collections.abc import Iterable
 READABLE = "fer-bench-readable"
 """The name of the error handler, as ``str.encode`` and streams take it."""
 
-_SIGNS = {"–": "-", "—": "-", "─": "-", "±": "+-", "×": "x", "…": "...", "†": "(dagger)"}
+_SIGNS = {
+    "–": "-",
+    "—": "-",
+    "─": "-",
+    "±": "+-",
+    "×": "x",
+    "…": "...",
+    "†": "(dagger)",
+    "τ": "tau",
+}
 _SEVEN_BIT = "fer_bench_seven_bit"
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.analysis.decoration import CHOSEN, Decoration, Tau, rule_of
+from benchmark.analysis.groups import Entry, Run
 from benchmark.choices import Images
 from benchmark.data.marks import Marked, Marks
 from benchmark.errors import InputError
 from benchmark.selection import rules
 from benchmark.stats.accuracy import confusion_matrix
+from benchmark.stats.adjustment import adjusted, choose_tau
 from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.logits_file import LABEL, VALIDATION, Arrays, opened, to_array
 from benchmark.store.record import Confusion, Record, Split
@@ -35,18 +39,42 @@ class Answers:
         self.images = images
         self._store = store
         self._rule = rule
+        self._tau: Tau | None = None
+        self._taus: dict[str, float | None] = {}
+        self._readings: dict[Decoration, Answers] = {}
         self._marks: dict[str, Marks | None] = {}
         self._counted: dict[int, Labels] = {}
         self._right: dict[str, tuple[Labels, Right]] = {}
         self._marked: dict[tuple[int, int] | None, Labels] = {}
 
-    def of(self, records: Sequence[Record]) -> tuple[Labels, Right]:
+    def read(self, decoration: Decoration | None) -> Answers:
+        """Return the answers to the same images as a decoration reads them; None is the plain way.
+
+        They share what tells images apart, so that theirs stand beside the plain ones.
+        """
+        if decoration is None:
+            return self
+        if decoration not in self._readings:
+            other = copy(self)
+            other._rule, other._tau = rule_of(decoration, self._rule), decoration.tau
+            other._right, other._taus = {}, {}
+            self._readings[decoration] = other
+        return self._readings[decoration]
+
+    def of(
+        self, records: Sequence[Record], decorations: Sequence[Decoration | None] | None = None
+    ) -> tuple[Labels, Right]:
         """Return labels (n,) and answers (S, n), a row a record.
+
+        Args:
+            records: one at least.
+            decorations: how each is read; None for all as they are.
 
         Raises:
             InputError: logits are not kept or damaged, or belong to different test images.
         """
-        pairs = [self._of(record) for record in records]
+        readings = map(self.read, decorations or [None] * len(records))
+        pairs = [reading._of(record) for reading, record in zip(readings, records, strict=True)]
         labels = pairs[0][0]
         for (other, _), record in zip(pairs, records, strict=True):
             if other is not labels:
@@ -56,13 +84,43 @@ class Answers:
                 )
         return labels, np.stack([right for _, right in pairs])
 
+    def side_by_side(self, a: Entry, b: Entry, runs: Sequence[Run]) -> tuple[Labels, Right, Right]:
+        """Return labels (n,) and the answers (S, n) of two entries, a row a run that both have.
+
+        Raises:
+            InputError: as for :meth:`of`.
+        """
+        both = [(of.runs[run], of.decoration) for of in (a, b) for run in runs]
+        labels, right = self.of([record for record, _ in both], [how for _, how in both])
+        return labels, right[: len(runs)], right[len(runs) :]
+
+    def keeps(self, record: Record) -> bool:
+        """Whether logits of the chosen epoch are kept."""
+        return kept_as(record, self._rule) is not None
+
+    def tau(self, record: Record) -> float | None:
+        """Return how far a record's logits are corrected, chosen on validation images if so wished.
+
+        None where they are not, or where that cannot be chosen.
+
+        Raises:
+            InputError: validation logits are damaged.
+        """
+        if self._tau != CHOSEN:
+            return self._tau
+        if record.id not in self._taus:
+            found, counts = self.validation_logits(record), record.cell.class_counts
+            tau = choose_tau(*found, counts) if found is not None and len(found[1]) else None
+            self._taus[record.id] = tau
+        return self._taus[record.id]
+
     def confusion(self, record: Record) -> Confusion:
         """Return the confusion matrix of the images that count.
 
         Raises:
-            InputError: not all count, and logits or marks are not there.
+            InputError: not all count or they are corrected, and logits or marks are not there.
         """
-        if self.images == "all":
+        if self.images == "all" and self._tau is None:
             index = rules()[self._rule].choose(record.history)
             assert index is not None  # whoever asks has looked whether the rule can be followed
             return record.history[index].test
@@ -165,9 +223,13 @@ class Answers:
         try:
             with opened(content) as arrays:
                 labels = self._labels_in(arrays, k)
-                return logits_of(to_array(arrays.raw(name)), len(labels), k), labels
+                logits = logits_of(to_array(arrays.raw(name)), len(labels), k)
         except ValueError as error:
             raise self._store.damaged_logits(record, str(error)) from error
+        if self._tau is None:
+            return logits, labels
+        tau = self.tau(record)
+        return None if tau is None else (adjusted(logits, record.cell.class_counts, tau), labels)
 
     def _of(self, record: Record) -> tuple[Labels, Right]:
         if record.id not in self._right:

@@ -32,7 +32,7 @@ def area_table(scope: Scope, measured: Measurements) -> Table:
 
 
 def _numbers(entry: Entry, measured: Measurements) -> dict[str, Number]:
-    found = [measured.logits(identity) for identity in entry.ids.values()]
+    found = measured.logits(entry)
     answers = [answer for answer in found if answer is not None]
     if not answers or len(answers) < len(found):
         return {}

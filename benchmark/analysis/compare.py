@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from benchmark.analysis.answers import Answers
-from benchmark.analysis.groups import Entry, Group, replaced
+from benchmark.analysis.decorated import with_decorations
+from benchmark.analysis.decoration import Decoration
+from benchmark.analysis.groups import Entry, Factor, Group, replaced
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.stats import ALPHA
@@ -16,13 +18,16 @@ from benchmark.stats.paired import PairedDifference, paired_difference
 from benchmark.stats.significance import holm_within
 from methods.registry import ALIASES, BUILT_IN, canonical
 
+ADJUSTED = "+la"
+"""Behind a method's name: with its logits adjusted after training."""
+
 
 @dataclass(frozen=True)
 class Side:
     """One of the two methods of a comparison.
 
     Attributes:
-        method: its name.
+        method: its name, with ``+la`` where its logits are adjusted.
         title: its name in tables, and what tells it from other entries of its method.
         accuracy: averaged over the seeds used, in 0..1.
         records: ids of the records used, a record a seed.
@@ -98,10 +103,27 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Compared:
-    """The rows, and in words what could not become one."""
+    """The rows, in words what could not become one, and the entries that are adjusted."""
 
     rows: tuple[Comparison, ...]
     skipped: tuple[str, ...]
+    adjusted: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What one side of a comparison is to be: a method, and how its records are read."""
+
+    method: str
+    decoration: Decoration | None
+
+    @property
+    def name(self) -> str:
+        return self.method if self.decoration is None else f"{self.method}{ADJUSTED}"
+
+    def at(self, group: Group, factor: Factor) -> list[Entry]:
+        found = group.at(factor, self.method)
+        return [entry for entry in found if entry.decoration == self.decoration]
 
 
 def find_method(name: str, stored: Collection[str]) -> str:
@@ -128,29 +150,31 @@ def compare(
     names: tuple[str, str],
     metric: Metric,
     factors: Sequence[float | None] | None = None,
+    adjustment: Decoration | None = None,
 ) -> Compared:
     """Compare two methods at every factor of every group that has both.
 
     Args:
         groups: from :func:`benchmark.analysis.groups.group_records`.
         answers: of the same store and rule.
-        names: of the two methods.
+        names: of the two methods; ``NAME+la`` is one with its logits adjusted after training.
         metric: ``overall`` or ``mean``.
         factors: only these; None for all.
+        adjustment: by how much those are.
 
     Raises:
-        InputError: nothing can be compared: which of names, factors or seeds it is.
+        InputError: nothing can be compared: which of names, factors, seeds or logits it is.
     """
-    stored = {method for group in groups for method in group.methods}
-    a, b = (find_method(name, stored) for name in names)
-    if a == b:
-        raise InputError(f"'{names[0]}' and '{names[1]}' are the same method; name two")
+    wanted = _wanted(groups, names, adjustment)
+    a, b = (side.name for side in wanted)
     _check_factors(groups, factors)
+    groups = _with_adjusted(groups, wanted, factors, answers)
     rows: list[Comparison] = []
     skipped: list[str] = []
+    used: list[Entry] = []
     for group in groups:
         for factor in group.factors if factors is None else factors:
-            of_a, of_b = group.at(factor, a), group.at(factor, b)
+            of_a, of_b = (side.at(group, factor) for side in wanted)
             if bool(of_a) != bool(of_b):
                 missing = b if of_a else a
                 skipped.append(f"{group.shared.title}, factor {factor_label(factor)}: no {missing}")
@@ -164,6 +188,7 @@ def compare(
                     skipped.append(row)
                 else:
                     rows.append(row)
+                    used += [one, other]
     if not rows:
         reason = f" ({skipped[0]})" if skipped else ""
         raise InputError(
@@ -177,7 +202,52 @@ def compare(
     return Compared(
         tuple(replace(row, p_holm=p) for row, p in zip(rows, adjusted, strict=True)),
         tuple(skipped),
+        tuple(dict.fromkeys(entry for entry in used if entry.decoration is not None)),
     )
+
+
+def _wanted(
+    groups: Sequence[Group], names: tuple[str, str], adjustment: Decoration | None
+) -> tuple[_Wanted, _Wanted]:
+    """Return the two sides.
+
+    Raises:
+        InputError: no record is of such a method, both are the same, or it is not said which side
+            is adjusted, or by how much.
+    """
+    asked = [name.lower().endswith(ADJUSTED) for name in names]
+    if any(asked) and adjustment is None:
+        name = names[asked.index(True)]
+        raise InputError(f"'{name}' needs --adjust tau=1, another number, or --adjust tau=val")
+    if adjustment is not None and not any(asked):
+        raise InputError(
+            f"--adjust is of methods named with {ADJUSTED}, and here is none; write "
+            f"'{names[0]} {names[1]}{ADJUSTED}', or put it behind both"
+        )
+    stored = {method for group in groups for method in group.methods}
+    a, b = (
+        _Wanted(find_method(name[: -len(ADJUSTED)] if with_it else name, stored), how)
+        for name, with_it in zip(names, asked, strict=True)
+        for how in [adjustment if with_it else None]
+    )
+    if a == b:
+        raise InputError(f"'{names[0]}' and '{names[1]}' are the same method; name two")
+    return a, b
+
+
+def _with_adjusted(
+    groups: Sequence[Group],
+    wanted: Sequence[_Wanted],
+    factors: Sequence[Factor] | None,
+    answers: Answers,
+) -> list[Group]:
+    """Return groups that have the sides which are adjusted as well."""
+    methods = {side.method: side.decoration for side in wanted if side.decoration is not None}
+
+    def asked(entry: Entry) -> bool:
+        return entry.method in methods and (factors is None or entry.factor in factors)
+
+    return with_decorations(groups, list(set(methods.values())), answers, asked)
 
 
 def _check_factors(groups: Sequence[Group], factors: Sequence[float | None] | None) -> None:
@@ -195,27 +265,23 @@ def _row(group: Group, answers: Answers, a: Entry, b: Entry, metric: Metric) -> 
     if not runs:
         have = " and ".join(f"{entry.method} has {_seeds(entry)}" for entry in (a, b))
         return f"{group.shared.title}, factor {factor}: no common seeds, {have}"
-    used = [[entry.runs[run] for run in runs] for entry in (a, b)]
-    labels, right = answers.of([*used[0], *used[1]])
-    n = len(runs)
-    difference = paired_difference(labels, right[:n], right[n:], metric)
+    labels, *right = answers.side_by_side(a, b, runs)
+    difference = paired_difference(labels, right[0], right[1], metric)
     sides = [
         Side(
-            method=entry.method,
+            method=_Wanted(entry.method, entry.decoration).name,
             title=entry.label,
-            accuracy=0.0,
-            records=tuple(record.id for record in records),
+            accuracy=float(accuracies(labels, of, len(group.classes))[metric == "mean"].mean()),
+            records=tuple(entry.ids[run] for run in runs),
             left_out=tuple(run.shown for run in entry.runs if run not in runs),
         )
-        for entry, records in zip((a, b), used, strict=True)
+        for entry, of in zip((a, b), right, strict=True)
     ]
-    overall, mean = accuracies(labels, right, len(group.classes))
-    scores = overall if metric == "overall" else mean
     return Comparison(
         group=group.shared.title,
         factor=factor,
-        a=replace(sides[0], accuracy=float(scores[:n].mean())),
-        b=replace(sides[1], accuracy=float(scores[n:].mean())),
+        a=sides[0],
+        b=sides[1],
         seeds=tuple(run.shown for run in runs),
         difference=difference,
         p_holm=difference.p,

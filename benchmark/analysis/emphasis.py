@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmark.analysis.frame import RECALL_PREFIX
-from benchmark.analysis.groups import Entry
+from benchmark.analysis.groups import Entry, Run
 from benchmark.report.sheet import percent
 from benchmark.stats import ALPHA
 
 Values = Callable[[Entry, str], Sequence[float]]
 """The numbers of an entry's runs in a column, without missing ones."""
 
-Judge = Callable[[Sequence[str], Sequence[str], str], float | None]
-"""The two-sided p-value of a difference: ids of records a, ids of b (the same runs), a column;
-None where what the test needs was not kept."""
+Judge = Callable[[Entry, Entry, Sequence[Run], str], float | None]
+"""The two-sided p-value of a difference: an entry, another, runs that both have, a column; None
+where what the test needs was not kept."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,7 @@ def _contest(
     for place in printed:
         shared = sorted(block[best].runs.keys() & block[place].runs.keys())
         if place != best and len(shared) >= 2:
-            ids = [[block[p].ids[run] for run in shared] for p in (best, place)]
-            p = judge(ids[0], ids[1], column)
+            p = judge(block[best], block[place], shared, column)
             if p is not None:
                 p_values[place] = p
     ties = frozenset(place for place in printed if printed[place] == printed[best])

@@ -50,7 +50,7 @@ def tidy(
         row
         for record in records
         for rule in names or rules()
-        if (row := _row(record, rule, split, confusion_of)) is not None
+        if (row := row_of(record, rule, split, confusion_of)) is not None
     ]
     return pd.DataFrame(rows)
 
@@ -65,12 +65,13 @@ def frame_text(frame: pd.DataFrame, format_name: str) -> str:
     return json.dumps(rows, indent=1) + "\n"
 
 
-def _row(
+def row_of(
     record: Record,
     rule: str,
     split: Split,
     confusion_of: Callable[[Record], Confusion] | None,
 ) -> dict[str, object] | None:
+    """Return one row of :func:`tidy`, None where the record gives none."""
     index = rules()[rule].choose(record.history)
     if index is None:
         return None

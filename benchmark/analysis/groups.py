@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from benchmark.analysis.decoration import Decoration
 from benchmark.data.known import dataset_title
 from benchmark.selection import rules
 from benchmark.store.record import Record, Split, show_value
@@ -123,6 +124,7 @@ class Entry:
         runs: records by run, in order.
         apart: in what it differs from other entries of its method, empty where nothing has to be
             said.
+        decoration: how its records are read where that is not the plain way.
     """
 
     group: Shared
@@ -134,11 +136,13 @@ class Entry:
     train_images: int
     runs: Mapping[Run, Record]
     apart: str = ""
+    decoration: Decoration | None = None
 
     @property
     def label(self) -> str:
         """Its name in tables, and what tells it from other entries of its method."""
-        return f"{self.title} ({self.apart})" if self.apart else self.title
+        name = f"{self.title} ({self.apart})" if self.apart else self.title
+        return name if self.decoration is None else f"{name}{self.decoration.suffix}"
 
     @cached_property
     def ids(self) -> dict[Run, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,15 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.analysis.answers import Answers, Labels, kept_as
+from benchmark.analysis.answers import Answers, Labels
+from benchmark.analysis.decoration import Decoration, rule_of
 from benchmark.analysis.emphasis import Judge
-from benchmark.analysis.frame import RECALL_PREFIX, tidy
-from benchmark.analysis.groups import Entry, can_follow, group_records
+from benchmark.analysis.frame import RECALL_PREFIX, row_of, tidy
+from benchmark.analysis.groups import Entry, Run, can_follow, group_records
 from benchmark.choices import Images
 from benchmark.selection import rules
 from benchmark.store.outdated import read_outdated
 from benchmark.store.record import Confusion, Record, Split
 from benchmark.store.store import Store
+
+_Reading = tuple[str, Decoration | None]
+"""A record's id, and how it is read."""
 
 
 class Measurements:
@@ -29,6 +33,7 @@ class Measurements:
         rule: the selection rule.
         split: what the numbers are of; logits are kept of the test split alone.
         images: which test images count.
+        decorations: other readings of each row's records that stand below it.
         groups: the comparable groups of the records that can follow the rule and have the split.
         frame: a row for each record of the groups.
         records: those records, by id.
@@ -48,6 +53,7 @@ class Measurements:
         split: Split = "test",
         older: bool = False,
         images: Images = "all",
+        decorations: Sequence[Decoration] = (),
     ) -> None:
         """Take records of one store.
 
@@ -63,6 +69,7 @@ class Measurements:
             InputError: not all images count, and logits or marks are not there.
         """
         self.rule, self.split, self.images = rule, split, images
+        self.decorations = tuple(decorations)
         self.groups = group_records(records, rule, split=split, older=older)
         used = {identity for group in self.groups for identity in group.records}
         self.records = {record.id: record for record in records if record.id in used}
@@ -77,22 +84,27 @@ class Measurements:
             split=split,
             confusion_of=None if images == "all" else self.confusion_of,
         )
-        self._rows = {row["id"]: row for row in self.frame.to_dict("records")}
-        self._p_values: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, float]] = {}
+        rows = self.frame.to_dict("records")
+        self._rows: dict[_Reading, Mapping[Any, Any]] = {(row["id"], None): row for row in rows}
+        self._p_values: dict[tuple[tuple[_Reading, ...], ...], dict[str, float]] = {}
+
+    def rows(self, entry: Entry) -> list[Mapping[Any, Any]]:
+        """Return a row of the frame for each run of an entry, as its decoration reads it."""
+        return [self._row(record, entry.decoration) for record in entry.runs.values()]
 
     def values(self, entry: Entry, column: str) -> list[float]:
         """Return the numbers of an entry's runs in a column of the frame, without missing ones."""
-        found = [float(self._rows[one].get(column, math.nan)) for one in entry.ids.values()]
+        found = [float(row.get(column, math.nan)) for row in self.rows(entry)]
         return [value for value in found if not math.isnan(value)]
 
-    def confusion(self, identity: str) -> Confusion:
-        """Return the confusion matrix of the chosen epoch, of the images that count."""
-        return self.confusion_of(self.records[identity])
+    def confusions(self, entry: Entry) -> list[Confusion]:
+        """Return the confusion matrix of each run's chosen epoch, of the images that count."""
+        return [self.confusion_of(record, entry.decoration) for record in entry.runs.values()]
 
-    def confusion_of(self, record: Record) -> Confusion:
+    def confusion_of(self, record: Record, decoration: Decoration | None = None) -> Confusion:
         """Return the confusion matrix of a record's chosen epoch, of the images that count."""
         if self.answers is not None:
-            return self.answers.confusion(record)
+            return self.answers.read(decoration).confusion(record)
         history = record.history
         index = rules()[self.rule].choose(history)
         assert index is not None  # otherwise the record would not be here
@@ -105,31 +117,44 @@ class Measurements:
         """The paired test between two entries, None where there are no logits."""
         return None if self.answers is None else self._p_value
 
-    def logits(self, identity: str) -> tuple[NDArray[np.floating[Any]], Labels] | None:
-        """Return logits (n, K) of the chosen epoch and labels (n,), None where they are not kept.
+    def logits(self, entry: Entry) -> list[tuple[NDArray[np.floating[Any]], Labels] | None]:
+        """Return each run's logits (n, K) of the chosen epoch and labels (n,); None: not kept.
 
         Raises:
             InputError: the file of the logits is damaged or not the record's.
         """
-        return None if self.answers is None else self.answers.logits(self.records[identity])
+        if self.answers is None:
+            return [None] * len(entry.runs)
+        reading = self.answers.read(entry.decoration)
+        return [reading.logits(record) for record in entry.runs.values()]
 
-    def _p_value(self, ids_a: Sequence[str], ids_b: Sequence[str], column: str) -> float | None:
+    def _row(self, record: Record, decoration: Decoration | None) -> Mapping[Any, Any]:
+        key = record.id, decoration
+        if key not in self._rows:
+            rule = rule_of(decoration, self.rule)
+            row = row_of(record, rule, self.split, lambda one: self.confusion_of(one, decoration))
+            assert row is not None  # whoever decorates has looked whether it can be read so
+            self._rows[key] = row
+        return self._rows[key]
+
+    def _p_value(self, a: Entry, b: Entry, runs: Sequence[Run], column: str) -> float | None:
         """Return the p-value of one column; those of all columns are worked out together."""
-        key = tuple(ids_a), tuple(ids_b)
+        key = tuple(tuple((of.ids[run], of.decoration) for run in runs) for of in (a, b))
         if key not in self._p_values:
-            self._p_values[key] = self._compare(*key)
+            self._p_values[key] = self._compare(a, b, runs)
         return self._p_values[key].get(column)
 
-    def _compare(self, ids_a: tuple[str, ...], ids_b: tuple[str, ...]) -> dict[str, float]:
+    def _compare(self, a: Entry, b: Entry, runs: Sequence[Run]) -> dict[str, float]:
         from benchmark.stats.paired import deciding_p_values
 
-        records = [self.records[identity] for identity in ids_a + ids_b]
-        if self.answers is None or any(kept_as(one, self.rule) is None for one in records):
+        answers = self.answers
+        if answers is None or not all(
+            answers.read(of.decoration).keeps(of.runs[run]) for of in (a, b) for run in runs
+        ):
             return {}
-        labels, right = self.answers.of(records)
-        a, b = right[: len(ids_a)], right[len(ids_a) :]
-        classes = self.records[ids_a[0]].classes
+        labels, right_a, right_b = answers.side_by_side(a, b, runs)
+        classes = a.first.classes
         return {
             key if isinstance(key, str) else f"{RECALL_PREFIX}{classes[key]}": p
-            for key, p in deciding_p_values(labels, a, b).items()
+            for key, p in deciding_p_values(labels, right_a, right_b).items()
         }

@@ -15,6 +15,7 @@ from benchmark.commands.options import (
     DatasetName,
     FilePath,
     MethodList,
+    adjust_option,
     factors_option,
     images_option,
     results_option,
@@ -25,6 +26,7 @@ from benchmark.errors import InputError
 from benchmark.report.figures import figures
 
 if TYPE_CHECKING:
+    from benchmark.analysis.decoration import Tau
     from benchmark.choices import Images
 
 
@@ -56,6 +58,7 @@ cells that can be compared gets a file of its own.
 @factors_option(None, " (default: all that are stored)")
 @select_option
 @images_option
+@adjust_option("Beside each series one more, 'NAME + LA',")
 @click.option(
     "--dataset",
     type=DatasetName(),
@@ -80,6 +83,7 @@ def command(
     factors: tuple[float | None, ...] | None,
     rule: str,
     images: Images,
+    adjust: Tau | None,
     dataset: str | None,
     format_name: str | None,
     results: Path,
@@ -97,6 +101,7 @@ def command(
         factors=factors or (),
         rule=rule if given is ParameterSource.COMMANDLINE else None,
         images=images,
+        adjust=adjust,
     )
     needs_store = not figures()[name].facts.get("WITHOUT_RECORDS") or results.is_dir()
     store = Store(results)

@@ -18,10 +18,11 @@ from benchmark.words import count
 from benchmark.write import put_file
 
 if TYPE_CHECKING:
+    from benchmark.analysis.decoration import Tau
     from benchmark.report.forms import Form
     from benchmark.report.sheet import Table
 
-    _ParamType = click.ParamType[tuple[Any, ...]]
+    _ParamType = click.ParamType[Any]
     _Choice = click.Choice[str]
 else:  # not to be subscripted before click 8.5
     _ParamType = click.ParamType
@@ -125,6 +126,43 @@ def factors_option(default: str | None, absent: str = "") -> Callable[[F], F]:
         show_default=default is not None,
         metavar="LIST",
         help=f"Comma-separated imbalance factors; 'full' is the unmodified set{absent}.",
+    )
+
+
+class Adjust(_ParamType):
+    """``tau=1`` or ``tau=val``: how far logits are adjusted after training."""
+
+    name = "tau=..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Tau:
+        """Return the tau.
+
+        Raises:
+            InputError: it is none.
+        """
+        from benchmark.analysis.decoration import CHOSEN
+        from benchmark.stats.adjustment import TAUS
+
+        text = str(value).strip().lower()
+        if text == f"tau={CHOSEN}":
+            return CHOSEN
+        number = re.fullmatch(r"tau=([0-9]{1,3}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})", text)
+        if number is None or float(number[1]) > TAUS[-1]:
+            raise InputError(
+                f"--adjust: '{value}' is not tau=val or tau=NUMBER with a number from 0 to "
+                f"{TAUS[-1]:g}, such as tau=1"
+            )
+        return float(number[1])
+
+
+def adjust_option(what: str) -> Callable[[F], F]:
+    """Return ``--adjust``; ``what`` says what it adds here."""
+    return click.option(
+        "--adjust",
+        type=Adjust(),
+        help=f"{what} with logits adjusted after training by tau times the logarithm of the "
+        "training set's class shares: tau=1 is what the theory gives, tau=NUMBER from 0 to 1.5, "
+        "tau=val is chosen for each cell on its clean validation images.",
     )
 
 

@@ -10,6 +10,7 @@ import click
 
 from benchmark.commands.options import (
     FilePath,
+    adjust_option,
     form_option,
     images_option,
     results_option,
@@ -24,6 +25,7 @@ from benchmark.selection import chooses_nothing, rules
 from benchmark.words import count
 
 if TYPE_CHECKING:
+    from benchmark.analysis.decoration import Decoration, Tau
     from benchmark.analysis.measurements import Measurements
     from benchmark.choices import Images
     from benchmark.report.sheet import Table
@@ -62,6 +64,13 @@ if TYPE_CHECKING:
     help="Put the published number and the difference beside each measured one.",
 )
 @click.option(
+    "--oracle",
+    is_flag=True,
+    help="With --against paper: below each measured row that of the best TEST epoch, which "
+    "published rows may be of.",
+)
+@adjust_option("Below each row one more, 'NAME + LA',")
+@click.option(
     "--mixed",
     is_flag=True,
     help="Put cells that cannot be compared into one table, marked row by row, none in bold.",
@@ -81,6 +90,8 @@ def command(
     rule: str,
     images: Images,
     against: str | None,
+    oracle: bool,
+    adjust: Tau | None,
     mixed: bool,
     results: Path,
     out: Path | None,
@@ -94,6 +105,7 @@ def command(
     click.get_current_context().call_on_close(gc.enable)
     _check(number, everything, detail, format_name, rule, against, out)
     _check_images(images, number, detail, against)
+    _check_rows(adjust, oracle, number, detail, against, rule)
     from benchmark.analysis.measurements import Measurements
     from benchmark.report.forms import form_for
     from benchmark.store.store import Store
@@ -108,14 +120,21 @@ def command(
         write_tables([counts_table(records, number)], form, out)
         return
     records = _records(store)
-    chosen = number or everything or detail or any(wants.values()) or images != "all"
+    decorations = _decorations(adjust, oracle)
+    chosen = number or everything or detail or any(wants.values()) or decorations or images != "all"
     if form.name in ("csv", "json") and not chosen:
         from benchmark.analysis.frame import frame_text, tidy
 
         write_out(frame_text(tidy(records), form.name), out)
         return
     measured = Measurements(
-        records, rule, store, split=split_of(detail), older=mixed, images=images
+        records,
+        rule,
+        store,
+        split=split_of(detail),
+        older=mixed,
+        images=images,
+        decorations=decorations,
     )
     if not measured.records:
         if measured.split == "validation":
@@ -180,6 +199,38 @@ def _check_images(
     if number in (4, 5) or split_of(detail) == "validation":
         what = f"--table {number}" if number else f"--detail {detail}"
         raise InputError(f"{what} counts no test images; leave --images away")
+
+
+def _check_rows(
+    adjust: Tau | None,
+    oracle: bool,
+    number: int | None,
+    detail: str | None,
+    against: str | None,
+    rule: str,
+) -> None:
+    """Refuse further rows where there can be none."""
+    if oracle and not against:
+        raise InputError(
+            "--oracle stands beside published numbers: add --against paper, or take --select oracle"
+        )
+    if oracle and rules()[rule].by_test:
+        raise InputError(f"--oracle: with --select {rule} every row is of that epoch already")
+    if adjust is None:
+        return
+    if number in (4, 5):
+        raise InputError(f"--adjust: --table {number} holds training images; use 1 to 3")
+    why = details()[detail].facts.get("PLAIN") if detail else None
+    if why:
+        raise InputError(f"--adjust has no rows in --detail {detail}: {why}; leave one of the two")
+
+
+def _decorations(adjust: Tau | None, oracle: bool) -> list[Decoration]:
+    """Return the further rows below each row, in their order."""
+    from benchmark.analysis.decoration import BEST_TEST_EPOCH, adjustment
+
+    adjusted = [] if adjust is None else [adjustment(adjust)]
+    return [*adjusted, *([BEST_TEST_EPOCH] if oracle else [])]
 
 
 def _records(store: Store) -> list[Record]:

@@ -60,7 +60,8 @@ def against_paper(
 def published_row(dataset: str, entry: Entry) -> dict[str, float]:
     """Return the paper's numbers of an entry's method at its factor by column, or nothing."""
     number = published_table(dataset, entry.factor)
-    if number is None:
+    alike = entry.decoration is None or entry.decoration.published
+    if number is None or not alike:
         return {}
     table = published.results(number)
     same = table["factor"].isna() if entry.factor is None else table["factor"] == entry.factor
@@ -73,10 +74,8 @@ def limits_of(entry: Entry, measured: Measurements) -> dict[str, tuple[float, fl
     """Return the 95 % interval of each of an entry's numbers in percent, by column."""
     if not entry.runs:
         return {}
-    ids = list(entry.ids.values())
-    found = intervals([measured.confusion(identity) for identity in ids])
-    names = measured.records[ids[0]].classes
-    ends = zip(names, *found.recalls, strict=True)
+    found = intervals(measured.confusions(entry))
+    ends = zip(entry.first.classes, *found.recalls, strict=True)
     limits = {f"{RECALL_PREFIX}{name}": (float(low), float(high)) for name, low, high in ends}
     limits |= {"overall": found.overall, "mean": found.mean}
     return {column: (100 * low, 100 * high) for column, (low, high) in limits.items()}

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmark.analysis.answers import Answers, kept_as
+from benchmark.analysis.answers import Answers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
@@ -48,9 +48,10 @@ def _row(entry: Entry, measured: Measurements, answers: Answers) -> str:
     """Return an entry with its accuracies on clean images, nothing where they hardly differ."""
     records = list(entry.runs.values())
     marked = answers.marks(entry.first)
-    if marked is None or any(kept_as(record, measured.rule) is None for record in records):
+    reading = answers.read(entry.decoration)
+    if marked is None or not all(map(reading.keeps, records)):
         return ""
-    labels, right = answers.of(records)
+    labels, right = reading.of(records)
     if not np.array_equal(marked.labels, labels):  # the marks of other images
         return ""
     kept = marked.kept("clean")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmark.analysis.compare import Compared, Comparison
@@ -28,7 +29,9 @@ READING = (
 )
 
 
-def compared_tables(compared: Compared, metric: str, rule: str, images: str = "all") -> list[Table]:
+def compared_tables(
+    compared: Compared, metric: str, rule: str, images: str = "all", notes: Sequence[str] = ()
+) -> list[Table]:
     """Return a table for each comparable group with the verdicts below, and how to read them."""
     what = "mean of the recalls" if metric == "mean" else "overall accuracy"
     counted = "" if images == "all" else f", {images} test images"
@@ -48,7 +51,7 @@ def compared_tables(compared: Compared, metric: str, rule: str, images: str = "a
             )
         )
     skipped = (f"Left out: {reason}." for reason in compared.skipped)
-    return [*tables, Table("", (), (), (), (), (*READING, *skipped))]
+    return [*tables, Table("", (), (), (), (), (*READING, *notes, *skipped))]
 
 
 def _row(row: Comparison) -> Row:

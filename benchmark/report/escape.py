@@ -29,6 +29,7 @@ _LATEX = {
     "–": r"\textendash{}",
     "—": r"\textemdash{}",
     "×": r"$\times$",
+    "τ": r"$\tau$",
 }
 _MARKDOWN = set("\\`*_{}[]<>|#~$")
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchmark.analysis.emphasis import TableEmphasis
 from benchmark.analysis.groups import Entry, Group, Shared, replaced
+from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import dataset_notes
 from benchmark.selection import rules
@@ -144,14 +145,13 @@ def seed_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
     return notes
 
 
-def backing_notes(blocks: Sequence[Sequence[Entry]], frame: pd.DataFrame) -> list[str]:
+def backing_notes(blocks: Sequence[Sequence[Entry]], measured: Measurements) -> list[str]:
     """Return which rows rest on epochs whose logits were not kept: nothing vouches for them."""
-    without = set(frame.loc[~frame["backed"], "id"])
     rows = [
         f"{entry.label} at {factor_label(entry.factor)} ({unbacked} of {len(entry.runs)})"
         for block in blocks
         for entry in block
-        if (unbacked := sum(identity in without for identity in entry.ids.values()))
+        if (unbacked := sum(not row["backed"] for row in measured.rows(entry)))
     ]
     return [f"Not backed by stored logits (runs): {'; '.join(rows)}."] if rows else []
 

@@ -56,7 +56,7 @@ def table_of(
         notes=(
             *context_notes(scope, measured),
             *seed_notes(scope.blocks),
-            *backing_notes(scope.blocks, scope.frame),
+            *backing_notes(scope.blocks, measured),
             *notes,
         ),
         dagger=rules()[measured.rule].by_test,

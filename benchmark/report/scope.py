@@ -8,12 +8,14 @@ from functools import cached_property
 
 import pandas as pd
 
+from benchmark.analysis.decorated import with_decorations
 from benchmark.analysis.groups import Entry, Group, Run, Shared
 from benchmark.analysis.measurements import Measurements
 from benchmark.choices import Images
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import dataset_title
 from benchmark.paper import published
+from benchmark.report.decoration_notes import decoration_notes
 from benchmark.report.layout import Layout, laid_out, own_layout, paper_layout, with_records
 from benchmark.report.notes import (
     COUNTED,
@@ -80,7 +82,11 @@ class Scope:
 
 
 def scopes(
-    measured: Measurements, *, number: int | None = None, mixed: bool = False
+    measured: Measurements,
+    *,
+    number: int | None = None,
+    mixed: bool = False,
+    plain: bool = False,
 ) -> list[Scope]:
     """Return what each table is made from: a comparable group, or with ``mixed`` a dataset.
 
@@ -88,12 +94,18 @@ def scopes(
         measured: the records.
         number: Table 1, 2 or 3 of the paper; None for tables of whatever the records hold.
         mixed: put groups that cannot be compared into one table.
+        plain: leave the decorations of the rows away.
+
+    Raises:
+        InputError: a decoration needs what the records do not keep.
     """
     groups = measured.groups
     if number is not None:
         factors = {factor_label(factor) for factor in paper_layout(number).factors}
         of_table = [group for group in groups if group.shared.dataset == _dataset(number)]
         groups = [some for group in of_table if (some := _cut_to(group, factors)) is not None]
+    if not plain:
+        groups = with_decorations(groups, measured.decorations, measured.answers)
     together: dict[object, list[Group]] = {}
     for group in groups:
         together.setdefault(group.shared.dataset if mixed else group.shared, []).append(group)
@@ -189,4 +201,5 @@ def context_notes(scope: Scope, measured: Measurements) -> list[str]:
         *counted,
         *older_notes(scope.groups),
         *outdated_notes(scope.groups, measured.outdated),
+        *decoration_notes([e for g in scope.groups for e in g.entries], measured.answers),
     ]

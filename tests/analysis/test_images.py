@@ -78,19 +78,19 @@ def test_matrices_follow_from_the_logits(store: Store, images: str) -> None:
 def test_every_number_of_a_table_is_of_these_images(store: Store) -> None:
     measured = Measurements(store.records(), "last", store, images="clean")
     for entry in measured.groups[0].entries:
-        matrices = [measured.confusion(identity) for identity in entry.ids.values()]
+        matrices = measured.confusions(entry)
         assert {sum(map(sum, matrix)) for matrix in matrices} == {sum(SIZES) - 63}
         for name, score in (("overall", overall_accuracy), ("mean", mean_accuracy)):
             assert measured.values(entry, name) == [100 * score(m) for m in matrices]
-    for identity in measured.records:
-        logits, labels = measured.logits(identity)  # type: ignore[misc]
-        assert len(logits) == len(labels) == sum(SIZES) - 63
+        for found in measured.logits(entry):
+            assert found is not None
+            assert len(found[0]) == len(found[1]) == sum(SIZES) - 63
     assert measured.judge is not None
-    ids = [list(entry.ids.values()) for entry in measured.groups[0].entries]
-    apart = measured.judge(ids[0], ids[1], "recall_fear")
+    a, b = measured.groups[0].entries
+    apart = measured.judge(a, b, list(a.runs), "recall_fear")
     whole = Measurements(store.records(), "last", store).judge
     assert whole is not None
-    assert apart != whole(ids[0], ids[1], "recall_fear")
+    assert apart != whole(a, b, list(a.runs), "recall_fear")
 
 
 def test_the_line_below_a_table_gives_clean_numbers(store: Store) -> None:

@@ -212,9 +212,9 @@ def test_bold_is_what_holm_does_not_reject(p_values: list[float], means: list[fl
     top = means.index(40.0)
     others = [i for i in range(4) if i != top]
 
-    def judge(ids_a: Sequence[str], ids_b: Sequence[str], column: str) -> float:
-        assert (ids_a[0][0], len(ids_b), column) == (str(top), 2, "mean")
-        return p_values[others.index(int(ids_b[0][0]))]
+    def judge(a: Entry, b: Entry, runs: Sequence[Run], column: str) -> float:
+        assert (a.method, len(runs), column) == (str(top), 2, "mean")
+        return p_values[others.index(int(b.method))]
 
     marks = deciding.tested_emphasis([block], ["mean"], values, judge)
     assert marks is not None
@@ -252,7 +252,7 @@ def test_names_come_out_escaped(name: str) -> None:
     assert not re.search(r"<(em|strong|code|a|script|img)\b", html)
     latex = latex_text(name)
     unescaped = re.sub(r"\\(text[a-z]+|[lr]brack)\{\}", "", latex)
-    for known in (r"$\pm$", r"$\dagger$", r"$\times$"):
+    for known in (r"$\pm$", r"$\dagger$", r"$\times$", r"$\tau$"):
         unescaped = unescaped.replace(known, "")
     unescaped = re.sub(r"([-,'])\{\}(?=\1)", r"\1", unescaped)
     assert not re.search(r"(?<!\\)[&%$#_{}~^\[\]*`]", unescaped)

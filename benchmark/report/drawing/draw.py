@@ -9,6 +9,7 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.decoration import Tau, adjustment
 from benchmark.choices import Images
 from benchmark.errors import InputError
 from benchmark.report.drawing import page
@@ -30,6 +31,7 @@ class Wanted:
         factors: None among them is the unmodified set.
         rule: the selection rule, None for the last epoch.
         images: which test images count.
+        adjust: by how much logits are adjusted in a further series beside each; None for none.
     """
 
     dataset: str | None = None
@@ -37,6 +39,7 @@ class Wanted:
     factors: Sequence[float | None] = ()
     rule: str | None = None
     images: Images = "all"
+    adjust: Tau | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ def drawings(
     offer = figures()[name]
     if wanted.images != "all" and offer.facts.get("ALL_IMAGES"):
         raise InputError(f"{offer.facts['WHY']}; leave --images away")
+    if wanted.adjust is not None and offer.facts.get("PLAIN"):
+        raise InputError(f"{offer.facts['PLAIN']}; leave --adjust away")
     figure = offer.load()
     if hasattr(figure, "drawings"):
         others: list[Drawing] = figure.drawings(records, wanted)
@@ -90,7 +95,10 @@ def drawings(
     rule = wanted.rule or "last"
     answers = None if store is None else Answers(store, rule, wanted.images)
     outdated = () if store is None else read_outdated(store.root)
-    groups = drawn_groups(here, rule, wanted.methods, wanted.factors, answers, outdated)
+    decorations = [] if wanted.adjust is None else [adjustment(wanted.adjust)]
+    groups = drawn_groups(
+        here, rule, wanted.methods, wanted.factors, answers, outdated, decorations
+    )
     return [
         Drawing(f"{name}-{stem}", partial(figure.draw, group))
         for stem, group in zip(file_stems(groups), groups, strict=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.decorated import with_decorations
+from benchmark.analysis.decoration import Decoration, rule_of
 from benchmark.analysis.frame import tidy
 from benchmark.analysis.groups import Entry, Group, group_records, method_rank, sorted_factors
 from benchmark.data.imbalance import factor_label
@@ -24,7 +26,7 @@ from methods.registry import BUILT_IN, canonical, members
 
 @dataclass(frozen=True)
 class Series:
-    """One method with one set of hyper-parameters.
+    """One method with one set of hyper-parameters, read in one way.
 
     Attributes:
         method: its name.
@@ -32,6 +34,7 @@ class Series:
         apart: in what it differs from other series of its method.
         label: what the legend says.
         slot: which look it has; a method of the paper keeps its own in every figure.
+        decoration: how its records are read where that is not the plain way.
     """
 
     method: str
@@ -39,6 +42,7 @@ class Series:
     apart: str
     label: str
     slot: int
+    decoration: Decoration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,7 @@ class Drawn:
         series: in the order of the registry's methods.
         answers: of the records' store, None where there is none.
         outdated: what the store says of records of older versions of a method.
+        decorated: further frames of the same cells, as each decoration of the series reads them.
     """
 
     group: Group
@@ -60,6 +65,7 @@ class Drawn:
     series: tuple[Series, ...]
     answers: Answers | None = None
     outdated: tuple[Outdated, ...] = ()
+    decorated: Mapping[Decoration, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def records(self) -> dict[str, Record]:
@@ -79,7 +85,8 @@ class Drawn:
     def rows(self, series: Series, factor: float | None) -> pd.DataFrame:
         """Return the rows of one cell of the table, a run each, by seed; none if it is missing."""
         ids = [record.id for record in self.runs(series, factor)]
-        return self.frame.set_index("id").loc[ids]
+        frame = self.frame if series.decoration is None else self.decorated[series.decoration]
+        return frame.set_index("id").loc[ids]
 
     def runs(self, series: Series, factor: float | None) -> list[Record]:
         """Return the records of one cell of the table, by seed."""
@@ -90,7 +97,8 @@ class Drawn:
         return [
             entry
             for entry in self.group.at(factor, series.method)
-            if (entry.hyper, entry.apart) == (series.hyper, series.apart)
+            if (entry.hyper, entry.apart, entry.decoration)
+            == (series.hyper, series.apart, series.decoration)
         ]
 
     def chosen(self, record: Record) -> int:
@@ -99,11 +107,12 @@ class Drawn:
         assert index is not None  # a record that the rule cannot follow has no entry
         return index
 
-    def confusion(self, record: Record) -> Confusion:
-        """Return the test confusion matrix of the epoch that the rule picks."""
+    def confusions(self, series: Series, factor: float | None) -> list[Confusion]:
+        """Return each run's test confusion matrix at the epoch that the rule picks, by seed."""
+        runs = self.runs(series, factor)
         if self.answers is not None:
-            return self.answers.confusion(record)
-        return record.history[self.chosen(record)].test
+            return list(map(self.answers.read(series.decoration).confusion, runs))
+        return [record.history[self.chosen(record)].test for record in runs]
 
     def measured(self, what: str) -> str:
         """Return the name of a measured value, with the dagger where the test set chose it."""
@@ -117,6 +126,7 @@ def drawn_groups(
     factors: Sequence[float | None] = (),
     answers: Answers | None = None,
     outdated: tuple[Outdated, ...] = (),
+    decorations: Sequence[Decoration] = (),
 ) -> list[Drawn]:
     """Return the groups of cells that can be compared, in a fixed order.
 
@@ -127,9 +137,11 @@ def drawn_groups(
         factors: none for all that are stored.
         answers: of the records' store, None where there is none.
         outdated: what the store says of records of older versions of a method.
+        decorations: other readings of each series, which stand beside it; they need answers.
 
     Raises:
-        InputError: nothing is stored of a method or a factor, or nothing is left.
+        InputError: nothing is stored of a method or a factor, nothing is left, or a decoration
+            needs what the records do not keep.
     """
     kept = _with_factors(_with_methods(records, methods), factors)
     if not kept:
@@ -139,18 +151,33 @@ def drawn_groups(
     groups = group_records(kept, rule)
     if not groups:
         raise InputError(chooses_nothing(rule))
-    counted = None if answers is None else answers.confusion
+    groups = with_decorations(groups, decorations, answers)
     return [
         Drawn(
             group,
-            tidy(list(group.records.values()), [rule], confusion_of=counted),
+            _frame(group, rule, answers, None),
             rule,
             _series(group),
             answers,
             outdated,
+            {one: _frame(group, rule, answers, one) for one in decorations},
         )
         for group in groups
     ]
+
+
+def _frame(
+    group: Group, rule: str, answers: Answers | None, decoration: Decoration | None
+) -> pd.DataFrame:
+    """Return the frame of what a group has entries of with a decoration, or without one."""
+    records = [
+        record
+        for entry in group.entries
+        if entry.decoration == decoration
+        for record in entry.runs.values()
+    ]
+    counted = None if answers is None else answers.read(decoration).confusion
+    return tidy(records, [rule_of(decoration, rule)], confusion_of=counted)
 
 
 def file_stems(drawn: Sequence[Drawn]) -> list[str]:
@@ -174,16 +201,18 @@ def slug(text: str) -> str:
 
 def _series(group: Group) -> tuple[Series, ...]:
     """Return a line for each entry, whatever its factor."""
-    lines = {(e.method, e.hyper, e.apart): e.label for e in group.entries}
+    lines = {(e.method, e.hyper, e.apart, e.decoration): e.label for e in group.entries}
     fixed = {method: rank for rank, method in enumerate(BUILT_IN)}
     series: list[Series] = []
-    for (method, hyper, apart), label in sorted(lines.items()):
+    # Plain ones first, so that a decoration takes no look from them.
+    ordered = sorted(lines.items(), key=lambda one: (one[0][3] is not None, one[0][:3], one[1]))
+    for (method, hyper, apart, decoration), label in ordered:
         # The first variant of a method of the registry takes the method's own look.
         slot = fixed.pop(method, None)
         if slot is None:
             slot = len(BUILT_IN) + sum(one.slot >= len(BUILT_IN) for one in series)
-        series.append(Series(method, hyper, apart, plain(label, 80), slot))
-    return tuple(sorted(series, key=lambda one: method_rank(one.method)))
+        series.append(Series(method, hyper, apart, plain(label, 80), slot, decoration))
+    return tuple(sorted(series, key=lambda one: (method_rank(one.method), one.hyper, one.apart)))
 
 
 def _with_methods(records: Sequence[Record], methods: Sequence[str]) -> list[Record]:

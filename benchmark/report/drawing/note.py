@@ -6,6 +6,7 @@ from benchmark.data.holdout import parted
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import TITLES, dataset_notes
 from benchmark.data.known import dataset_title as title_in_print
+from benchmark.report.decoration_notes import decoration_notes
 from benchmark.report.drawing.drawn import Drawn
 from benchmark.report.drawing.style import plain
 from benchmark.report.notes import COUNTED, older_notes, outdated_notes
@@ -44,6 +45,7 @@ def context(group: Drawn) -> list[str]:
     notes += dataset_notes(str(head["dataset"]))
     notes += older_notes([group.group])
     notes += outdated_notes([group.group], group.outdated)
+    notes += decoration_notes(group.group.entries, group.answers)
     return notes
 
 
@@ -57,6 +59,7 @@ def gaps(group: Drawn) -> list[str]:
     counts = {
         f"{series.label} at {factor_label(factor)}": len(group.rows(series, factor))
         for series in group.series
+        if series.decoration is None  # whose own note says what is left out
         for factor in group.factors
     }
     most = max(counts.values())

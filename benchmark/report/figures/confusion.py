@@ -82,7 +82,7 @@ def draw(group: Drawn) -> Figure:
 
 def summed(group: Drawn, series: Series, factor: float | None) -> NDArray[np.int64] | None:
     """Return the confusion matrices of all seeds added up, (K, K); None for a missing cell."""
-    matrices = [group.confusion(record) for record in group.runs(series, factor)]
+    matrices = group.confusions(series, factor)
     return np.sum(matrices, axis=0, dtype=np.int64) if matrices else None
 
 

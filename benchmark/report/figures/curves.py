@@ -21,6 +21,7 @@ from benchmark.words import count
 HELP = "training loss and accuracies by epoch"
 ALL_IMAGES = True
 WHY = "curves show every epoch, and logits are kept of few"
+PLAIN = "curves show every epoch, and logits are kept of few"
 PLACE = 4
 
 _HEIGHT = 2.0  # inches

@@ -26,6 +26,7 @@ HELP = "training images of each class; RAF-DB and FERPlus need no records"
 ALL_IMAGES = True
 WITHOUT_RECORDS = True
 WHY = "a distribution shows training images"
+PLAIN = "a distribution shows training images"
 PLACE = 5
 
 _HEIGHT = 2.3  # inches

@@ -137,5 +137,6 @@ def _sampling(mean: NDArray[np.float64], counts: Sequence[int]) -> NDArray[np.fl
 
 
 def _test_counts(group: Drawn) -> list[int]:
-    record = next(iter(group.records.values()))
-    return [sum(row) for row in group.confusion(record)]
+    cells = ((series, factor) for series in group.series for factor in group.factors)
+    matrix = next(matrix for cell in cells for matrix in group.confusions(*cell))
+    return [sum(row) for row in matrix]

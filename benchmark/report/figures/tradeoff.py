@@ -18,6 +18,7 @@ from benchmark.stats.accuracy import accuracies
 from benchmark.stats.adjustment import TAUS
 
 HELP = "overall against mean accuracy as logits are adjusted after training"
+PLAIN = "a trade-off shows every tau by itself"
 PLACE = 6
 
 _PANEL = 2.9  # inches

@@ -58,7 +58,7 @@ def _table(scope: Scope, measured: Measurements, against: bool) -> Table:
     if against:
         blocks = against_paper(blocks, scope, measured)
     notes = [*context_notes(scope, measured), *seed_notes(scope.blocks)]
-    notes += [*backing_notes(scope.blocks, scope.frame), *note]
+    notes += [*backing_notes(scope.blocks, measured), *note]
     notes += against_notes(scope.frame) if against else []
     return Table(
         title=title_of(scope, "recall of each class, overall and mean accuracy (%)"),
@@ -107,12 +107,17 @@ def _marks(
     """Return the marks and the note on how they were made."""
     if scope.mixed:
         return TableEmphasis({}, (0, 0), False), []  # what cannot be compared has no best
+
+    def values(entry: Entry, column: str) -> list[float]:
+        contests = entry.decoration is None or entry.decoration.contests
+        return measured.values(entry, column) if contests else []
+
     several = any(len(entry.runs) > 1 for block in scope.blocks for entry in block)
     if several and measured.judge is not None:
-        tested = tested_emphasis(scope.blocks, columns, measured.values, measured.judge)
+        tested = tested_emphasis(scope.blocks, columns, values, measured.judge)
         if tested is not None:
             return tested, [marks_note(tested)]
-    marks = plain_emphasis(scope.blocks, columns, measured.values)
+    marks = plain_emphasis(scope.blocks, columns, values)
     return marks, [untested_note() if several else marks_note(marks)]
 
 

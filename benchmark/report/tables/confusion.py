@@ -27,11 +27,9 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
     def rows(scope: Scope, entry: Entry) -> list[Row]:
         if not entry.runs:
             return []
-        ids = list(entry.ids.values())
-        classes = measured.records[ids[0]].classes
         names = _classes(scope)
-        order = [classes.index(name) for name in names]
-        total = np.sum([measured.confusion(identity) for identity in ids], axis=0)
+        order = [entry.first.classes.index(name) for name in names]
+        total = np.sum(measured.confusions(entry), axis=0)
         return [
             Row(
                 (*labels_for(scope, entry), title),

@@ -19,7 +19,7 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
     columns = metrics()
 
     def rows(scope: Scope, entry: Entry) -> list[Row]:
-        runs = [_seen(measured, identity) for identity in entry.ids.values()]
+        runs = _seen(measured, entry)
         numbers = tuple(
             mean_number([100 * value for value in metric.values(runs)], metric.remark(runs))
             for metric in columns.values()
@@ -37,11 +37,11 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
     return tables
 
 
-def _seen(measured: Measurements, identity: str) -> Seen:
-    record = measured.records[identity]
-    return Seen(
-        classes=record.classes,
-        confusion=measured.confusion(identity),
-        train_counts=record.cell.class_counts,
-        answers=measured.logits(identity),
+def _seen(measured: Measurements, entry: Entry) -> list[Seen]:
+    of_runs = zip(
+        entry.runs.values(), measured.confusions(entry), measured.logits(entry), strict=True
     )
+    return [
+        Seen(record.classes, confusion, record.cell.class_counts, answers)
+        for record, confusion, answers in of_runs
+    ]

@@ -17,6 +17,7 @@ from benchmark.stats.tradeoff import area_between
 
 HELP = "accuracies with logits adjusted by tau 1, and how far the trade-off curves lie apart"
 PLACE = 6
+PLAIN = "it has columns of adjusted logits itself"
 
 REFERENCE = "baseline"
 COLUMNS = {
@@ -47,7 +48,7 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
 
     return [
         table_of(scope, measured, "trade-off (%)", tuple(COLUMNS), rows, NOTES, titles=COLUMNS)
-        for scope in scopes(measured, number=number, mixed=mixed)
+        for scope in scopes(measured, number=number, mixed=mixed, plain=True)
     ]
 
 

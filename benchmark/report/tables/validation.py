@@ -30,6 +30,7 @@ HELP = (
     "cells of changed protocols in one table, row by row)"
 )
 SPLIT = "validation"
+PLAIN = "it is of validation images"
 PLACE = 5
 
 SCORE = "score"
@@ -52,7 +53,8 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
         number: Table 1, 2 or 3 of the paper; None for tables of whatever the records hold.
         mixed: one table of all cells of a dataset; a row says in what its cells differ from others.
     """
-    return [_table(scope, measured) for scope in scopes(measured, number=number, mixed=mixed)]
+    found = scopes(measured, number=number, mixed=mixed, plain=True)
+    return [_table(scope, measured) for scope in found]
 
 
 def _table(scope: Scope, measured: Measurements) -> Table:
@@ -151,10 +153,10 @@ def _images_notes(scope: Scope, measured: Measurements) -> list[str]:
     """Return how many images of each class the split has, for each group where they differ."""
     letters: dict[str, set[str]] = {}
     for entry in (entry for block in scope.blocks for entry in block):
-        for identity in entry.ids.values():
-            classes = measured.records[identity].classes
-            sizes = [sum(row) for row in measured.confusion(identity)]
-            text = ", ".join(f"{name} {size}" for name, size in zip(classes, sizes, strict=True))
+        for matrix in measured.confusions(entry):
+            sizes = [sum(row) for row in matrix]
+            named = zip(entry.first.classes, sizes, strict=True)
+            text = ", ".join(f"{name} {size}" for name, size in named)
             if 0 in sizes:
                 text += "; without images of every class there is no mean"
             letters.setdefault(text, set()).add(scope.letter(entry))
