@@ -141,7 +141,7 @@ def test_marks_of_other_images_are_refused(store: Store) -> None:
     labels = np.repeat(np.arange(7), SIZES)[::-1]
     other = marks(np.ascontiguousarray(labels), np.zeros(len(labels), dtype=np.uint8))
     KeptMarks(store.root).put(store.records()[0].cell.fingerprint, pack(other.arrays()))
-    assert "are of other test images" in complaint(store, "report", "--images", "clean")
+    assert "are of other images" in complaint(store, "report", "--images", "clean")
     KeptMarks(store.root).put(store.records()[0].cell.fingerprint, b"nonsense")
     assert "damaged" in complaint(store, "report", "--images", "clean")
 

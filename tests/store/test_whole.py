@@ -444,7 +444,7 @@ def test_what_passed_is_not_checked_again_and_other_bytes_are(tmp_path: Path) ->
     for number in range(2):
         passed = Passed(tmp_path / "memory")
         for logits in (b"a", b"b", b"a"):
-            passed.once(b"record", logits, lambda: asked.append(number))  # noqa: B023
+            passed.once([b"record", logits], lambda: asked.append(number))  # noqa: B023
         passed.once(b"recor", b"da", lambda: asked.append(number))  # noqa: B023
         passed.keep()
     assert asked == [0, 0, 0]
@@ -458,7 +458,7 @@ def test_what_fails_is_remembered_nowhere(tmp_path: Path) -> None:
 
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
-            passed.once(b"record", b"logits", fail)
+            passed.once([b"record", b"logits"], fail)
     passed.keep()
     assert not (tmp_path / "memory").exists()
 
@@ -470,7 +470,7 @@ def test_a_memory_that_is_damaged_or_cannot_be_written_is_none(
     passed = Passed(tmp_path)
     passed._file.write_bytes(content)
     asked: list[int] = []
-    passed.once(b"record", b"logits", lambda: asked.append(1))
+    passed.once([b"record", b"logits"], lambda: asked.append(1))
     passed.keep()
     assert asked == [1]
     nowhere = Passed(passed._file / "x")

@@ -12,14 +12,25 @@ from benchmark.store.store import Store
 
 QUICK = ("--set", "training.epochs=3", "--set", "image.size=24", "--set", "training.batch_size=48")
 COMMAND = (sys.executable, "-u", "-m", "benchmark")
+_STARTED: list[subprocess.Popen[str]] = []
 
 
 def start(cwd: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "1"}, **options,
     )  # fmt: skip
+    _STARTED.append(process)
+    return process
+
+
+def end_all() -> None:
+    """End what a failed test left running: its jobs see that and end, too."""
+    while _STARTED:
+        process = _STARTED.pop()
+        if process.poll() is None:
+            process.terminate()
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str]:
