@@ -445,7 +445,7 @@ def test_what_passed_is_not_checked_again_and_other_bytes_are(tmp_path: Path) ->
         passed = Passed(tmp_path / "memory")
         for logits in (b"a", b"b", b"a"):
             passed.once([b"record", logits], lambda: asked.append(number))  # noqa: B023
-        passed.once(b"recor", b"da", lambda: asked.append(number))  # noqa: B023
+        passed.once([b"recor", b"da"], lambda: asked.append(number))  # noqa: B023
         passed.keep()
     assert asked == [0, 0, 0]
 
@@ -474,7 +474,7 @@ def test_a_memory_that_is_damaged_or_cannot_be_written_is_none(
     passed.keep()
     assert asked == [1]
     nowhere = Passed(passed._file / "x")
-    nowhere.once(b"record", b"logits", lambda: asked.append(2))
+    nowhere.once([b"record", b"logits"], lambda: asked.append(2))
     nowhere.keep()
     assert asked == [1, 2]
 
