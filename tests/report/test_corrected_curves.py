@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from made_records import FERPLUS, made_record
+from validated import with_validation
 
 from benchmark.analysis.answers import Answers
 from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.report.drawing.drawn import drawn_groups
 from benchmark.report.figures.tradeoff import draw
+from benchmark.stats.accuracy import confusion_matrix, mean_accuracy, overall_accuracy
+from benchmark.stats.adjustment import adjusted, choose_tau
 from benchmark.stats.auc import class_roc_areas
-from benchmark.store.logits_file import read_arrays
+from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.logits_file import pack, read_arrays
 from benchmark.store.store import Store
 
 
@@ -79,6 +83,30 @@ def test_the_figure_shows_every_tau_0_and_each_seed(store: Store) -> None:
         assert left < expected[0] < right
     thin = [line for line in panel.lines if line.get_linewidth() < 0.5]
     assert len(thin) == 3 * 2
+
+
+def test_the_figure_has_the_tau_that_validation_images_choose(store: Store, tmp_path: Path) -> None:
+    made = Store(tmp_path / "runs")
+    for seed in (0, 1):
+        record, arrays = made_record("cb", 150.0, seed)
+        record, validation, marks = with_validation(record, arrays["label"])
+        made.add(record, arrays, validation=validation)
+        KeptMarks(made.root).put(record.cell.fingerprint, pack(marks.arrays()))
+    answers = Answers(made, "last")
+    (drawn,) = drawn_groups(made.records(), "last", answers=answers)
+    (panel,) = [axes for axes in draw(drawn).axes if axes.has_data()]
+    (sign,) = [line.get_xydata()[0] for line in panel.lines if line.get_marker() == "$\\tau$"]
+    found = []
+    for record in made.records():
+        logits, labels = answers.validation_logits(record) or ([], [])
+        tau = choose_tau(logits, labels, record.cell.class_counts)
+        test = read_arrays(made.packed_logits(record))
+        said = adjusted(test["last"], record.cell.class_counts, tau).argmax(axis=1)
+        matrix = confusion_matrix(test["label"], said, 7)
+        found.append((100 * overall_accuracy(matrix), 100 * mean_accuracy(matrix)))
+    assert sign == pytest.approx(np.mean(found, axis=0))
+    (plain,) = drawn_groups(store.records(), "last", answers=Answers(store, "last"))
+    assert not [ln for ax in draw(plain).axes for ln in ax.lines if ln.get_marker() == "$\\tau$"]
 
 
 def test_a_trade_off_needs_logits(store: Store, tmp_path: Path) -> None:

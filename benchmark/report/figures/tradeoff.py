@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +11,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from benchmark.analysis.corrected import corrected_answers
-from benchmark.analysis.groups import Factor
+from benchmark.analysis.decoration import CHOSEN, adjustment
+from benchmark.analysis.groups import Entry, Factor
 from benchmark.errors import InputError
 from benchmark.report.drawing import note, page
 from benchmark.report.drawing.drawn import Drawn, Series
@@ -26,12 +29,26 @@ _ACROSS = 2
 _FAINT = 0.35
 _MARGIN = 4  # points below the lowest accuracies without a correction
 Floats = NDArray[np.float64]
-Curve = tuple[Floats, Floats]
-"""Overall and mean accuracy in percent by run and tau, (S, T) each."""
+
+
+class Curve(NamedTuple):
+    """What a method reaches by every correction.
+
+    Attributes:
+        overall: accuracy in percent by run and tau, (S, T).
+        mean: likewise.
+        chosen: the mean over runs of both at the tau that each run's clean validation images
+            choose, (2,); None where none can be chosen.
+    """
+
+    overall: Floats
+    mean: Floats
+    chosen: Floats | None
 
 
 def draw(drawn: Drawn) -> Figure:
-    """Draw a panel a factor: the mean over seeds, seeds as thin lines, tau 0 and tau 1 marked.
+    """Draw a panel a factor: the mean over seeds, seeds as thin lines, tau 0 and tau 1 marked, and
+    the tau that validation images choose where their logits are kept.
 
     A curve is strong where no other method's curve is better in both accuracies, and faint where
     one is.
@@ -62,9 +79,13 @@ def draw(drawn: Drawn) -> Figure:
     full = Line2D(
         [], [], linestyle="none", marker="o", markerfacecolor="white", color="black", label="tau 1"
     )
+    signs = [plain, full]
+    if any(curve.chosen is not None for found in curves.values() for _, curve in found):
+        label = "tau chosen on clean validation images"
+        signs.append(Line2D([], [], linestyle="none", marker="$\\tau$", color="black", label=label))
     return page.finish(
         figure,
-        [*(page.handle(series.slot, series.label) for series in drawn.series), plain, full],
+        [*(page.handle(series.slot, series.label) for series in drawn.series), *signs],
         [
             *note.context(drawn),
             "Logits less tau times the logarithm of the training set's class shares, tau from 0 to "
@@ -86,13 +107,26 @@ def _curves(drawn: Drawn, factor: Factor) -> list[tuple[Series, Curve]]:
             if answers is not None:
                 _, labels, right = answers
                 overall, mean = accuracies(labels, right, len(drawn.classes))
-                found.append((series, (100 * overall, 100 * mean)))
+                chosen = _chosen(drawn, entry, overall, mean)
+                found.append((series, Curve(100 * overall, 100 * mean, chosen)))
     return found
 
 
+def _chosen(drawn: Drawn, entry: Entry, overall: Floats, mean: Floats) -> Floats | None:
+    if drawn.answers is None:
+        return None
+    reading = drawn.answers.read(adjustment(CHOSEN))
+    taus = [reading.tau(record) for record in entry.runs.values()]
+    places = [TAUS.index(tau) for tau in taus if tau is not None]
+    if len(places) < len(taus):
+        return None
+    runs = np.arange(len(places))
+    return 100 * np.array([overall[runs, places].mean(), mean[runs, places].mean()])
+
+
 def _panel(axes: Axes, curves: list[tuple[Series, Curve]]) -> None:
-    means = [(overall.mean(axis=0), mean.mean(axis=0)) for _, (overall, mean) in curves]
-    for place, (series, (overall, mean)) in enumerate(curves):
+    means = [(curve.overall.mean(axis=0), curve.mean.mean(axis=0)) for _, curve in curves]
+    for place, (series, (overall, mean, chosen)) in enumerate(curves):
         as_drawn = look(series.slot)
         x, y = means[place]
         others = [curve for other, curve in enumerate(means) if other != place]
@@ -115,6 +149,9 @@ def _panel(axes: Axes, curves: list[tuple[Series, Curve]]) -> None:
                 alpha=_FAINT if beaten[at] else 1,
                 zorder=3,
             )
+        if chosen is not None:
+            size = 1.6 * as_drawn.size  # a letter is thinner than a sign
+            axes.plot(*chosen, color=as_drawn.color, marker="$\\tau$", markersize=size, zorder=4)
 
 
 def _frame(axes: Axes, curves: list[tuple[Series, Curve]]) -> list[str]:
@@ -124,7 +161,7 @@ def _frame(axes: Axes, curves: list[tuple[Series, Curve]]) -> list[str]:
     """
     if not curves:
         return []
-    points = {s.label: (x.mean(axis=0), y.mean(axis=0)) for s, (x, y) in curves}
+    points = {s.label: (c.overall.mean(axis=0), c.mean.mean(axis=0)) for s, c in curves}
     lowest = [min(of[axis][0] for of in points.values()) - _MARGIN for axis in (0, 1)]
     axes.set_xlim(lowest[0], max(x.max() for x, _ in points.values()) + 1)
     axes.set_ylim(lowest[1], max(y.max() for _, y in points.values()) + 1)
