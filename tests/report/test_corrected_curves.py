@@ -95,7 +95,7 @@ def test_the_figure_has_the_tau_that_validation_images_choose(store: Store, tmp_
     answers = Answers(made, "last")
     (drawn,) = drawn_groups(made.records(), "last", answers=answers)
     (panel,) = [axes for axes in draw(drawn).axes if axes.has_data()]
-    (sign,) = [line.get_xydata()[0] for line in panel.lines if line.get_marker() == "$\\tau$"]
+    (sign,) = [line.get_xydata()[0] for line in panel.lines if line.get_marker() == "+"]
     found = []
     for record in made.records():
         logits, labels = answers.validation_logits(record) or ([], [])
@@ -106,7 +106,7 @@ def test_the_figure_has_the_tau_that_validation_images_choose(store: Store, tmp_
         found.append((100 * overall_accuracy(matrix), 100 * mean_accuracy(matrix)))
     assert sign == pytest.approx(np.mean(found, axis=0))
     (plain,) = drawn_groups(store.records(), "last", answers=Answers(store, "last"))
-    assert not [ln for ax in draw(plain).axes for ln in ax.lines if ln.get_marker() == "$\\tau$"]
+    assert not [ln for ax in draw(plain).axes for ln in ax.lines if ln.get_marker() == "+"]
 
 
 def test_a_trade_off_needs_logits(store: Store, tmp_path: Path) -> None:
