@@ -16,7 +16,7 @@ import click
 
 from benchmark import __version__
 from benchmark.encoding import never_fail
-from benchmark.errors import InputError, StorageError
+from benchmark.errors import InputError, StorageError, shortened
 from benchmark.interpreter import check_own_packages
 from benchmark.interrupt import heed_ctrl_c, heed_no_more
 from benchmark.write import Weaker
@@ -67,9 +67,8 @@ class LazyGroup(click.Group):
             return ctx.exit(130)
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
-                raise InputError(
-                    f"'{str(error.filename)[:60]}...': {error.strerror}; give a shorter path"
-                ) from error
+                where = shortened(error.filename)
+                raise InputError(f"{where}: {error.strerror}; give a shorter path") from error
             _mute()
             where = f": {error.filename}" if error.filename else ""
             raise StorageError(f"{error.strerror or error}{where}") from error

@@ -5,6 +5,9 @@ from __future__ import annotations
 _LONGEST = 300
 """Letters of a foreign message that are shown."""
 
+_LONGEST_PATH = 200
+"""Letters of a path that is shown whole."""
+
 
 def escaped(text: str) -> str:
     """Return a text on one line that any UTF-8 file takes: what is not printable is escaped.
@@ -45,3 +48,9 @@ def describe(error: BaseException) -> str:
         text = "its message cannot be read"
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return f"{type(error).__name__}: {short}" if short else type(error).__name__
+
+
+def shortened(path: object) -> str:
+    """Return a path as text for a message, the middle of a very long one left out."""
+    text = str(path)
+    return text if len(text) <= _LONGEST_PATH else f"{text[:60]}...{text[-20:]}"

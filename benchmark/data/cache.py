@@ -28,7 +28,7 @@ from benchmark.data.content import changed, content_key, stamp
 from benchmark.data.dataset import FaceDataset, make_dataset
 from benchmark.data.evidence import Reading, Severity, judge
 from benchmark.data.source import Index, Problem, Source
-from benchmark.errors import InputError
+from benchmark.errors import InputError, shortened
 from benchmark.write import file_system_time, sync_folder, to_disk, write_file
 
 FORMAT = 2
@@ -280,8 +280,9 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        where = shortened(folder)
         raise InputError(
-            f"the cache folder {folder} cannot be written ({error.strerror or error}); pass "
+            f"the cache folder {where} cannot be written ({error.strerror or error}); pass "
             "--cache-dir with a folder that can, with room for the decoded images"
         ) from None
 

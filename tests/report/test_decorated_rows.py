@@ -174,7 +174,7 @@ def test_the_stored_study_is_adjusted_by_its_logits(study: tuple[bool, Row]) -> 
         (["--table", "2"], "last"),
         (["--table", "2"], "oracle"),
         (["--mixed"], "last"),
-        (["--detail", "intervals"], "val"),
+        (["--detail", "intervals"], "val-overall"),
         (["--detail", "summary"], "last"),
         (["--detail", "confusion"], "oracle"),
     ],

@@ -244,7 +244,7 @@ def processor_seconds(command: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_thousand_records_are_a_table_in_seconds(tmp_path: Path) -> None:
     """Held against reading the same files without a look at them, on the same machine."""
     store = Store(tmp_path)

@@ -15,14 +15,14 @@ from processes import QUICK, fer_bench, finish, outcome, start
 
 from benchmark.store.store import Store
 from benchmark.sweep.executors import jobs
-from methods import names
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
 @pytest.mark.slow
 def test_a_run_killed_at_random_points_ends_with_the_same_bits(tmp_path: Path) -> None:
-    run = ("run", "--methods", "all", "--factors", "50", *QUICK, "--jobs", "1")
+    # Each method by itself is interrupted in tests/engine; these differ in streams and stages.
+    run = ("run", "--methods", "mek,bbn,crt", "--factors", "50", *QUICK, "--jobs", "1")
     code, text = fer_bench(tmp_path, *run, "--results", "whole")
     assert code == 0, text
     chance = random.Random(0)
@@ -40,9 +40,9 @@ def test_a_run_killed_at_random_points_ends_with_the_same_bits(tmp_path: Path) -
             break
         killed += 1
     assert process.returncode == 0
-    assert killed >= 4
+    assert killed >= 3
     whole, resumed = outcome(tmp_path / "whole"), outcome(tmp_path / "killed")
-    assert len(whole) == len(names())
+    assert len(whole) == 4, "three and the first stage of one"
     assert whole == resumed
     assert not list((tmp_path / "killed" / "running").iterdir()), "nothing is left behind"
     sessions = [len(record.sessions) for record in Store(tmp_path / "killed").records()]
