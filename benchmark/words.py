@@ -13,3 +13,13 @@ def count(number: int, noun: str, plural: str = "") -> str:
     """
     plural = plural or (noun[:-1] + "ies" if noun.endswith("y") else noun + "s")
     return f"{number} {noun if number == 1 else plural}"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people read it: ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

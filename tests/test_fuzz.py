@@ -34,8 +34,8 @@ from benchmark.data.source import Index, Source
 from benchmark.errors import InputError
 from benchmark.protocols import load_protocol, parse_protocol
 from benchmark.protocols.protocol import Protocol
-from benchmark.store.record_file import parse_record
-from benchmark.store.store import Store, to_json
+from benchmark.store.record_file import parse_record, to_json
+from benchmark.store.store import Store
 from benchmark.sweep.plan import make_hyper, recipe
 
 FUZZ = settings(

@@ -1,4 +1,4 @@
-"""A table, a form, a figure, a rule, a metric is a file: one more of each beside the others."""
+"""A table, a form, a figure, a rule, a metric, an executor is a file: one more of each."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from benchmark.report.forms import forms
 from benchmark.report.tables import details
 from benchmark.selection import rules
 from benchmark.store.store import Store
+from benchmark.sweep.executors import executors
 
 FORM = """
 ENDINGS = (".titles",)
@@ -63,12 +64,20 @@ HELP = "an empty page"
 def draw(drawn):
     return page.blank(3, 2)
 """
+EXECUTOR = """
+HELP = "somebody else, later"
+
+def run(order):
+    order.say(f"{len(order.cells)} cells handed over; again: {order.command[0]}")
+    return False
+"""
 FOLDERS = {
     "benchmark.report.forms": ("titles", FORM),
     "benchmark.selection": ("earliest", RULE),
     "benchmark.report.tables": ("how_many", TABLE),
     "benchmark.report.metrics": ("half", METRIC),
     "benchmark.report.figures": ("empty", FIGURE),
+    "benchmark.sweep.executors": ("elsewhere", EXECUTOR),
 }
 COMMANDS = "benchmark.commands"
 
@@ -90,7 +99,7 @@ def one_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _forget() -> None:
-    for listed in (forms, rules, details, figures):
+    for listed in (forms, rules, details, figures, executors):
         listed.cache_clear()
     for name in [name for name in sys.modules if name.startswith(COMMANDS)]:
         del sys.modules[name]
@@ -119,6 +128,11 @@ def test_one_more_of_each_is_one_file(tmp_path: Path) -> None:
     told = CliRunner().invoke(cli, ["report", "--help"]).output
     assert "titles alone" in " ".join(told.split())
     assert "how many runs" in " ".join(told.split())
+    handed = call("run", "--methods=cb", "--factors=50,100", "--executor=elsewhere")
+    assert "2 cells handed over; again: run" in handed
+    assert "trained" not in handed  # nothing is said of what this process does not wait for
+    told = CliRunner().invoke(cli, ["run", "--help"]).output
+    assert "elsewhere: somebody else, later" in " ".join(told.split())
     assert "an empty page" in CliRunner().invoke(cli, ["figure", "--help"]).output
 
 
@@ -130,8 +144,9 @@ def test_what_folders_offer_is_listed_without_being_imported() -> None:
         "from benchmark.report.metrics import metrics\n"
         "from benchmark.report.tables import details\n"
         "from benchmark.selection import rules\n"
+        "from benchmark.sweep.executors import executors\n"
         "assert list(rules())[0] == 'last'\n"
-        "assert all(map(len, (figures(), forms(), metrics(), details())))\n"
+        "assert all(map(len, (figures(), forms(), metrics(), details(), executors())))\n"
         "heavy = {'jinja2', 'rich', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )

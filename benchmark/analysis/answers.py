@@ -18,7 +18,7 @@ from benchmark.selection import rules
 from benchmark.stats.accuracy import confusion_matrix
 from benchmark.stats.adjustment import adjusted, choose_tau
 from benchmark.store.kept_marks import KeptMarks
-from benchmark.store.logits_file import LABEL, VALIDATION, Arrays, opened, to_array
+from benchmark.store.logits_file import LABEL, LOGITS, VALIDATION, Arrays, opened, to_array
 from benchmark.store.record import Confusion, Record, Split
 from benchmark.store.store import Store
 from benchmark.store.whole import labels_of, logits_of
@@ -185,7 +185,7 @@ class Answers:
                 labels = labels_of(to_array(arrays.raw(LABEL)), k)
                 logits = logits_of(to_array(arrays.raw(name)), len(labels), k)
         except ValueError as error:
-            raise self._store.damaged_logits(record, str(error), VALIDATION) from error
+            raise self._store.damaged_file(record, VALIDATION, str(error)) from error
         if images == "all":
             return logits, labels
         kept = self._kept(record, self.marks(record, "validation"), labels, images)
@@ -225,7 +225,7 @@ class Answers:
                 labels = self._labels_in(arrays, k)
                 logits = logits_of(to_array(arrays.raw(name)), len(labels), k)
         except ValueError as error:
-            raise self._store.damaged_logits(record, str(error)) from error
+            raise self._store.damaged_file(record, LOGITS, str(error)) from error
         if self._tau is None:
             return logits, labels
         tau = self.tau(record)

@@ -15,7 +15,7 @@ from rich.text import Text
 from benchmark.data.imbalance import factor_label
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
 from benchmark.store.record import Cell, Epoch, Record
-from benchmark.words import count
+from benchmark.words import clock, count
 from methods.base import Progress
 
 _PLAIN_INTERVAL = 30.0  # seconds between two plain lines within an epoch
@@ -148,20 +148,10 @@ class LiveListener(PlainListener):
         self._live.update(Text(line))
 
 
-def make_listener(*, alone: bool) -> PlainListener:
+def make_listener(alone: bool) -> PlainListener:
     """Return a live listener on a terminal, a plain one otherwise.
 
     Args:
         alone: whether no other job prints beside this one, so that it can number the cells.
     """
     return LiveListener(Console()) if sys.stdout.isatty() else PlainListener(alone=alone)
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as people read it: ``42 s``, ``3 min 5 s``, ``2 h 10 min``."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -30,7 +30,8 @@ def check(results: Path, move_aside: bool) -> None:
 
     Exit code 1 if anything is.
     """
-    from benchmark.store.store import MEND, Store
+    from benchmark.store.faults import MEND
+    from benchmark.store.store import Store
 
     store = Store(results)
     store.require()

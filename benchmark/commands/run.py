@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +17,14 @@ from benchmark.commands.options import FilePath, results_option
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
 from benchmark.errors import InputError
 from benchmark.interrupt import heed_all
-from benchmark.words import count
+from benchmark.sweep.executors import Order, executors, executors_told
+from benchmark.words import clock, count
 
 if TYPE_CHECKING:
     from benchmark.store.record import Cell
     from benchmark.store.store import Store
-    from benchmark.sweep.executors.jobs import Job
     from benchmark.sweep.plan import Sweep
     from benchmark.sweep.stages import Work
-
-
-@dataclass(frozen=True)
-class _How:
-    """How this process computes; what it computes is the sweep's."""
-
-    device: str
-    threads: int | None
-    deterministic: bool
-    keep_weights: bool
 
 
 @click.command("run")
@@ -63,6 +52,13 @@ class _How:
 @click.option(
     "--keep-weights", is_flag=True, help="Keep the final weights and a model card beside a record."
 )
+@click.option(
+    "--executor",
+    type=click.Choice(list(executors())),
+    default="local",
+    show_default=True,
+    help=f"Who trains: {executors_told()}.",
+)
 @click.option(CELLS_OPTION, "cells_file", type=FilePath(), hidden=True)
 @results_option
 def command(
@@ -74,6 +70,7 @@ def command(
     threads: int | None,
     deterministic: bool,
     keep_weights: bool,
+    executor: str,
     cells_file: Path | None,
     results: Path,
     **options: Any,
@@ -85,17 +82,37 @@ def command(
     cells among them.
     """
     heed_all()
-    from benchmark.environment import usable_cores
+    from benchmark.commands.progress import make_listener
     from benchmark.store.store import Store
-    from benchmark.sweep.executors.jobs import Job
+    from benchmark.sweep import executors as offered
     from benchmark.sweep.stages import work
 
     choice = SweepChoice(**options)
-    how = _How(choice.device, threads, deterministic, keep_weights)
     wanted_jobs, wanted_per_gpu = _count(jobs, "--jobs"), _count(jobs_per_gpu, "--jobs-per-gpu")
     store = Store(results)
+
+    def order(sweep: Sweep, cells: Sequence[Cell]) -> Order:
+        again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
+        again += ["--deterministic"] if deterministic else []
+        again += ["--keep-weights"] if keep_weights else []
+        return Order(
+            sweep=sweep,
+            cells=cells,
+            store=store,
+            command=["run", *again],
+            device=choice.device,
+            threads=threads,
+            jobs=wanted_jobs,
+            jobs_per_gpu=wanted_per_gpu,
+            deterministic=deterministic,
+            keep_weights=keep_weights,
+            say=click.echo,
+            complain=partial(click.echo, err=True),
+            listen=make_listener,
+        )
+
     if cells_file is not None:
-        sys.exit(1 if _train_share(cells_file, choice, store, how) else 0)
+        sys.exit(1 if _train_share(cells_file, choice, order) else 0)
     sweep = choice.plan()
     if not dry_run:
         store.prepare()
@@ -104,7 +121,7 @@ def command(
     lacking = {cell.id for cell in missing}
     finished = [cell for cell in cells if cell.id not in lacking]
     if not dry_run:
-        store.settle(finished)
+        store.begun.settle(finished)
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
     _tell_first_stages(left)
@@ -114,22 +131,16 @@ def command(
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
         _refuse_early(choice, sweep, todo, results)
-        _show_plan(left, todo, sweep, store, Job(choice.device, threads or usable_cores()))
+        _show_plan(left, todo, order(sweep, todo))
         return
     if not todo:
         return
     for note in _check(todo, sweep):
         click.echo(f"Weights: {note}.")
     _keep_marks(sweep, results)
-    shared = _jobs(todo, store, choice, wanted_jobs, wanted_per_gpu, threads)
-    _announce(todo, store, shared)
-    if len(shared) == 1:
-        _train(todo, sweep, store, how, alone=True)
-    else:
-        again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
-        again += ["--deterministic"] if deterministic else []
-        again += ["--keep-weights"] if keep_weights else []
-        _train_side_by_side(todo, shared, ["run", *again])
+    _announce(todo)
+    if not offered.run(executor, order(sweep, todo)):
+        return
     if keep_weights:  # other processes may have finished some without
         _tell_weightless(todo, store)
     _close(todo, store, left)
@@ -205,17 +216,21 @@ def _as_shipped(choice: SweepChoice, sweep: Sweep) -> bool:
 
 def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
     """Say what cannot work here once, before any job starts."""
-    from benchmark.sweep.executors.local import check_buildable
+    from benchmark.sweep.buildable import check_buildable
 
     return check_buildable(cells, sweep)
 
 
-def _train_share(file: Path, choice: SweepChoice, store: Store, how: _How) -> list[str]:
+def _train_share(
+    file: Path, choice: SweepChoice, order: Callable[[Sweep, Sequence[Cell]], Order]
+) -> list[str]:
     """Train the cells that another process planned, and return the names of those that failed.
 
     Raises:
         InputError: the same plan comes to other cells here: data, weights or code are not the same.
     """
+    from benchmark.sweep.work import train_here
+
     try:
         share = json.loads(file.read_text(encoding="utf-8"))
         precision, wanted = share["precision"], set(share["cells"])
@@ -230,92 +245,7 @@ def _train_share(file: Path, choice: SweepChoice, store: Store, how: _How) -> li
             f"{count(len(sweep.cells), 'cell')} that the same options come to here; "
             "were data, weights or code changed?"
         )
-    return _train(todo, sweep, store, how, alone=False)
-
-
-def _train(
-    cells: Sequence[Cell],
-    sweep: Sweep,
-    store: Store,
-    how: _How,
-    *,
-    alone: bool,
-) -> list[str]:
-    """Train cells in this process and return the names of those that failed."""
-    import torch
-
-    from benchmark.commands.progress import make_listener
-    from benchmark.engine.device import be_deterministic, resolve_device
-    from benchmark.sweep.executors.local import run_sweep
-
-    device = resolve_device(how.device)
-    if how.threads is not None:
-        torch.set_num_threads(how.threads)
-    if how.deterministic:
-        click.echo(be_deterministic(device))
-    with make_listener(alone=alone) as listener:
-        keep = [cell.id for cell in cells] if how.keep_weights else []
-        tally = run_sweep(sweep, cells, store, device, listener, keep_weights=keep)
-    return tally.failed
-
-
-def _train_side_by_side(cells: Sequence[Cell], jobs: Sequence[Job], command: Sequence[str]) -> None:
-    """Train cells in several processes."""
-    from benchmark.sweep.executors.jobs import how_ended, run_jobs
-
-    threads = jobs[0].threads
-    click.echo(f"{count(len(jobs), 'job')} side by side, {count(threads, 'CPU thread')} each")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "cells.json"
-        share = {"precision": cells[0].precision, "cells": [cell.slug for cell in cells]}
-        file.write_text(json.dumps(share), encoding="utf-8")
-        codes = run_jobs([*command, CELLS_OPTION, str(file)], jobs, click.echo)
-    if 130 in codes:
-        raise KeyboardInterrupt
-    for number, code in enumerate(codes, start=1):
-        if code not in (0, 1):
-            click.echo(f"job {number} {how_ended(code)}", err=True)
-
-
-def _jobs(
-    todo: Sequence[Cell],
-    store: Store,
-    choice: SweepChoice,
-    wanted: int | None,
-    per_gpu: int | None,
-    threads: int | None,
-) -> list[Job]:
-    """Decide how many processes share the work; None means as many as are of use."""
-    from benchmark import environment
-    from benchmark.engine.device import cuda_devices, resolve_device
-    from benchmark.sweep.estimate import peak_bytes
-    from benchmark.sweep.executors.jobs import TYPICAL_MEMORY, Job, share_cpu, share_gpus
-
-    cores = environment.usable_cores()
-    records = store.records()
-    device = resolve_device(choice.device)
-    if device.type == "cuda":
-        gpus = cuda_devices() if device.index is None else [str(device)]
-        if per_gpu is None:
-            fit = _fit_on_gpus(gpus, peak_bytes(todo, records, "peak_gpu_memory_bytes"))
-            per_gpu = min(fit, max(1, cores // len(gpus)))  # each needs a core to be fed by
-        if wanted is not None:
-            per_gpu = -(-wanted // len(gpus))
-        shared = share_gpus(min(len(todo), wanted or len(todo)), gpus, per_gpu, cores)
-    elif wanted is not None or device.type != "cpu":
-        jobs = min(wanted or 1, len(todo))
-        shared = [Job(choice.device, max(1, cores // jobs))] * jobs
-    else:
-        needed = peak_bytes(todo, records, "process_peak_memory_bytes") or TYPICAL_MEMORY
-        shared = share_cpu(len(todo), cores, environment.free_memory_bytes(), needed)
-    return [replace(job, threads=threads) for job in shared] if threads else shared
-
-
-def _fit_on_gpus(gpus: Sequence[str], peak: int | None) -> int:
-    from benchmark.engine.device import free_gpu_memory_bytes
-    from benchmark.sweep.executors.jobs import fit_on_gpu
-
-    return min(fit_on_gpu(free_gpu_memory_bytes(gpu), peak) for gpu in gpus)
+    return train_here(order(sweep, todo), alone=False).failed
 
 
 def _summary(
@@ -335,8 +265,8 @@ def _summary(
     )
 
 
-def _announce(todo: Sequence[Cell], store: Store, jobs: Sequence[Job]) -> None:
-    """Say what is going to be trained and about how long, before anything is."""
+def _announce(todo: Sequence[Cell]) -> None:
+    """Say what is going to be trained, before anything is."""
     from benchmark.data.imbalance import factor_label
 
     for name, values in (
@@ -346,38 +276,15 @@ def _announce(todo: Sequence[Cell], store: Store, jobs: Sequence[Job]) -> None:
     ):
         several = list(dict.fromkeys(values))
         click.echo(f"  {name}{'s'[: len(several) > 1]}: {', '.join(several)}")
-    click.echo(_how_long(_expected(todo, store, jobs[0]).values(), len(jobs)))
 
 
-def _expected(todo: Sequence[Cell], store: Store, job: Job) -> dict[str, float | None]:
-    """Return the seconds that each cell should take by past records, None where none tells."""
-    from benchmark.engine.device import describe_device, resolve_device
-    from benchmark.environment import describe
-    from benchmark.sweep.estimate import seconds_for
+def _show_plan(left: Work, todo: Sequence[Cell], order: Order) -> None:
+    from benchmark.environment import usable_cores
+    from benchmark.sweep.estimate import expected_seconds, how_long
 
-    records = store.records() if store.root.is_dir() else []
-    here = {**describe(), **describe_device(resolve_device(job.device)), "threads": job.threads}
-    return {cell.slug: seconds_for(cell, records, here) for cell in todo}
-
-
-def _how_long(expected: Collection[float | None], jobs: int = 1) -> str:
-    """Return in a sentence how long cells take, as far as past records tell."""
-    from benchmark.commands.progress import clock
-
-    known = [seconds for seconds in expected if seconds is not None]
-    if not known:
-        return "No record of such a cell tells how long they take."
-    unknown = len(expected) - len(known)
-    more = f" and {count(unknown, 'cell')} of unknown length" if unknown else ""
-    how = "for one job after the other" if jobs == 1 else f"for {count(jobs, 'job')} side by side"
-    return f"About {clock(sum(known) / jobs)}{more} {how}, from past records."
-
-
-def _show_plan(left: Work, todo: Sequence[Cell], sweep: Sweep, store: Store, job: Job) -> None:
-    from benchmark.commands.progress import clock
-
-    running = store.unfinished()
-    expected = _expected(todo, store, job)
+    running = order.store.begun.slugs()
+    threads = order.threads or usable_cores()
+    expected = expected_seconds(todo, order.store, order.device, threads)
     missing = {cell.id for cell in left.missing}
     for cell in left.cells:
         if cell.slug not in expected:
@@ -387,11 +294,11 @@ def _show_plan(left: Work, todo: Sequence[Cell], sweep: Sweep, store: Store, job
             begun = "begun" if cell.slug in running else "to train"
             begun += " again" if cell in left.again else ""
             state = begun if seconds is None else f"{begun}, about {clock(seconds)}"
-        first = sweep.first_stage(cell)
+        first = order.sweep.first_stage(cell)
         start = "" if first is None else f", from the final weights of {first.slug}"
         click.echo(f"  {cell.slug}: {state}{start}")
     if expected:
-        click.echo(_how_long(expected.values()))
+        click.echo(how_long(expected.values()))
 
 
 def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:
@@ -401,7 +308,7 @@ def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:
     known = {cell.id for cell in store.missing(asked)}
     known |= {cell.id for cell in left.again if not has_weights(cell, store)}
     missing = [cell for cell in asked if cell.id in known]
-    failed = [cell for cell in missing if (store.failed(cell) / "error.txt").exists()]
+    failed = [cell for cell in missing if (store.begun.failed(cell) / "error.txt").exists()]
     unfinished = len(missing) - len(failed)
     more = f", {unfinished} not finished" if unfinished else ""
     click.echo(f"{len(asked) - len(missing)} trained, {len(failed)} failed{more}.")

@@ -43,7 +43,8 @@ def command(
     """
     from benchmark.errors import InputError
     from benchmark.report.forms import form_for
-    from benchmark.store.store import MEND, Store
+    from benchmark.store.faults import MEND
+    from benchmark.store.store import Store
 
     form = form_for(format_name, out)
     store = Store(results)
@@ -54,7 +55,7 @@ def command(
             "'fer-bench run'"
         )
     records, damaged = store.survey()
-    store.settle(record.cell for record in records)
+    store.begun.settle(record.cell for record in records)
     if given:
         tables = [_sweep_table(SweepChoice(**options).plan(), records, store)]
     else:
@@ -74,7 +75,7 @@ def _store_tables(records: Sequence[Record], store: Store) -> list[Table]:
     """Return the finished cells, and those that are not."""
     from benchmark.report.sheet import Table, text_table
 
-    begun, failures = store.unfinished(), store.failures()
+    begun, failures = store.begun.slugs(), store.begun.failures()
     running = sum(begun.values())
     summary = (
         f"{len(records)} finished, {running} running, {len(begun) - running} begun, "
@@ -131,8 +132,8 @@ def _sweep_table(sweep: Sweep, records: Sequence[Record], store: Store) -> Table
     from benchmark.store.difference import closest, differences
 
     done = {record.id: record for record in records}
-    begun = store.unfinished()
-    failures = {path.parent.name: path for path in store.failures()}
+    begun = store.begun.slugs()
+    failures = {path.parent.name: path for path in store.begun.failures()}
     rows = []
     for cell in sweep.cells:
         state, detail = "missing", ""

@@ -14,6 +14,7 @@ from typing import Any
 from benchmark import environment
 from benchmark.errors import InputError
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+from benchmark.store.faults import writing
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 
@@ -115,13 +116,13 @@ def _swap(source: Store, target: Store, record: Record, old: Sequence[Record]) -
     What has the new one's own folder must leave first. It is moved back if the new one does not
     arrive, now or, after a kill, by the next refresh.
     """
-    with target.writing():
+    with writing(target.root):
         aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.root))
     logits, validation = source.packed_logits(record), source.packed_validation(record)
     own = target.cells / record.cell.slug
     try:
         if own.exists():
-            with target.writing():
+            with writing(target.root):
                 own.rename(aside / own.name)
         target.put(record, logits, validation=validation)
     except BaseException:
@@ -131,7 +132,7 @@ def _swap(source: Store, target: Store, record: Record, old: Sequence[Record]) -
     finally:
         if own.exists():
             shutil.rmtree(aside, ignore_errors=True)
-    with target.writing():
+    with writing(target.root):
         for gone in old:
             if gone.cell.slug != own.name:
                 shutil.rmtree(target.cells / gone.cell.slug)
@@ -139,7 +140,7 @@ def _swap(source: Store, target: Store, record: Record, old: Sequence[Record]) -
 
 def _bring_back(target: Store) -> None:
     """Undo the first half of a swap that was killed."""
-    with target.writing():
+    with writing(target.root):
         for folder in target.root.glob(f"{_ASIDE}*/*"):
             if not (target.cells / folder.name).exists():
                 folder.rename(target.cells / folder.name)
@@ -156,7 +157,7 @@ def _log(target: Store, reason: str, record: Record, old: Sequence[Record]) -> N
         "before": [_facts(before) for before in old],
     }
     path = target.root / LOG
-    with target.writing():
+    with writing(target.root):
         torn = path.exists() and not path.read_bytes().endswith(b"\n")
         with path.open("a", encoding="utf-8") as file:
             file.write(("\n" if torn else "") + json.dumps(entry) + "\n")

@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
+from benchmark.store.cell_folder import LARGEST_WEIGHTS, WEIGHTS
 from benchmark.store.kept_marks import KeptMarks, unpack
 from benchmark.store.logits_file import LARGEST_FILE, LOGITS, VALIDATION, pack
 from benchmark.store.record import Record
 from benchmark.store.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
-from benchmark.store.store import LARGEST_WEIGHTS, WEIGHTS, Store
+from benchmark.store.store import Store
 from benchmark.store.whole import check_whole
 from benchmark.write import drafted
 

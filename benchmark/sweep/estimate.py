@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import median_low
 from typing import Any
 
+from benchmark.engine.device import describe_device, resolve_device
+from benchmark.environment import describe
 from benchmark.store.record import Cell, Record
+from benchmark.store.store import Store
+from benchmark.words import clock, count
 
 _MACHINE = ("device", "gpu", "cpu")
 
@@ -33,6 +37,38 @@ def seconds_for(
     if not chosen:
         return None
     return median_low(sum(r.seconds.values()) / _work(r.cell) for r in chosen) * _work(cell)
+
+
+def expected_seconds(
+    cells: Sequence[Cell], store: Store, device: str, threads: int
+) -> dict[str, float | None]:
+    """Return the seconds that each cell should take here by its slug, None where no record tells.
+
+    Args:
+        cells: those to be trained.
+        store: whose records tell; it need not exist.
+        device: as ``--device`` takes it.
+        threads: of the CPU.
+    """
+    records = store.records() if store.root.is_dir() else []
+    here = {**describe(), **describe_device(resolve_device(device)), "threads": threads}
+    return {cell.slug: seconds_for(cell, records, here) for cell in cells}
+
+
+def how_long(expected: Collection[float | None], jobs: int = 1) -> str:
+    """Return in a sentence how long cells take, as far as past records tell.
+
+    Args:
+        expected: seconds of each cell, None where unknown.
+        jobs: how many are trained side by side.
+    """
+    known = [seconds for seconds in expected if seconds is not None]
+    if not known:
+        return "No record of such a cell tells how long they take."
+    unknown = len(expected) - len(known)
+    more = f" and {count(unknown, 'cell')} of unknown length" if unknown else ""
+    how = "for one job after the other" if jobs == 1 else f"for {count(jobs, 'job')} side by side"
+    return f"About {clock(sum(known) / jobs)}{more} {how}, from past records."
 
 
 def _rather(records: list[Record], wanted: Callable[[Record], bool]) -> list[Record]:

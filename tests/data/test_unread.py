@@ -140,7 +140,7 @@ def test_a_checkpoint_that_cannot_be_read_stays_and_is_named(
     sweep = small_sweep()
     with pytest.raises(KeyboardInterrupt):
         run(sweep, tmp_path, Silent(interrupt_after=1))
-    path = Store(tmp_path).running(sweep.cells[0]) / checkpoint.NAME
+    path = Store(tmp_path).begun.folder(sweep.cells[0]) / checkpoint.NAME
     content = path.read_bytes()
 
     def fails(*_: object, **__: object) -> None:

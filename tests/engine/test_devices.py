@@ -119,7 +119,7 @@ def test_what_schedulers_and_terminals_send_is_an_interruption(
     assert code == 130, text
     assert "interrupted; all finished work is kept" in text
     assert "Traceback" not in text
-    begun = Store(tmp_path / "runs").unfinished()
+    begun = Store(tmp_path / "runs").begun.slugs()
     assert len(begun) == int(jobs)
     assert not any(begun.values()), "no job lives on"
 

@@ -23,7 +23,7 @@ from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store.logits_file import read_arrays
 from benchmark.store.record import Record
 from benchmark.store.store import Store
-from benchmark.sweep.executors.local import check_buildable
+from benchmark.sweep.buildable import check_buildable
 
 
 def only(store: Path) -> tuple[Record, dict[str, np.ndarray]]:
@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_moved_aside(tmp_path: Path) -> None:
     run(sweep, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(sweep, tmp_path / "stopped", Silent(interrupt_after=1))
-    folder = Store(tmp_path / "stopped").running(sweep.cells[0])
+    folder = Store(tmp_path / "stopped").begun.folder(sweep.cells[0])
     path = folder / "checkpoint.pt"
     for damage in (b"", b"junk", path.read_bytes()[:1000]):
         path.write_bytes(damage)
@@ -195,7 +195,7 @@ def test_a_loss_that_is_not_finite_fails_the_cell_and_the_others_go_on(tmp_path:
     assert "not finite at step" in listener.failures[0]
     assert "baseline" in listener.failures[0]
     assert Store(tmp_path).records() == []
-    assert "TrainingError" in Store(tmp_path).failures()[0].read_text()
+    assert "TrainingError" in Store(tmp_path).begun.failures()[0].read_text()
     tally = run(small_sweep(["cb", "baseline"]), tmp_path)
     assert len(tally.trained) == 2
 

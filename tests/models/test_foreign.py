@@ -13,7 +13,7 @@ from processes import QUICK, fer_bench, finish, start
 from sweeps import Silent, run, small_sweep
 
 from benchmark.errors import InputError
-from benchmark.sweep.executors.local import check_buildable
+from benchmark.sweep.buildable import check_buildable
 from methods import registry
 from methods.baseline import Baseline
 from methods.contract import failure

@@ -19,7 +19,7 @@ from benchmark.errors import InputError
 from benchmark.protocols import load_protocol, parse_override, parse_protocol, shipped, with_values
 from benchmark.protocols.protocol import LATER, Protocol, TrainingSpec
 from benchmark.store.record import Cell
-from benchmark.sweep.executors.local import check_buildable
+from benchmark.sweep.buildable import check_buildable
 from benchmark.sweep.plan import hyper_identity, make_hyper, plan, recipe
 from methods.base import sourced
 

@@ -127,14 +127,14 @@ def test_a_failure_is_tried_again_whenever_its_file_says_it_was(
     with monkeypatch.context() as broken:
         broken.setitem(sweep.methods, "baseline", Broken)  # type: ignore[arg-type]
         assert run(sweep, tmp_path).failed
-    for path in Store(tmp_path).failed(sweep.cells[0]).iterdir():
+    for path in Store(tmp_path).begun.failed(sweep.cells[0]).iterdir():
         os.utime(path, (time.time() + days * 86_400,) * 2)
     assert run(sweep, tmp_path).trained
 
 
 def test_a_failure_of_an_older_version_is_tried_again(tmp_path: Path) -> None:
     sweep = small_sweep()
-    folder = Store(tmp_path).failed(sweep.cells[0])
+    folder = Store(tmp_path).begun.failed(sweep.cells[0])
     folder.mkdir(parents=True)
     (folder / "error.txt").write_text("of before")
     assert run(sweep, tmp_path).trained
@@ -147,7 +147,7 @@ def test_a_cell_that_another_process_failed_meanwhile_is_not_tried_again(tmp_pat
     class Elsewhere(Silent):
         def cell_started(self, cell, number, total):  # type: ignore[no-untyped-def]
             super().cell_started(cell, number, total)
-            store.fail(sweep.cells[1], "of another process")
+            store.begun.fail(sweep.cells[1], "of another process")
 
     listener = Elsewhere()
     tally = run(sweep, tmp_path, listener)

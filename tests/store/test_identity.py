@@ -27,7 +27,7 @@ from benchmark.store.record import Cell
 from benchmark.store.record_file import Damaged, sealed, to_json
 from benchmark.store.store import Store
 from benchmark.sweep.estimate import peak_bytes, seconds_for
-from benchmark.sweep.executors.jobs import Job, fit_on_gpu, share_cpu, share_gpus
+from benchmark.sweep.jobs import Job, fit_on_gpu, share_cpu, share_gpus
 from benchmark.sweep.plan import Sweep, plan
 
 

@@ -21,10 +21,11 @@ from benchmark.engine.final_weights import digest, pack, unpack
 from benchmark.errors import InputError
 from benchmark.models.build import build_backbone
 from benchmark.store.bundle import export_cells, import_cells
+from benchmark.store.cell_folder import CARD, WEIGHTS
 from benchmark.store.model_card import model_card
-from benchmark.store.store import CARD, WEIGHTS, Store
-from benchmark.sweep.executors.local import run_sweep
+from benchmark.store.store import Store
 from benchmark.sweep.plan import Sweep, make_hyper
+from benchmark.sweep.work import run_sweep
 from methods.base import Method
 
 SWEEP = (

@@ -153,10 +153,10 @@ def test_names_never_lead_outside(tmp_path: Path) -> None:
 
 def test_failures_are_kept_until_the_cell_succeeds(tmp_path: Path) -> None:
     store, record = Store(tmp_path), make_record()
-    store.fail(record.cell, "Traceback\nValueError: no")
-    assert [p.read_text() for p in store.failures()] == ["Traceback\nValueError: no"]
+    store.begun.fail(record.cell, "Traceback\nValueError: no")
+    assert [p.read_text() for p in store.begun.failures()] == ["Traceback\nValueError: no"]
     store.add(record, logits(record))
-    assert store.failures() == []
+    assert store.begun.failures() == []
 
 
 def test_a_run_writes_what_the_store_reads(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_logits_take_half_the_room_where_no_answer_changes(
 def test_what_cannot_be_read_back_takes_no_place(tmp_path: Path, classes: tuple[str, ...]) -> None:
     """JSON carries any text, but not every text comes back from it."""
     store, record = Store(tmp_path), make_record()
-    checkpoint = store.running(record.cell) / "checkpoint.pt"
+    checkpoint = store.begun.folder(record.cell) / "checkpoint.pt"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"weights")
     with pytest.raises(StorageError, match=r"cannot be kept: .*; nothing was put") as caught:
@@ -226,27 +226,27 @@ def test_what_a_kill_left_of_a_finished_cell_is_settled(tmp_path: Path) -> None:
     store, record, other = Store(tmp_path), make_record(), make_record(seed=1)
     store.add(record, logits(record))
     for cell in (record.cell, other.cell):
-        store.running(cell).mkdir(parents=True)
-        (store.running(cell) / "checkpoint.pt").write_bytes(b"weights")
-    store.fail(record.cell, "an older failure")
+        store.begun.folder(cell).mkdir(parents=True)
+        (store.begun.folder(cell) / "checkpoint.pt").write_bytes(b"weights")
+    store.begun.fail(record.cell, "an older failure")
     arguments = ["status", "--results", str(tmp_path)]
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 0
     assert "1 finished, 0 running, 1 begun, 0 failed" in done.output
-    assert not store.running(record.cell).exists()
-    assert store.running(other.cell).exists(), "it is not finished"
+    assert not store.begun.folder(record.cell).exists()
+    assert store.begun.folder(other.cell).exists(), "it is not finished"
 
 
 def test_what_a_process_holds_is_left_to_it(tmp_path: Path) -> None:
     store, record = Store(tmp_path), make_record()
     store.add(record, logits(record))
-    lease = store.take(record.cell)
+    lease = store.begun.take(record.cell)
     assert lease is not None
     with lease:
-        store.settle([record.cell])
+        store.begun.settle([record.cell])
         lease.check()
-    store.settle([record.cell])
-    assert not store.running(record.cell).exists()
+    store.begun.settle([record.cell])
+    assert not store.begun.folder(record.cell).exists()
 
 
 def test_a_pipe_in_place_of_a_file_is_named(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from benchmark.data.synthetic import synthetic_dataset
 from benchmark.protocols import load_protocol
 from benchmark.store.record import Cell, Epoch, Record
 from benchmark.store.store import Store
-from benchmark.sweep.executors.local import Tally, run_sweep
 from benchmark.sweep.plan import Sweep, plan
+from benchmark.sweep.work import Tally, run_sweep
 from methods.base import Progress
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ import pytest
 from processes import QUICK, fer_bench, finish, outcome, start
 
 from benchmark.store.store import Store
-from benchmark.sweep.executors import jobs
+from benchmark.sweep import jobs
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 

@@ -27,9 +27,9 @@ from benchmark.protocols import load_protocol
 from benchmark.report.notes import provenance_notes
 from benchmark.store.record import Cell, Record, Stage
 from benchmark.store.store import Store
-from benchmark.sweep.executors.local import run_sweep
 from benchmark.sweep.plan import Sweep, plan
 from benchmark.sweep.stages import work
+from benchmark.sweep.work import run_sweep
 from methods.base import SecondStage
 from methods.baseline import Baseline
 from methods.contract import check_second_stage, failure
@@ -161,16 +161,16 @@ def test_what_is_done_of_training_again_is_kept(tmp_path: Path) -> None:
     (before,) = store.records()
     with pytest.raises(KeyboardInterrupt):
         train(sweep, store, Silent(interrupt_after=2))
-    store.settle([before.cell])  # as other commands do
+    store.begun.settle([before.cell])  # as other commands do
     assert store.records() == [before]
     goes_on = train(sweep, store)
     assert goes_on.epochs == 2, "two of three epochs were kept; tau-norm has an entry of its own"
     after = by_method(store)["baseline"]
     assert (after.state_sha256, len(after.sessions)) == (before.state_sha256, 2)
-    store.running(after.cell).mkdir(parents=True)
-    (store.running(after.cell) / "again").touch()  # as a kill before the clean-up leaves it
-    store.settle([after.cell])
-    assert not store.running(after.cell).exists()
+    store.begun.folder(after.cell).mkdir(parents=True)
+    (store.begun.folder(after.cell) / "again").touch()  # as a kill before the clean-up leaves it
+    store.begun.settle([after.cell])
+    assert not store.begun.folder(after.cell).exists()
 
 
 def test_a_cell_whose_replacement_was_killed_comes_back(
@@ -192,10 +192,10 @@ def test_a_cell_whose_replacement_was_killed_comes_back(
         with pytest.raises(KeyboardInterrupt):
             store.add(record, logits, b"weights", replace=True)
     assert store.records() == [old], "put back at once"
-    aside = store.running(record.cell) / ".replaced"
+    aside = store.begun.folder(record.cell) / ".replaced"
     aside.parent.mkdir(parents=True, exist_ok=True)
     (store.cells / record.cell.slug).rename(aside)  # as a kill leaves it
-    lease = store.take(record.cell)
+    lease = store.begun.take(record.cell)
     assert lease is not None
     with lease:
         assert store.records() == [old]
@@ -209,7 +209,7 @@ def test_a_cell_whose_replacement_was_killed_comes_back(
 def test_a_first_stage_that_another_process_trains_is_left_for_later(tmp_path: Path) -> None:
     sweep, store = two_stages(["crt", "soft"]), Store(tmp_path)
     store.prepare()
-    held = store.take(sweep.cells[0])
+    held = store.begun.take(sweep.cells[0])
     assert held is not None
 
     class Impatient(Silent):
@@ -258,11 +258,11 @@ def test_where_the_first_stage_fails_the_second_says_so_and_both_are_tried_again
     first, second = sweep.cells
     assert listener.failures[0] == "RuntimeError: no luck"
     assert listener.failures[1].startswith(f"its first stage failed: {first.slug}")
-    assert {path.parent.name for path in store.failures()} == {first.slug, second.slug}
+    assert {path.parent.name for path in store.begun.failures()} == {first.slug, second.slug}
     monkeypatch.setattr(Failing, "fails", False)
     assert train(sweep, store).failures == []
     assert len(store.records()) == 2
-    assert store.failures() == []
+    assert store.begun.failures() == []
 
 
 def test_damaged_weights_of_a_first_stage_start_nothing(tmp_path: Path) -> None:
