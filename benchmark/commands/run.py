@@ -131,10 +131,12 @@ def command(
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
         _refuse_early(choice, sweep, todo, results)
+        _tell_precision(todo, choice.device)
         _show_plan(left, todo, order(sweep, todo))
         return
     if not todo:
         return
+    _tell_precision(todo, choice.device)
     for note in _check(todo, sweep):
         click.echo(f"Weights: {note}.")
     _keep_marks(sweep, results)
@@ -155,6 +157,16 @@ def _tell_first_stages(left: Work) -> None:
             "Finished without the weights that other cells start from, and trained again with "
             f"them: {_slugs(left.again)}."
         )
+
+
+def _tell_precision(todo: Sequence[Cell], device: str) -> None:
+    """Say where the precision that is asked for is a slow one here."""
+    from benchmark.engine.device import precision_note, resolve_device
+
+    precisions = dict.fromkeys(cell.precision for cell in todo)
+    for note in (precision_note(precision, resolve_device(device)) for precision in precisions):
+        if note:
+            click.echo(f"Precision: {note}.")
 
 
 def _slugs(cells: Sequence[Cell]) -> str:

@@ -71,6 +71,16 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     return precision
 
 
+def precision_note(precision: str, device: torch.device) -> str:
+    """Return what there is to say of a precision on a device, empty if nothing is."""
+    if precision != "bf16" or device.type != "cpu" or cpu_has_bf16():
+        return ""
+    return (
+        "this CPU does not multiply bf16 in hardware, and a step takes many times as long as in "
+        "float32; '--precision fp32' is quicker here, and its cells count as another precision's"
+    )
+
+
 def cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bf16 in hardware; without it bf16 is slower than float32."""
     query = getattr(torch.cpu, "get_capabilities", dict)  # older torch does not tell

@@ -28,6 +28,8 @@ from benchmark.engine.optim import build_optimizer
 from benchmark.errors import InputError
 from benchmark.store import lease
 from benchmark.store.store import Store
+from benchmark.sweep.executors import Order
+from benchmark.sweep.work import Tally
 from methods.base import ParameterGroup
 
 RUN = ("run", "--methods", "baseline", "--factors", "50", *QUICK, "--device", "cpu")
@@ -64,11 +66,11 @@ def test_a_job_takes_the_precision_that_was_planned(
     auto = ("--set", "training.precision=auto")
     handed = {}
 
-    def remember(cells: Any, jobs: Any, command: Any) -> None:
-        handed["precision"] = cells[0].precision
-        handed["slug"] = cells[0].slug
+    def remember(order: Order, jobs: Any) -> None:
+        handed["precision"] = order.cells[0].precision
+        handed["slug"] = order.cells[0].slug
 
-    monkeypatch.setattr("benchmark.commands.run._train_side_by_side", remember)
+    monkeypatch.setattr("benchmark.sweep.executors.local._side_by_side", remember)
     monkeypatch.setattr(devices, "cpu_has_bf16", lambda: True)
     asked = [*RUN, *auto, "--seeds", "0,1", "--jobs", "2", "--results", str(tmp_path / "runs")]
     CliRunner().invoke(cli, asked)
@@ -76,14 +78,30 @@ def test_a_job_takes_the_precision_that_was_planned(
     monkeypatch.undo()
     monkeypatch.setattr(devices, "cpu_has_bf16", lambda: False)
     trained: list[str] = []
-    monkeypatch.setattr(
-        "benchmark.commands.run._train",
-        lambda cells, *_, **__: trained.extend(cell.slug for cell in cells),
-    )
+
+    def train(order: Order, *, alone: bool) -> Tally:
+        trained.extend(cell.slug for cell in order.cells)
+        return Tally()
+
+    monkeypatch.setattr("benchmark.sweep.work.train_here", train)
     file = share(tmp_path, "bf16", handed["slug"])
     done = CliRunner().invoke(cli, [*asked, "--cells", file])
     assert done.exit_code == 0, done.exception
     assert trained == [handed["slug"]]
+
+
+@pytest.mark.parametrize(
+    ("precision", "has", "told"),
+    [("bf16", False, True), ("bf16", True, False), ("fp32", False, False)],
+)
+def test_a_precision_that_is_slow_here_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, has: bool, told: bool
+) -> None:
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: has)
+    asked = [*RUN, "--precision", precision, "--dry-run", "--results", str(tmp_path / "runs")]
+    done = CliRunner().invoke(cli, asked)
+    assert done.exit_code == 0, done.exception
+    assert ("Precision: this CPU does not multiply bf16" in done.output) is told
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
