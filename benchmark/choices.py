@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 SYNTHETIC = "synthetic"
-DATASETS = (SYNTHETIC, "ferplus", "ferplus-8", "raf-db", "folder")
 Images = Literal["all", "clean", "no-near-copies"]
 """Which images count: all; without exact copies; without mirrored and near ones, too."""
 

@@ -1,4 +1,4 @@
-"""A table, a form, a figure, a rule, a metric, an executor is a file: one more of each."""
+"""Whatever a folder of files offers is a file: one more of each beside the others."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from made_records import fill
 
 from benchmark.cli import cli
+from benchmark.data.known import dataset_title
+from benchmark.datasets import datasets
 from benchmark.report.figures import figures
 from benchmark.report.forms import forms
 from benchmark.report.tables import details
@@ -71,6 +73,11 @@ def run(order):
     order.say(f"{len(order.cells)} cells handed over; again: {order.command[0]}")
     return False
 """
+DATASET = """
+from benchmark.data.synthetic import find
+
+TITLE = "My faces"
+"""
 FOLDERS = {
     "benchmark.report.forms": ("titles", FORM),
     "benchmark.selection": ("earliest", RULE),
@@ -78,6 +85,7 @@ FOLDERS = {
     "benchmark.report.metrics": ("half", METRIC),
     "benchmark.report.figures": ("empty", FIGURE),
     "benchmark.sweep.executors": ("elsewhere", EXECUTOR),
+    "benchmark.datasets": ("my_faces", DATASET),
 }
 COMMANDS = "benchmark.commands"
 
@@ -99,7 +107,7 @@ def one_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _forget() -> None:
-    for listed in (forms, rules, details, figures, executors):
+    for listed in (forms, rules, details, figures, executors, datasets):
         listed.cache_clear()
     for name in [name for name in sys.modules if name.startswith(COMMANDS)]:
         del sys.modules[name]
@@ -128,6 +136,10 @@ def test_one_more_of_each_is_one_file(tmp_path: Path) -> None:
     told = CliRunner().invoke(cli, ["report", "--help"]).output
     assert "titles alone" in " ".join(told.split())
     assert "how many runs" in " ".join(told.split())
+    assert dataset_title("my-faces") == "My faces"
+    listed = CliRunner().invoke(cli, ["data", "counts", "--dataset", "my-faces"])
+    assert listed.exit_code == 0, (listed.output, listed.exception)
+    assert "happiness" in listed.output
     handed = call("run", "--methods=cb", "--factors=50,100", "--executor=elsewhere")
     assert "2 cells handed over; again: run" in handed
     assert "trained" not in handed  # nothing is said of what this process does not wait for
@@ -145,8 +157,10 @@ def test_what_folders_offer_is_listed_without_being_imported() -> None:
         "from benchmark.report.tables import details\n"
         "from benchmark.selection import rules\n"
         "from benchmark.sweep.executors import executors\n"
+        "from benchmark.datasets import datasets\n"
         "assert list(rules())[0] == 'last'\n"
-        "assert all(map(len, (figures(), forms(), metrics(), details(), executors())))\n"
+        "listed = figures(), forms(), metrics(), details(), executors(), datasets()\n"
+        "assert all(map(len, listed))\n"
         "heavy = {'jinja2', 'rich', 'pandas', 'numpy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.choices import DATASETS, IMAGES, SYNTHETIC
+from benchmark.choices import IMAGES, SYNTHETIC
+from benchmark.datasets import datasets
 from benchmark.encoding import encoded
 from benchmark.errors import InputError
 from benchmark.words import count
@@ -186,7 +187,7 @@ class DatasetName(_Choice):
     """A dataset's name, also with the share of it that is held out, as ``raf-db-holdout0.1``."""
 
     def __init__(self) -> None:
-        super().__init__(DATASETS)
+        super().__init__(list(datasets()))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the name as records have it."""

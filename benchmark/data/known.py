@@ -12,6 +12,7 @@ from benchmark.data.holdout import held_out_note, parted
 from benchmark.data.rafdb import CLASSES as RAFDB_CLASSES
 from benchmark.data.rafdb import NAME as RAFDB
 from benchmark.data.synthetic import NAME as SYNTHETIC
+from benchmark.datasets import datasets
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,14 @@ class KnownSet:
 def dataset_title(name: str) -> str:
     """Return a dataset's name in print: its own for one that nobody else holds."""
     base, fraction = parted(name)
-    title = TITLES.get(base, base)
+    title = TITLES.get(base) or _declared_title(base)
     if fraction is None:
         return title
     return f"{title} with {100 * fraction:g} % of training held out for validation"
+
+
+def _declared_title(name: str) -> str:
+    return str(datasets()[name].facts.get("TITLE", name)) if name in datasets() else name
 
 
 def dataset_notes(name: str) -> list[str]:

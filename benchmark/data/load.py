@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmark.data import ferplus, folder, rafdb, synthetic
+from benchmark.data import ferplus, folder, synthetic
 from benchmark.data.cache import cached_dataset
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.holdout import parted, with_holdout
 from benchmark.data.source import Source
+from benchmark.datasets import datasets
 from benchmark.errors import InputError
-
-FINDERS: dict[str, Callable[[Path | str | None], Source]] = {
-    ferplus.NAME: ferplus.find,
-    rafdb.NAME: rafdb.find,
-    folder.NAME: folder.find,
-    ferplus.EIGHT: ferplus.find_eight,
-    synthetic.NAME: synthetic.find,
-}
-
 
 BY_CLASSES = {
     (ferplus.NAME, 7): ferplus.NAME,
@@ -57,10 +48,11 @@ def find_source(name: str, root: Path | str | None, *, resize: int | None = None
 
 
 def _find(name: str, root: Path | str | None, resize: int | None) -> Source:
-    if name not in FINDERS:
-        raise InputError(f"no dataset is called '{name}'; known: {', '.join(FINDERS)}")
+    if name not in datasets():
+        raise InputError(f"no dataset is called '{name}'; known: {', '.join(datasets())}")
     if resize is None:
-        return FINDERS[name](root)
+        found: Source = datasets()[name].load().find(root)
+        return found
     if name != folder.NAME:
         raise InputError(
             f"{name}: --resize is for {folder.NAME}, whose images may be of mixed sizes; leave it "
@@ -79,8 +71,8 @@ def load_dataset(
     """Load a dataset.
 
     Args:
-        name: ``ferplus``, ``ferplus-8``, ``raf-db``, ``folder`` or ``synthetic``; with a share of
-            its training images held out for validation, such as ``raf-db-holdout0.1``.
+        name: one of :func:`benchmark.datasets.datasets`; with a share of its training images held
+            out for validation, such as ``raf-db-holdout0.1``.
         root: the folder that holds its files; ``synthetic`` needs none.
         cache_dir: where decoded images are kept; this user's cache folder by default.
         resize: height and width that every image of a ``folder`` dataset is brought to, each on its

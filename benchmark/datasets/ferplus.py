@@ -1,0 +1,6 @@
+"""FERPlus with its seven classes."""
+
+from benchmark.data.ferplus import find
+
+PLACE = 2
+__all__ = ["find"]

@@ -1,0 +1,6 @@
+"""The embedded synthetic faces."""
+
+from benchmark.data.synthetic import find
+
+PLACE = 1
+__all__ = ["find"]
