@@ -102,7 +102,7 @@ _STREAMS = (
     "batch.images)",
 )
 _BBN = (
-    _of("bbn", "alpha always 1", _ALPHA, "1.0", CURVES),
+    _of("bbn", "alpha always 1", _ALPHA, "1.0", BOTH),
     _of("bbn", "alpha always 0.5", _ALPHA, "0.5", BOTH),
     _of("bbn", "alpha moves by whole epochs", "1 + progress.passed", "1 + progress.epoch", BOTH),
     _of("bbn", "alpha falls linearly", "/ max_epoch) ** 2", "/ max_epoch)", BOTH, RAMPS),

@@ -220,7 +220,7 @@ def test_no_readable_image_at_all(tmp_path: Path, cache: Path) -> None:
 
 
 def test_names_that_no_dataset_has(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(InputError, match="no dataset is called 'fer'; known: ferplus, raf-db"):
+    with pytest.raises(InputError, match="no dataset is called 'fer'; known: synthetic, ferplus, "):
         load_dataset("fer", tmp_path, cache_dir=cache)
 
 
