@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.dataset import Part
-from benchmark.data.known import KNOWN
+from benchmark.data.known import KNOWN, dataset_title
 from benchmark.data.source import Block, Index, Pixels, Problem
 from benchmark.words import count
 
@@ -147,10 +147,10 @@ def known_pictures(name: str, index: Index, reading: Reading) -> Finding | None:
         return None
     found = picture_digest(index, reading.digests)
     if found == known.pictures:
-        message = f"pictures and labels are those of the real {known.title} ({found[:12]})"
+        message = f"pictures and labels are those of the real {dataset_title(name)} ({found[:12]})"
         return Finding(Severity.INFO, "pictures", name, message)
     message = (
-        f"pictures or labels are not those of the real {known.title}: their digest is "
+        f"pictures or labels are not those of the real {dataset_title(name)}: their digest is "
         f"{found[:12]}, not {known.pictures[:12]}"
     )
     return Finding(Severity.WARNING, "pictures", name, message)
@@ -225,7 +225,7 @@ def _strange(name: str, repeated: int, differ: int) -> str:
 
     if bdtrc(differ - 1, repeated, HONEST_RATE) >= BY_CHANCE:
         return ""
-    return f": {_STRANGERS}, as the real {known.title} has no such contradiction"
+    return f": {_STRANGERS}, as the real {dataset_title(name)} has no such contradiction"
 
 
 def agreement_findings(index: Index, reading: Reading, *, proved: bool) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""What is known of each set that people hold under one name: its title, classes and contents."""
+"""What is known of each set that people hold under one name: its classes and contents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmark.data.holdout import held_out_note, parted
 from benchmark.data.rafdb import CLASSES as RAFDB_CLASSES
 from benchmark.data.rafdb import NAME as RAFDB
 from benchmark.data.synthetic import NAME as SYNTHETIC
-from benchmark.datasets import datasets
+from benchmark.datasets import title_of
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,6 @@ class KnownSet:
     """One set, as its authors hand it out.
 
     Attributes:
-        title: its name in print.
         classes: in the order of its columns.
         counts: images of each class in each part.
         pictures: :func:`benchmark.data.evidence.picture_digest` of the real set, empty where nobody
@@ -28,7 +27,6 @@ class KnownSet:
         consistent: whether the real set's repeated pictures always bear the same label.
     """
 
-    title: str
     classes: tuple[str, ...]
     counts: Mapping[Part, tuple[int, ...]]
     pictures: str = ""
@@ -42,14 +40,10 @@ class KnownSet:
 def dataset_title(name: str) -> str:
     """Return a dataset's name in print: its own for one that nobody else holds."""
     base, fraction = parted(name)
-    title = TITLES.get(base) or _declared_title(base)
+    title = title_of(base) or base
     if fraction is None:
         return title
     return f"{title} with {100 * fraction:g} % of training held out for validation"
-
-
-def _declared_title(name: str) -> str:
-    return str(datasets()[name].facts.get("TITLE", name)) if name in datasets() else name
 
 
 def dataset_notes(name: str) -> list[str]:
@@ -63,7 +57,6 @@ def dataset_notes(name: str) -> list[str]:
 # RAF-DB: the counts of its authors. Its pictures may not be copied, so no digest of them is here.
 KNOWN = {
     RAFDB: KnownSet(
-        title="RAF-DB",
         classes=RAFDB_CLASSES,
         counts={
             Part.TRAIN: (4772, 2524, 1982, 1290, 717, 705, 281),
@@ -72,7 +65,6 @@ KNOWN = {
         },
     ),
     FERPLUS: KnownSet(
-        title="FERPlus",
         classes=EMOTIONS,
         counts={
             Part.TRAIN: (8740, 7287, 3149, 3014, 2100, 532, 119),
@@ -83,7 +75,6 @@ KNOWN = {
         consistent=True,
     ),
     EIGHT: KnownSet(
-        title="FERPlus with contempt",
         classes=EIGHT_EMOTIONS,
         counts={
             Part.TRAIN: (8740, 7287, 3149, 3014, 2100, 532, 119, 119),
@@ -94,8 +85,5 @@ KNOWN = {
         consistent=True,
     ),
 }
-
-TITLES = {**{name: known.title for name, known in KNOWN.items()}, SYNTHETIC: "Synthetic faces"}
-"""Names in print of what is known and of what is drawn."""
 
 SYNTHETIC_NOTE = "Synthetic faces, drawn by the program: these numbers say nothing of real ones."

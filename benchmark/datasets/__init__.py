@@ -14,6 +14,11 @@ from functools import cache
 from benchmark.offered import Offer, offers
 
 
+def title_of(name: str) -> str | None:
+    """Return a dataset's name in print, None of one that declares none or is not at hand."""
+    return datasets()[name].facts.get("TITLE") if name in datasets() else None
+
+
 @cache
 def datasets() -> dict[str, Offer]:
     """Return every dataset by its name."""

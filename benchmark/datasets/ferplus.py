@@ -2,5 +2,6 @@
 
 from benchmark.data.ferplus import find
 
+TITLE = "FERPlus"
 PLACE = 2
 __all__ = ["find"]

@@ -2,5 +2,6 @@
 
 from benchmark.data.rafdb import find
 
+TITLE = "RAF-DB"
 PLACE = 4
 __all__ = ["find"]

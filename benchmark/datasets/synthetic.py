@@ -2,5 +2,6 @@
 
 from benchmark.data.synthetic import find
 
+TITLE = "Synthetic faces"
 PLACE = 1
 __all__ = ["find"]

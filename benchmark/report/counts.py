@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmark.data.imbalance import factor_label
-from benchmark.data.known import TITLES
+from benchmark.data.known import dataset_title
 from benchmark.paper import published
 from benchmark.report.sheet import Number, Row, Table
 from benchmark.store.record import Record
@@ -45,8 +45,9 @@ def counts_table(records: Sequence[Record], number: int) -> Table:
         for values, cells in sorted(stored.get(factor, {}).items()):
             rows.append(_row(factor, f"stored ({count(cells, 'cell')})", values, sum(values)))
         blocks.append(tuple(rows))
+    title = f"{dataset_title(dataset)} (Table {number} of the paper)"
     return Table(
-        title=f"{TITLES[dataset]} (Table {number} of the paper): training images of each class",
+        title=f"{title}: training images of each class",
         labels=("Factor", "Source"),
         columns=tuple(name.capitalize() for name in (*classes, "total")),
         keys=(*classes, "total"),

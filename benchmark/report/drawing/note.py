@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from benchmark.data.holdout import parted
 from benchmark.data.imbalance import factor_label
-from benchmark.data.known import TITLES, dataset_notes
+from benchmark.data.known import dataset_notes
 from benchmark.data.known import dataset_title as title_in_print
+from benchmark.datasets import title_of
 from benchmark.report.decoration_notes import decoration_notes
 from benchmark.report.drawing.drawn import Drawn
 from benchmark.report.drawing.style import plain
@@ -19,7 +20,7 @@ _LONG = 400
 def dataset_title(name: str) -> str:
     """Return a dataset's name as it is printed."""
     title = title_in_print(name)
-    return title if parted(name)[0] in TITLES else f"Dataset {plain(title, _LONG)}"
+    return title if title_of(parted(name)[0]) else f"Dataset {plain(title, _LONG)}"
 
 
 def context(group: Drawn) -> list[str]:
