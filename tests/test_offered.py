@@ -15,6 +15,7 @@ from made_records import fill
 from benchmark.cli import cli
 from benchmark.data.known import dataset_title
 from benchmark.datasets import datasets
+from benchmark.errors import InputError
 from benchmark.report.figures import figures
 from benchmark.report.forms import forms
 from benchmark.report.tables import details
@@ -166,3 +167,54 @@ def test_what_folders_offer_is_listed_without_being_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+HELP = 'HELP = "x"\n'
+FIND = "def find(root):\n    "
+
+
+@pytest.mark.parametrize(
+    ("package", "content", "arguments", "said"),
+    [
+        ("benchmark.sweep.executors", b"def run(order): ...", "run --help", "declares no HELP"),
+        ("benchmark.sweep.executors", b"HELP = (", "run --help", "cannot be read as Python"),
+        ("benchmark.sweep.executors", HELP, "run --executor mine", "has no function run"),
+        (
+            "benchmark.sweep.executors",
+            HELP + "import nix",
+            "run --executor mine",
+            "No module named",
+        ),
+        ("benchmark.datasets", 'PLACE = "a"', "run --help", "PLACE = 'a' is not a whole number"),
+        ("benchmark.datasets", b"# \xff", "data counts", "cannot be read as Python"),
+        ("benchmark.datasets", "", "data counts --dataset mine", "has no function find"),
+        ("benchmark.datasets", FIND + "return (", "data counts --dataset mine", "SyntaxError"),
+        ("benchmark.datasets", FIND + "return 3", "data counts --dataset mine", "not a Source"),
+        ("benchmark.report.forms", HELP, "status", "declares no ENDINGS"),
+    ],
+)
+def test_a_file_that_offers_nothing_of_use_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    content: str | bytes,
+    arguments: str,
+    said: str,
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    folder = importlib.import_module(package)
+    monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
+    before = dict(sys.modules)
+    _forget()
+    sys.modules.pop(f"{package}.mine", None)
+    quick = ["--methods=cb", "--factors=50", f"--results={tmp_path / 'runs'}"]
+    more = quick if "--executor" in arguments else []
+    done = CliRunner().invoke(cli, [*arguments.split(), *more])
+    sys.modules.pop(f"{package}.mine", None)
+    monkeypatch.undo()
+    _forget()
+    sys.modules.update({n: m for n, m in before.items() if n.startswith(COMMANDS)})
+    assert isinstance(done.exception, InputError), (done.output, done.exception)
+    assert said in str(done.exception)
+    assert "mine" in str(done.exception)

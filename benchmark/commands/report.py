@@ -244,8 +244,8 @@ def _tables(
     measured: Measurements, number: int | None, detail: str | None, wants: dict[str, Any]
 ) -> list[Table]:
     if detail:
-        tables: list[Table] = (
-            details()[detail].load().build(measured, number=number, mixed=wants["mixed"])
+        tables: list[Table] = details()[detail].function("build")(
+            measured, number=number, mixed=wants["mixed"]
         )
         return tables
     from benchmark.report.tables import accuracies

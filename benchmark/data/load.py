@@ -51,7 +51,9 @@ def _find(name: str, root: Path | str | None, resize: int | None) -> Source:
     if name not in datasets():
         raise InputError(f"no dataset is called '{name}'; known: {', '.join(datasets())}")
     if resize is None:
-        found: Source = datasets()[name].load().find(root)
+        found = datasets()[name].function("find")(root)
+        if not isinstance(found, Source):
+            raise InputError(f"{name}: find(root) returns {type(found).__name__}, not a Source")
         return found
     if name != folder.NAME:
         raise InputError(

@@ -68,5 +68,5 @@ def _chapters(
             if rules()[measured.rule].by_test or measured.images != "all":
                 continue
             of = Measurements(records, measured.rule, measured.store, split=split, older=mixed)
-        chapters[name] = offer.load().build(of, number=None, mixed=mixed)
+        chapters[name] = offer.function("build")(of, number=None, mixed=mixed)
     return {name: tables for name, tables in chapters.items() if tables}

@@ -49,7 +49,7 @@ class Rule(NamedTuple):
 
     def choose(self, history: Sequence[Epoch]) -> int | None:
         """Return the index of the epoch, None where the history cannot say."""
-        index: int | None = self.offer.load().choose(history)
+        index: int | None = self.offer.function("choose")(history)
         return index
 
 

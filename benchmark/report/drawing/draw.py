@@ -100,6 +100,6 @@ def drawings(
         here, rule, wanted.methods, wanted.factors, answers, outdated, decorations
     )
     return [
-        Drawing(f"{name}-{stem}", partial(figure.draw, group))
+        Drawing(f"{name}-{stem}", partial(offer.function("draw"), group))
         for stem, group in zip(file_stems(groups), groups, strict=True)
     ]

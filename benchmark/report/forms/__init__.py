@@ -13,7 +13,6 @@ for a :class:`Place`. The list of forms is read without importing them.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.errors import InputError
-from benchmark.offered import offers
+from benchmark.offered import Offer, offers
 
 if TYPE_CHECKING:
     from benchmark.report.sheet import Table
@@ -58,6 +57,7 @@ class Form(NamedTuple):
         name: as ``--format`` takes it.
         endings: of the files whose form it is, with the dot.
         help: what it is for.
+        offer: the file.
         aliases: other names.
         also: endings of files that may hold it, too.
     """
@@ -65,13 +65,13 @@ class Form(NamedTuple):
     name: str
     endings: tuple[str, ...]
     help: str
+    offer: Offer
     aliases: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
 
     def write(self, tables: Sequence[Table], place: Place = FILE) -> str:
         """Return tables in this form, for this place."""
-        module = importlib.import_module(f"{__name__}.{self.name}")
-        text: str = module.write(tables, place)
+        text: str = self.offer.function("write")(tables, place)
         return text
 
 
@@ -83,6 +83,7 @@ def forms() -> dict[str, Form]:
             name,
             offer.facts["ENDINGS"],
             offer.facts["HELP"],
+            offer,
             offer.facts.get("ALIASES", ()),
             offer.facts.get("ALSO", ()),
         )

@@ -58,7 +58,7 @@ class Metric:
 
     def values(self, runs: Sequence[Seen]) -> list[float]:
         """Return the metric of each run in 0..1, nan where it is not known."""
-        found: list[float] = self.offer.load().values(runs)
+        found: list[float] = self.offer.function("values")(runs)
         return found
 
     def remark(self, runs: Sequence[Seen]) -> str:

@@ -71,5 +71,5 @@ def executors_told() -> str:
 
 def run(name: str, order: Order) -> bool:
     """Have an executor train the cells of an order; False where it works on after this process."""
-    ended: bool = executors()[name].load().run(order)
+    ended: bool = executors()[name].function("run")(order)
     return ended
