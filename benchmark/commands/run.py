@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark.choices import CELLS_OPTION
-from benchmark.commands.options import FilePath, results_option
+from benchmark.commands.options import FilePath
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
+from benchmark.commands.training import Training, tell_precision, training_options
 from benchmark.errors import InputError
 from benchmark.interrupt import heed_all
-from benchmark.sweep.executors import Order, executors, executors_told
 from benchmark.words import clock, count
 
 if TYPE_CHECKING:
     from benchmark.store.record import Cell
     from benchmark.store.store import Store
+    from benchmark.sweep.executors import Order
     from benchmark.sweep.plan import Sweep
     from benchmark.sweep.stages import Work
 
@@ -33,46 +33,16 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), help="Train at most so many cells.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it may take.")
 @click.option(
-    "--jobs",
-    default="auto",
-    show_default=True,
-    help="Processes side by side; auto: a job a CPU core, one for each GPU.",
-)
-@click.option(
-    "--jobs-per-gpu",
-    default="1",
-    show_default=True,
-    help="Cells that share a GPU; auto: as many as fit by the memory that records name, "
-    "and no more than cores.",
-)
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each job.")
-@click.option(
-    "--deterministic", is_flag=True, help="On a GPU, only kernels that repeat bit for bit."
-)
-@click.option(
     "--keep-weights", is_flag=True, help="Keep the final weights and a model card beside a record."
 )
-@click.option(
-    "--executor",
-    type=click.Choice(list(executors())),
-    default="local",
-    show_default=True,
-    help=f"Who trains: {executors_told()}.",
-)
+@training_options
 @click.option(CELLS_OPTION, "cells_file", type=FilePath(), hidden=True)
-@results_option
 def command(
     only: tuple[str, ...],
     limit: int | None,
     dry_run: bool,
-    jobs: str,
-    jobs_per_gpu: str,
-    threads: int | None,
-    deterministic: bool,
     keep_weights: bool,
-    executor: str,
     cells_file: Path | None,
-    results: Path,
     **options: Any,
 ) -> None:
     """Train every cell of methods x factors x seeds that is not finished yet.
@@ -82,37 +52,13 @@ def command(
     cells among them.
     """
     heed_all()
-    from benchmark.commands.progress import make_listener
-    from benchmark.store.store import Store
-    from benchmark.sweep import executors as offered
     from benchmark.sweep.stages import work
 
+    training = Training.take(options, keep_weights=keep_weights)
     choice = SweepChoice(**options)
-    wanted_jobs, wanted_per_gpu = _count(jobs, "--jobs"), _count(jobs_per_gpu, "--jobs-per-gpu")
-    store = Store(results)
-
-    def order(sweep: Sweep, cells: Sequence[Cell]) -> Order:
-        again = [*choice.arguments(sweep.dataset.name), f"--results={results}"]
-        again += ["--deterministic"] if deterministic else []
-        again += ["--keep-weights"] if keep_weights else []
-        return Order(
-            sweep=sweep,
-            cells=cells,
-            store=store,
-            command=["run", *again],
-            device=choice.device,
-            threads=threads,
-            jobs=wanted_jobs,
-            jobs_per_gpu=wanted_per_gpu,
-            deterministic=deterministic,
-            keep_weights=keep_weights,
-            say=click.echo,
-            complain=partial(click.echo, err=True),
-            listen=make_listener,
-        )
-
+    store, results = training.store, training.results
     if cells_file is not None:
-        sys.exit(1 if _train_share(cells_file, choice, order) else 0)
+        sys.exit(1 if _train_share(cells_file, choice, training) else 0)
     sweep = choice.plan()
     if not dry_run:
         store.prepare()
@@ -131,17 +77,14 @@ def command(
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
         _refuse_early(choice, sweep, todo, results)
-        _tell_precision(todo, choice.device)
-        _show_plan(left, todo, order(sweep, todo))
+        tell_precision(todo, choice.device)
+        _show_plan(left, todo, training.order(choice, sweep, todo))
         return
     if not todo:
         return
-    _tell_precision(todo, choice.device)
-    for note in _check(todo, sweep):
-        click.echo(f"Weights: {note}.")
-    _keep_marks(sweep, results)
+    training.prepare(choice, sweep, todo)
     _announce(todo)
-    if not offered.run(executor, order(sweep, todo)):
+    if not training.run(choice, sweep, todo):
         return
     if keep_weights:  # other processes may have finished some without
         _tell_weightless(todo, store)
@@ -159,28 +102,8 @@ def _tell_first_stages(left: Work) -> None:
         )
 
 
-def _tell_precision(todo: Sequence[Cell], device: str) -> None:
-    """Say where the precision that is asked for is a slow one here."""
-    from benchmark.engine.device import precision_note, resolve_device
-
-    precisions = dict.fromkeys(cell.precision for cell in todo)
-    for note in (precision_note(precision, resolve_device(device)) for precision in precisions):
-        if note:
-            click.echo(f"Precision: {note}.")
-
-
 def _slugs(cells: Sequence[Cell]) -> str:
     return ", ".join(cell.slug for cell in cells)
-
-
-def _keep_marks(sweep: Sweep, results: Path) -> None:
-    """Look once, before any job starts, for test images that training images are copies of."""
-    from benchmark.store.kept_marks import KeptMarks
-
-    kept = KeptMarks(results)
-    if kept.get(sweep.dataset.fingerprint) is None:
-        click.echo("Looking for test images that stand in the training set, once for this store.")
-        kept.of(sweep.dataset)
 
 
 def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:
@@ -205,6 +128,7 @@ def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:
 def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], results: Path) -> None:
     """Refuse in a dry run what the run itself would not begin with."""
     from benchmark.engine.device import resolve_device
+    from benchmark.sweep.buildable import check_buildable
 
     resolve_device(choice.device)
     place = next(path for path in (results, *results.absolute().parents) if path.exists())
@@ -213,7 +137,7 @@ def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], resul
     if not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"--results {results}: {place} cannot be written to; name another")
     if not _as_shipped(choice, sweep):
-        for note in _check(todo, sweep):
+        for note in check_buildable(todo, sweep):
             click.echo(f"Weights: {note}.")
 
 
@@ -226,16 +150,7 @@ def _as_shipped(choice: SweepChoice, sweep: Sweep) -> bool:
     return plain and choice.protocol_name in (None, *shipped())
 
 
-def _check(cells: Sequence[Cell], sweep: Sweep) -> list[str]:
-    """Say what cannot work here once, before any job starts."""
-    from benchmark.sweep.buildable import check_buildable
-
-    return check_buildable(cells, sweep)
-
-
-def _train_share(
-    file: Path, choice: SweepChoice, order: Callable[[Sweep, Sequence[Cell]], Order]
-) -> list[str]:
+def _train_share(file: Path, choice: SweepChoice, training: Training) -> list[str]:
     """Train the cells that another process planned, and return the names of those that failed.
 
     Raises:
@@ -257,7 +172,7 @@ def _train_share(
             f"{count(len(sweep.cells), 'cell')} that the same options come to here; "
             "were data, weights or code changed?"
         )
-    return train_here(order(sweep, todo), alone=False).failed
+    return train_here(training.order(choice, sweep, todo), alone=False).failed
 
 
 def _summary(
@@ -335,11 +250,3 @@ def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:
     if missing:
         sys.exit(1)
     click.echo(f"Show the tables with: fer-bench report --results {store.root}")
-
-
-def _count(text: str, option: str) -> int | None:
-    if text == "auto":
-        return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1024):
-        raise InputError(f"{option}: '{text}' is neither auto nor a number from 1 to 1024")
-    return int(text)

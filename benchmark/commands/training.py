@@ -1,0 +1,158 @@
+"""Who trains cells, and with how much: the same for every command that has some trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from benchmark.commands.options import F, results_option
+from benchmark.commands.sweep import SweepChoice
+from benchmark.errors import InputError
+from benchmark.sweep.executors import Order, executors, executors_told
+from benchmark.sweep.executors import run as run_order
+
+if TYPE_CHECKING:
+    from benchmark.store.record import Cell
+    from benchmark.store.store import Store
+    from benchmark.sweep.plan import Sweep
+
+
+def training_options(function: F) -> F:
+    """Add the options that :class:`Training` is made of."""
+    for option in (
+        results_option,
+        click.option(
+            "--executor",
+            type=click.Choice(list(executors())),
+            default="local",
+            show_default=True,
+            help=f"Who trains: {executors_told()}.",
+        ),
+        click.option(
+            "--deterministic", is_flag=True, help="On a GPU, only kernels that repeat bit for bit."
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each job."),
+        click.option(
+            "--jobs-per-gpu",
+            default="1",
+            show_default=True,
+            help="Cells that share a GPU; auto: as many as fit by the memory that records name, "
+            "and no more than cores.",
+        ),
+        click.option(
+            "--jobs",
+            default="auto",
+            show_default=True,
+            help="Processes side by side; auto: a job a CPU core, one for each GPU.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True)
+class Training:
+    """Who trains and with how much, as the options give it."""
+
+    jobs: str
+    jobs_per_gpu: str
+    threads: int | None
+    deterministic: bool
+    executor: str
+    results: Path
+    keep_weights: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number of processes.
+
+        Raises:
+            InputError: it is none.
+        """
+        _count(self.jobs, "--jobs")
+        _count(self.jobs_per_gpu, "--jobs-per-gpu")
+
+    @classmethod
+    def take(cls, options: dict[str, Any], **more: Any) -> Self:
+        """Take what belongs here out of a command's options."""
+        own = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
+        return cls(**own, **more)
+
+    @cached_property
+    def store(self) -> Store:
+        """Where finished cells go."""
+        from benchmark.store.store import Store
+
+        return Store(self.results)
+
+    def order(self, choice: SweepChoice, sweep: Sweep, cells: Sequence[Cell]) -> Order:
+        """Return what an executor is given."""
+        from benchmark.commands.progress import make_listener
+
+        again = [*choice.arguments(sweep.dataset.name), f"--results={self.results}"]
+        again += ["--deterministic"] if self.deterministic else []
+        again += ["--keep-weights"] if self.keep_weights else []
+        return Order(
+            sweep=sweep,
+            cells=cells,
+            store=self.store,
+            command=["run", *again],
+            device=choice.device,
+            threads=self.threads,
+            jobs=_count(self.jobs, "--jobs"),
+            jobs_per_gpu=_count(self.jobs_per_gpu, "--jobs-per-gpu"),
+            deterministic=self.deterministic,
+            keep_weights=self.keep_weights,
+            say=click.echo,
+            complain=partial(click.echo, err=True),
+            listen=make_listener,
+        )
+
+    def prepare(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> None:
+        """Say what is to be known before any cell is trained, and look for copies once.
+
+        Raises:
+            InputError: a cell cannot work here.
+        """
+        from benchmark.sweep.buildable import check_buildable
+
+        tell_precision(todo, choice.device)
+        for note in check_buildable(todo, sweep):
+            click.echo(f"Weights: {note}.")
+        _keep_marks(sweep, self.results)
+
+    def run(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> bool:
+        """Have cells trained; False where the work goes on after this process."""
+        return run_order(self.executor, self.order(choice, sweep, todo))
+
+
+def tell_precision(todo: Sequence[Cell], device: str) -> None:
+    """Say where the precision that is asked for is a slow one here."""
+    from benchmark.engine.device import precision_note, resolve_device
+
+    precisions = dict.fromkeys(cell.precision for cell in todo)
+    for note in (precision_note(precision, resolve_device(device)) for precision in precisions):
+        if note:
+            click.echo(f"Precision: {note}.")
+
+
+def _keep_marks(sweep: Sweep, results: Path) -> None:
+    """Look once, before any job starts, for test images that training images are copies of."""
+    from benchmark.store.kept_marks import KeptMarks
+
+    kept = KeptMarks(results)
+    if kept.get(sweep.dataset.fingerprint) is None:
+        click.echo("Looking for test images that stand in the training set, once for this store.")
+        kept.of(sweep.dataset)
+
+
+def _count(text: str, option: str) -> int | None:
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 1024):
+        raise InputError(f"{option}: '{text}' is neither auto nor a number from 1 to 1024")
+    return int(text)
