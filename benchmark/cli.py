@@ -24,6 +24,7 @@ from benchmark.write import Weaker
 # Each command stands as `command` in benchmark/commands/<name>.py; the text is its line in --help.
 COMMANDS = {
     "run": "Train every cell of a table that is not finished yet.",
+    "tune": "Choose values on validation images, with as many tries for every method.",
     "status": "Show which cells of a store or sweep are done, or why not.",
     "results": "Check a store; export and import finished cells.",
     "report": "Render the stored records as tables.",

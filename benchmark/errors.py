@@ -36,6 +36,10 @@ class TrainingError(Exception):
     """A cell could not be trained; the other cells go on (exit code 1)."""
 
 
+class DivergedError(TrainingError):
+    """Loss or logits are no longer finite: the same training would come to the same again."""
+
+
 class StorageError(Exception):
     """The store cannot be written to any more; what is finished is kept (exit code 1)."""
 

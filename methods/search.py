@@ -25,9 +25,21 @@ class Space(ABC):
             raise ValueError(f"a search space needs low < high, got {self.low} and {self.high}")
 
     def at(self, share: float) -> float:
-        """Return the value at a share of the range: 0 is its lower end, 1 its upper one."""
+        """Return the value at a share of the range, to three digits.
+
+        0 is its lower end, 1 its upper one; what is less or more lies beyond.
+        """
         low, high = self.scale(self.low), self.scale(self.high)
-        return min(max(self.unscale(low + share * (high - low)), self.low), self.high)
+        return self.rounded(self.unscale(low + share * (high - low)))
+
+    def place(self, value: float) -> float:
+        """Return at which share of the range a value lies: below 0 or above 1 beyond its ends."""
+        low, high = self.scale(self.low), self.scale(self.high)
+        return (self.scale(value) - low) / (high - low)
+
+    def rounded(self, value: float) -> float:
+        """Return a value to three digits: nobody can tell more by tries."""
+        return float(f"{value:.3g}")
 
     @abstractmethod
     def scale(self, value: float) -> float:
@@ -80,6 +92,10 @@ class LogToOne(Space):
     def unscale(self, place: float) -> float:
         """Return 1 - exp(-place)."""
         return -math.expm1(-place)
+
+    def rounded(self, value: float) -> float:
+        """Return a value of which three digits of what is missing to 1 are kept."""
+        return round(1 - float(f"{1 - value:.3g}"), 12)
 
     def __str__(self) -> str:
         """Return the range in words."""

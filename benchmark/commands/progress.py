@@ -14,7 +14,7 @@ from rich.text import Text
 
 from benchmark.data.imbalance import factor_label
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
-from benchmark.store.record import Cell, Epoch, Record
+from benchmark.store.record import Cell, Epoch, Record, Split
 from benchmark.words import clock, count
 from methods.base import Progress
 
@@ -24,8 +24,9 @@ _PLAIN_INTERVAL = 30.0  # seconds between two plain lines within an epoch
 class PlainListener:
     """Prints a line for each cell and epoch, and one every half minute within a long epoch."""
 
-    def __init__(self, *, alone: bool) -> None:
+    def __init__(self, *, alone: bool, split: Split = "test") -> None:
         self._alone = alone
+        self._split = split
         self._started = self._printed = time.monotonic()
         self._total = self._number = 0
         self._begun = self._begun_steps = time.monotonic()
@@ -60,17 +61,14 @@ class PlainListener:
 
     def evaluated(self, epoch: Epoch) -> None:
         """Show what the epoch came to."""
-        test = (
-            f"test {100 * overall_accuracy(epoch.test):.2f} overall "
-            f"{100 * mean_accuracy(epoch.test):.2f} mean"
-        )
+        told = self._accuracies(epoch)
         if epoch.images:
             self.say(
-                f"  epoch {epoch.epoch}: loss {sum(epoch.loss.values()):.3f}, {test}, "
+                f"  epoch {epoch.epoch}: loss {sum(epoch.loss.values()):.3f}, {told}, "
                 f"{epoch.images / epoch.seconds:.0f} images/s, {epoch.seconds:.1f} s"
             )
         else:
-            self.say(f"  nothing to train: {test}")
+            self.say(f"  nothing to train: {told}")
         self._printed = time.monotonic()
 
     def cell_finished(self, record: Record) -> None:
@@ -110,6 +108,14 @@ class PlainListener:
             self._printed = now
             self.say(line)
 
+    def _accuracies(self, epoch: Epoch) -> str:
+        """Return the accuracies of the split that may be looked at."""
+        matrix = epoch.confusion(self._split)
+        if matrix is None:
+            return f"no {self._split} images"
+        overall, mean = overall_accuracy(matrix), mean_accuracy(matrix)
+        return f"{self._split} {100 * overall:.2f} overall {100 * mean:.2f} mean"
+
     def _left(self, progress: Progress, steps: int) -> str:
         if self._first_step is None:  # not 0 where a cell goes on after an interruption
             self._first_step = progress.step
@@ -123,8 +129,8 @@ class PlainListener:
 class LiveListener(PlainListener):
     """The same lines, and one below them that moves."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(alone=True)
+    def __init__(self, console: Console, split: Split = "test") -> None:
+        super().__init__(alone=True, split=split)
         self._live = Live(Text(""), console=console, transient=True, refresh_per_second=4)
 
     def __enter__(self) -> Self:
@@ -148,10 +154,13 @@ class LiveListener(PlainListener):
         self._live.update(Text(line))
 
 
-def make_listener(alone: bool) -> PlainListener:
+def make_listener(alone: bool, split: Split = "test") -> PlainListener:
     """Return a live listener on a terminal, a plain one otherwise.
 
     Args:
         alone: whether no other job prints beside this one, so that it can number the cells.
+        split: whose accuracies are shown.
     """
-    return LiveListener(Console()) if sys.stdout.isatty() else PlainListener(alone=alone)
+    if sys.stdout.isatty():
+        return LiveListener(Console(), split)
+    return PlainListener(alone=alone, split=split)

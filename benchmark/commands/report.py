@@ -139,7 +139,7 @@ def command(
     if not measured.records:
         if measured.split == "validation":
             raise InputError(
-                "no stored cell has a validation split, so --detail validation has nothing to show"
+                f"no stored cell has a validation split, so --detail {detail} has nothing to show"
             )
         raise InputError(chooses_nothing(rule))
     if everything and out is not None:
@@ -149,7 +149,8 @@ def command(
     else:
         tables = _tables(measured, number, detail, wants)
         if not tables:
-            raise InputError(_nothing(number, measured, results))
+            empty = details()[detail].facts.get("NOTHING") if detail else None
+            raise InputError(empty or _nothing(number, measured, results))
         write_tables(tables, form, out)
     if measured.left_out:
         cells = count(measured.left_out, "cell has", "cells have")

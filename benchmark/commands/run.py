@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@sweep_options
+@sweep_options()
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only cells such as 'mek-*-150-*'.")
 @click.option("--limit", type=click.IntRange(min=1), help="Train at most so many cells.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it may take.")

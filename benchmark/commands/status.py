@@ -23,7 +23,7 @@ COLUMNS = ("epochs", "overall", "mean", "seconds")
 
 
 @click.command("status")
-@sweep_options
+@sweep_options()
 @results_option
 @form_options
 @click.pass_context

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,12 +29,41 @@ if TYPE_CHECKING:
     from benchmark.sweep.plan import Sweep
     from methods.base import Method
 
+TRY_OPTION = "--try"
+"""What another process plans the same variants by."""
+
 DEFAULT_PROTOCOL = {SYNTHETIC: "smoke"}  # any other dataset: compact
 
 
-def sweep_options(function: F) -> F:
-    """Add the options that :class:`SweepChoice` is made of."""
+class _Try(click.ParamType[tuple[str, ...]]):
+    """A JSON list of what one variant sets, each as ``--set`` takes it."""
+
+    name = "json"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the texts."""
+        try:
+            texts = json.loads(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is no JSON ({error})", param, ctx)
+        return tuple(map(str, texts))
+
+
+def sweep_options(*, factors: str = "50,100,150", seeds: str = "0") -> Callable[[F], F]:
+    """Return what adds the options that :class:`SweepChoice` is made of.
+
+    Args:
+        factors: default of ``--factors``.
+        seeds: default of ``--seeds``.
+    """
+    return lambda function: _with_options(function, factors, seeds)
+
+
+def _with_options(function: F, factors: str, seeds: str) -> F:
     for option in (
+        click.option(TRY_OPTION, "tries", multiple=True, type=_Try(), hidden=True),
         click.option(
             "--cut-head", is_flag=True, help="Reach a factor by cutting the largest classes."
         ),
@@ -70,12 +101,12 @@ def sweep_options(function: F) -> F:
         click.option(
             "--seeds",
             type=SeedList(),
-            default="0",
+            default=seeds,
             show_default=True,
             metavar="LIST",
             help="Comma-separated training seeds and ranges of them, such as 0-4.",
         ),
-        factors_option("50,100,150"),
+        factors_option(factors),
         click.option(
             "--methods",
             type=MethodList(),
@@ -110,6 +141,8 @@ class SweepChoice:
     device: str
     precision: str | None
     cut_head: bool
+    tries: tuple[tuple[str, ...], ...] = ()
+    """What each of several variants sets over the rest; all of them are planned together."""
 
     def arguments(self, dataset: str) -> list[str]:
         """Return the command-line options that make the same choice again.
@@ -133,10 +166,11 @@ class SweepChoice:
         }
         options = [f"{name}={value}" for name, value in values.items() if value is not None]
         options += [f"--set={text}" for text in self.overrides]
+        options += [f"{TRY_OPTION}={json.dumps(texts)}" for texts in self.tries]
         return [*options, *(["--cut-head"] if self.cut_head else [])]
 
     def plan(self, precision: str | None = None) -> Sweep:
-        """Load the dataset and return the cells.
+        """Load the dataset and return the cells, those of all variants in one sweep.
 
         Args:
             precision: that another process found for ``auto``; None to find it here.
@@ -144,32 +178,64 @@ class SweepChoice:
         Raises:
             InputError: anything that was asked for does not exist or does not fit.
         """
+        from benchmark.sweep.plan import together
+
+        return together(self.plans(precision))
+
+    def plans(self, precision: str | None = None) -> list[Sweep]:
+        """Load the dataset and return a sweep for each variant, or the one that there is.
+
+        Raises:
+            InputError: as for :meth:`plan`.
+        """
         from benchmark.data.load import load_dataset
         from benchmark.models.build import parse_weights, weights_identity
         from benchmark.sweep.plan import plan
 
-        dataset = choose_dataset(self.dataset, self.data_root, self.classes, self.holdout)
+        dataset = self.dataset_name
         chosen = _methods(self.methods)
-        protocol = self._protocol(dataset)
+        protocols = [self.protocol(dataset, texts) for texts in self.tries or ((),)]
         weights = parse_weights(self.weights)
-        identity = weights_identity(protocol.backbone.name, weights)
-        sweep = plan(
-            load_dataset(dataset, self.data_root, cache_dir=self.cache_dir, resize=self.resize),
-            chosen,
-            self.factors,
-            self.seeds,
-            protocol,
-            weights=identity,
-            precision=_precision(precision or protocol.training.precision, self.device),
-            cut_head=self.cut_head,
-        )
-        return replace(sweep, weights=weights)
+        identity = weights_identity(protocols[0].backbone.name, weights)
+        loaded = load_dataset(dataset, self.data_root, cache_dir=self.cache_dir, resize=self.resize)
+        asked = precision or protocols[0].training.precision
+        return [
+            replace(
+                plan(
+                    loaded,
+                    chosen,
+                    self.factors,
+                    self.seeds,
+                    protocol,
+                    weights=identity,
+                    precision=_precision(asked, self.device),
+                    cut_head=self.cut_head,
+                ),
+                weights=weights,
+            )
+            for protocol in protocols
+        ]
 
-    def _protocol(self, dataset: str) -> Protocol:
+    @cached_property
+    def dataset_name(self) -> str:
+        """The dataset that the choice comes to, which is said where nobody named one."""
+        return choose_dataset(self.dataset, self.data_root, self.classes, self.holdout)
+
+    def named(self) -> SweepChoice:
+        """Return the same choice with the dataset by its name."""
+        return replace(self, dataset=self.dataset_name, classes=None, holdout=None)
+
+    def protocol(self, dataset: str, more: Sequence[str] = ()) -> Protocol:
+        """Return the protocol with what was set over it.
+
+        Args:
+            dataset: that the choice comes to.
+            more: set over that, as ``--set`` takes it.
+        """
         from benchmark.protocols import load_protocol
 
         name = self.protocol_name or DEFAULT_PROTOCOL.get(dataset, "compact")
-        overrides = self.overrides
+        overrides = (*self.overrides, *more)
         if self.precision is not None:
             overrides = (*overrides, f"training.precision={self.precision}")
         return load_protocol(name, overrides).model_copy(update={"recipe": self.recipe})
@@ -189,20 +255,30 @@ def matching(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
     return [cell for cell in cells if not patterns or fits(cell, patterns)]
 
 
-def _methods(names: Sequence[str]) -> dict[str, type[Method]]:
+def references(names: Sequence[str]) -> list[str]:
+    """Return the methods that names stand for, each as ``--methods`` takes it.
+
+    Those of other packages that cannot be used are named as left out.
+    """
     from methods import registry
 
-    wanted: list[type[Method]] = []
+    found: list[str] = []
     for name in names:
         if name == ALL:
             methods, complaints = registry.every()
-            wanted += methods.values()
+            found += methods
             for line in complaints:
                 click.echo(f"left out: {line}", err=True)
         else:
-            wanted += map(registry.get, registry.members(name) or [name])
+            found += registry.members(name) or [name]
+    return found
+
+
+def _methods(names: Sequence[str]) -> dict[str, type[Method]]:
+    from methods import registry
+
     chosen: dict[str, type[Method]] = {}
-    for found in wanted:
+    for found in map(registry.get, references(names)):
         if chosen.setdefault(found.info.name, found) is not found:
             raise InputError(
                 f"--methods: two methods call themselves '{found.info.name}'; rename one in its "

@@ -109,7 +109,8 @@ class Training:
             keep_weights=self.keep_weights,
             say=click.echo,
             complain=partial(click.echo, err=True),
-            listen=make_listener,
+            # Where values are chosen nobody is to see the test split.
+            listen=partial(make_listener, split="validation" if choice.tries else "test"),
         )
 
     def prepare(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> None:

@@ -30,7 +30,7 @@ from benchmark.engine.optim import build_optimizer, set_rate
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.schedule import rate_factor
 from benchmark.engine.stage import stage_protocol
-from benchmark.errors import TrainingError, describe
+from benchmark.errors import DivergedError, TrainingError, describe
 from benchmark.models.build import Weights, build_backbone
 from benchmark.protocols.protocol import Protocol as TrainingProtocol
 from benchmark.seeds import derive
@@ -260,7 +260,7 @@ class Trainer:
         if not all(math.isfinite(value) for value in means.values()):
             terms = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
             last = ", ".join(f"{loss:.4g} at step {step}" for step, loss in self.readings) or "none"
-            raise TrainingError(
+            raise DivergedError(
                 f"{self.cell.method}: the loss is not finite at step {progress.step + 1} (epoch "
                 f"{progress.epoch + 1}): {terms}; the last finite means: {last}; try a lower "
                 "training.lr"
@@ -287,14 +287,14 @@ class Trainer:
         """Return the logits of a part, which the loss does not vouch for: it is of before a step.
 
         Raises:
-            TrainingError: some are not finite.
+            DivergedError: some are not finite.
         """
         indices = self.dataset.indices(part)
         image = self.protocol.image
         logits = logits_of(self.method, self.dataset, indices, image, self.device, self.advanced)
         wrong = int((~np.isfinite(logits).all(axis=1)).sum())
         if wrong:
-            raise TrainingError(
+            raise DivergedError(
                 f"{self.cell.method}: after epoch {epoch + 1} the logits of {wrong} of "
                 f"{len(logits)} {part.name.lower()} images are not finite; try a lower training.lr"
             )

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark.errors import DivergedError
 from benchmark.store import lease
 from benchmark.store.cell_folder import WEIGHTS
 from benchmark.store.faults import writing
@@ -103,6 +104,21 @@ class Begun:
             return (self.failed(cell) / _ATTEMPT).read_text(encoding="utf-8")
         except (OSError, ValueError):  # none, or of an older version, which named none
             return None
+
+    def diverged(self, cell: Cell) -> bool:
+        """Whether a cell failed last because its loss or logits were no longer finite."""
+        try:
+            text = (self.failed(cell) / "error.txt").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        return text.strip().rpartition("\n")[2].split(":")[0].endswith(DivergedError.__name__)
+
+    def diverged_ids(self) -> frozenset[str]:
+        """Return the ids of cells that diverged."""
+        cells = [
+            Cell.model_validate_json(p.read_bytes()) for p in self.root.glob("failed/*/cell.json")
+        ]
+        return frozenset(cell.id for cell in cells if self.diverged(cell))
 
     def failures(self) -> list[Path]:
         """Return the tracebacks of failed cells."""

@@ -128,6 +128,16 @@ def plan(
     return Sweep(dataset, splits, list(cells.values()), known)
 
 
+def together(sweeps: Sequence[Sweep]) -> Sweep:
+    """Return one sweep of the cells of several of the same dataset, each cell once."""
+    first = sweeps[0]
+    if len(sweeps) == 1:
+        return first
+    cells = {cell.id: cell for sweep in sweeps for cell in sweep.cells}
+    methods = {name: method for sweep in sweeps for name, method in sweep.methods.items()}
+    return dataclasses.replace(first, cells=list(cells.values()), methods=methods)
+
+
 def _stages(
     methods: Mapping[str, type[Method]], protocol: Protocol
 ) -> dict[str, tuple[int, tuple[str, type[Method]]]]:

@@ -82,7 +82,7 @@ def drawings(
         raise InputError(f"{offer.facts['PLAIN']}; leave --adjust away")
     figure = offer.load()
     if hasattr(figure, "drawings"):
-        others: list[Drawing] = figure.drawings(records, wanted)
+        others: list[Drawing] = figure.drawings(records, wanted, store)
         return others
     here = [record for record in records if wanted.dataset in (None, record.cell.dataset)]
     if not here:

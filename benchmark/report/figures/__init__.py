@@ -9,8 +9,8 @@ A file ``<name>.py`` declares, as plain values at its top:
 ``PLACE``       where it stands among the others;
 
 and ``draw(drawn)``, which returns the figure of one comparable group
-(:class:`benchmark.report.drawing.drawn.Drawn`); or ``drawings(records, wanted)``, which returns all
-of its figures, where they are not of such groups.
+(:class:`benchmark.report.drawing.drawn.Drawn`); or ``drawings(records, wanted, store)``, which
+returns all of its figures, where they are not of such groups.
 """
 
 from __future__ import annotations

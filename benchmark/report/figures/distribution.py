@@ -20,6 +20,7 @@ from benchmark.report.drawing.draw import Drawing, Wanted
 from benchmark.report.drawing.drawn import slug
 from benchmark.report.drawing.style import look, plain
 from benchmark.store.record import Record
+from benchmark.store.store import Store
 from benchmark.words import count
 
 HELP = "training images of each class; RAF-DB and FERPlus need no records"
@@ -128,8 +129,10 @@ def distribution_figure(sets: Sets) -> Figure:
     return page.finish(figure, handles, notes)
 
 
-def drawings(records: Sequence[Record], wanted: Wanted) -> list[Drawing]:
-    """Return a figure for each dataset.
+def drawings(
+    records: Sequence[Record], wanted: Wanted, store: Store | None = None
+) -> list[Drawing]:
+    """Return a figure for each dataset; no store is needed.
 
     Raises:
         InputError: something is wanted that no training set has.

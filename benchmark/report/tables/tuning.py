@@ -1,0 +1,163 @@
+"""How values were chosen: every try, what was chosen, and what more tries may have brought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.analysis.measurements import Measurements
+from benchmark.data.imbalance import factor_label
+from benchmark.data.known import dataset_title
+from benchmark.report.sheet import MISSING, Number, Row, Table, percent
+from benchmark.stats.expected_best import expected_best
+from benchmark.tuning.choice import Standing
+from benchmark.tuning.ledger import Ledger, ledgers
+from benchmark.tuning.outcome import Outcome, Outcomes
+from benchmark.tuning.subject import CARRIER, SHARED
+from benchmark.words import count
+
+HELP = "tries of 'fer-bench tune', what they chose on validation images and how sure that is"
+SPLIT = "validation"
+PLAIN = "it is of validation images"
+NOTHING = "no values were chosen in this store; 'fer-bench tune' does that"
+PLACE = 7
+
+WHY = {"default": "default", "sobol": "Sobol", "beyond": "beyond the range"}
+TRIES = {"score": "Mean", "behind": "Behind best", "error": "Error", "departure": "Departure"}
+SCORED = (
+    "Mean: mean accuracy on clean VALIDATION images after the last epoch; no test image was looked "
+    "at. Behind best: how far below the best try, with the standard error of that difference (test "
+    "of the same images). Departure: distance from the defaults, in shares of the ranges. Of the "
+    "tries that are not behind by more than an error the one of the smallest departure is chosen."
+)
+EXPECTED = (
+    "Best of n: the best mean accuracy that n of these tries are expected to have (drawn without "
+    "replacement). A row that still rises at its end was given too few tries. Edge: how far the "
+    "chosen value lies from the nearest end of its range, as a share of it; below 0 beyond it."
+)
+
+
+def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Table]:
+    """Return two tables for each tuning in the store: its tries, and what they promise."""
+    if measured.store is None or number is not None:
+        return []
+    found = ledgers(measured.store.root)
+    outcomes = Outcomes(measured.store, measured.records) if found else None
+    tables = []
+    for ledger in found:
+        assert outcomes is not None
+        known = [outcomes.of(searched) for searched in ledger.subjects]
+        tables += [_tries(ledger, known), _promise(ledger, known)]
+    return tables
+
+
+def subject_title(outcome: Outcome) -> str:
+    """Return what a subject is called in tables and figures."""
+    name = outcome.searched.name
+    return f"{SHARED} ({outcome.searched.method})" if name == SHARED else name
+
+
+def notes(ledger: Ledger) -> list[str]:
+    """Return what every table and figure of a tuning says."""
+    factors = ", ".join(map(factor_label, ledger.factors))
+    seeds = ", ".join(map(str, ledger.seeds))
+    said = [
+        f"{count(ledger.budget, 'try', 'tries')} of each, factor {factors}, "
+        f"seed{'s'[: len(ledger.seeds) > 1]} {seeds}, which no study is to use."
+    ]
+    if ledger.shared:
+        said.append(f"Set for all: {', '.join(ledger.shared)}.")
+    if ledger.without:
+        of_baseline = f"; {CARRIER} carries the shared rate" if CARRIER in ledger.without else ""
+        said.append(f"Without values to search: {', '.join(ledger.without)}{of_baseline}.")
+    return said
+
+
+def heading(ledger: Ledger) -> str:
+    """Return what every table and figure of a tuning is of."""
+    return f"{dataset_title(ledger.dataset)}, {ledger.protocol} v{ledger.version}"
+
+
+def _tries(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
+    blocks = tuple(tuple(_try_rows(outcome)) for outcome in outcomes)
+    return Table(
+        title=f"{heading(ledger)}: tries, clean VALIDATION images (%)",
+        labels=("Searched", "Try", "Point", "Values", "Cells", "Chosen"),
+        columns=tuple(TRIES.values()),
+        keys=tuple(TRIES),
+        blocks=blocks,
+        notes=(*notes(ledger), SCORED),
+        name=f"{ledger.key} tries",
+        facts={"tuning": ledger.key, "split": "validation"},
+    )
+
+
+def _try_rows(outcome: Outcome) -> list[Row]:
+    choice = outcome.choice
+    rows = []
+    for place, one in enumerate(outcome.searched.tries):
+        standing = None if choice is None else choice.standings[place]
+        chosen = choice is not None and place == choice.chosen
+        values = " ".join(f"{key.rpartition('.')[2]}={v:g}" for key, v in one.values.items())
+        cells = " ".join(cell[:12] for cell in one.cells)
+        labels = (
+            subject_title(outcome),
+            str(place + 1),
+            WHY[one.why],
+            values,
+            cells,
+            "chosen" if chosen else "",
+        )
+        rows.append(
+            Row(
+                labels,
+                (
+                    *_standing(standing, best=choice is not None and place == choice.best),
+                    Number(f"{one.departure:.2f}"),
+                ),
+                (outcome.searched.name, str(place + 1)),
+            )
+        )
+    return rows
+
+
+def _standing(standing: Standing | None, *, best: bool) -> tuple[Number, Number, Number]:
+    if standing is None:  # not finished, or it diverged
+        return Number(), Number(), Number()
+    apart = (
+        (Number(), Number())
+        if best
+        else (Number(percent(100 * standing.behind)), Number(percent(100 * standing.error)))
+    )
+    return Number(percent(100 * standing.score), best=best), *apart
+
+
+def _promise(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
+    most = range(1, ledger.budget + 1)
+    rows = []
+    for outcome in outcomes:
+        scores = known_scores(outcome)
+        expected = [percent(100 * value) for value in expected_best(scores)]
+        expected += [MISSING] * (ledger.budget - len(expected))
+        chosen = None if outcome.choice is None else outcome.chosen
+        spans = "; ".join(
+            f"{key.rpartition('.')[2]} {span.words}" for key, span in outcome.searched.spans.items()
+        )
+        labels = (subject_title(outcome), spans, str(len(scores)))
+        edge = Number() if chosen is None else Number(f"{chosen.edge:.2f}")
+        rows.append(Row(labels, (edge, *map(Number, expected)), (outcome.searched.name,)))
+    return Table(
+        title=f"{heading(ledger)}: expected best of n tries, clean VALIDATION images (%)",
+        labels=("Searched", "Ranges", "Tries"),
+        columns=("Edge", *(f"Best of {n}" for n in most)),
+        keys=("edge", *(f"best_of_{n}" for n in most)),
+        blocks=(tuple(rows),) if rows else (),
+        notes=(*notes(ledger), EXPECTED),
+        name=f"{ledger.key} expected best",
+        facts={"tuning": ledger.key, "split": "validation"},
+    )
+
+
+def known_scores(outcome: Outcome) -> list[float]:
+    """Return the scores of the tries that came to something, in 0..1."""
+    standings = () if outcome.choice is None else outcome.choice.standings
+    return [standing.score for standing in standings if standing is not None]

@@ -1,0 +1,91 @@
+"""Which try is chosen, as a pure function of what each answered on the same validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.stats.accuracy import accuracies, accuracy_weights
+from benchmark.stats.paired import contrast
+
+Right = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a try stands beside the best one.
+
+    Attributes:
+        score: its mean accuracy, averaged over its runs, in 0..1.
+        behind: the best try's score less its own.
+        error: standard error of that difference, from the choice of images and, where there are
+            several runs, from those.
+    """
+
+    score: float
+    behind: float
+    error: float
+
+    @property
+    def tied(self) -> bool:
+        """Whether it is not worse than the best one by more than a standard error."""
+        return self.behind <= self.error
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen among tries.
+
+    Attributes:
+        chosen: its place.
+        best: the place of the one with the largest score.
+        standings: one for each try; None for one that came to nothing.
+    """
+
+    chosen: int
+    best: int
+    standings: tuple[Standing | None, ...]
+
+
+def choose(
+    labels: NDArray[Any], answers: Sequence[Right | None], departures: Sequence[float]
+) -> Choice | None:
+    """Choose among tries: of the best and those that tie with it the smallest departure.
+
+    Ties within one standard error go to what departs less from the defaults, as Breiman, Friedman,
+    Olshen and Stone (Classification and Regression Trees, 1984, section 3.4.3) prefer the simpler
+    of such trees; the error is that of the difference, since all tries answer the same images.
+
+    Args:
+        labels: integers (n,) of the validation images.
+        answers: of each try bool (S, n), a row a run; None for one that came to nothing.
+        departures: how far each try lies from the defaults.
+
+    Returns:
+        None where no try came to anything.
+    """
+    classes = int(np.max(labels)) + 1
+    known = {place: right for place, right in enumerate(answers) if right is not None}
+    if not known:
+        return None
+    scores = {
+        p: float(np.mean(accuracies(labels, right, classes)[1])) for p, right in known.items()
+    }
+    best = max(scores, key=lambda place: (scores[place], -departures[place], -place))
+    sizes = np.bincount(labels, minlength=classes)
+    weights = accuracy_weights(sizes, "mean")
+
+    def standing(place: int) -> Standing:
+        if place == best:
+            return Standing(scores[place], 0.0, 0.0)
+        found = contrast(labels, known[best], known[place], weights, weights)
+        return Standing(scores[place], found.estimate, found.error)
+
+    standings = {place: standing(place) for place in known}
+    tied = [place for place, one in standings.items() if one.tied]
+    chosen = min(tied, key=lambda place: (departures[place], -scores[place], place))
+    return Choice(chosen, best, tuple(standings.get(place) for place in range(len(answers))))

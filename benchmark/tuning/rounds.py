@@ -1,0 +1,68 @@
+"""What is tried next: the defaults and Sobol's points at once, then what lies beyond an edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark.tuning.ledger import Searched, Span, Try, Why
+from benchmark.tuning.outcome import Outcome
+from benchmark.tuning.points import beyond, first_round, sobol
+from benchmark.tuning.subject import Subject, Values
+
+Planned = tuple[Why, Values]
+"""Why a try is made, and its values."""
+
+
+def at_once(subject: Subject, budget: int) -> list[Planned]:
+    """Return the tries that need no other one's outcome, the default first."""
+    planned: list[Planned] = [("default", subject.default)]
+    while len(planned) < first_round(budget):
+        planned.append(_next(subject, [values for _, values in planned]))
+    return planned
+
+
+def last(subject: Subject, outcome: Outcome, budget: int) -> Planned:
+    """Return the try that is left: beyond an edge that the best one is near to, or Sobol's next."""
+    tried = [one.values for one in outcome.searched.tries]
+    if outcome.choice is not None:
+        point = beyond(subject.places(tried[outcome.choice.best]), budget)
+        values = None if point is None else subject.values(point)
+        if values is not None and values not in tried:
+            return "beyond", values
+    return _next(subject, tried)
+
+
+def _next(subject: Subject, tried: Sequence[Values]) -> Planned:
+    """Return the first of Sobol's points that was not tried."""
+    points = sobol(len(subject.spaces), 2 * len(tried) + 2)
+    return "sobol", next(v for v in map(subject.values, points) if v not in tried)
+
+
+def searched(
+    subject: Subject, planned: Sequence[Planned], cells: Sequence[tuple[str, ...]]
+) -> Searched:
+    """Return what the ledger keeps of a subject's tries.
+
+    Args:
+        subject: what is searched.
+        planned: its tries, in their order.
+        cells: the ids of each try's runs.
+    """
+    return Searched(
+        name=subject.name,
+        method=subject.method,
+        spans={
+            key: Span(low=space.low, high=space.high, words=str(space))
+            for key, space in subject.spaces.items()
+        },
+        tries=tuple(
+            Try(
+                why=why,
+                values=values,
+                departure=subject.departure(values),
+                edge=subject.edge(values),
+                cells=ids,
+            )
+            for (why, values), ids in zip(planned, cells, strict=True)
+        ),
+    )

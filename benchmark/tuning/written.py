@@ -1,0 +1,106 @@
+"""A choice as a protocol file, in which each value names the tries that chose it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmark.data.imbalance import factor_label
+from benchmark.protocols.protocol import Protocol
+from benchmark.tuning.ledger import Ledger
+from benchmark.tuning.outcome import Outcome
+from benchmark.tuning.subject import HEAD_LR, LR, SHARED, complete
+from benchmark.words import count
+
+_LEAVES = ("backbone", "image", "augment", "training")
+
+
+def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome]) -> str:
+    """Return the chosen protocol as TOML.
+
+    Its version is one more than the protocol's where a value that all methods share is another; a
+    method's own values stand in its cells' identity anyhow, so that a row that is tuned later makes
+    no finished cell stale.
+
+    Args:
+        protocol: that was tuned, with what was set over it.
+        ledger: of the tries.
+        outcomes: one for each subject that is complete.
+    """
+    values = protocol.model_dump(mode="json")
+    sources = dict(protocol.sources)
+    shared = [text.partition("=")[0] for text in protocol.overrides]
+    for key in protocol.changes:
+        sources[key] = f"set when {protocol.name} v{protocol.version} was tuned"
+    for outcome in outcomes:
+        for key, value in complete(outcome.chosen.values, protocol).items():
+            if key in (LR, HEAD_LR) and value != _at(values, key):
+                shared.append(key)
+            _put(values, key, value)
+            sources[key] = _source(outcome, ledger)
+    rises = bool(shared)
+    lines = [
+        "# Written by fer-bench tune, and written again by it: to change a value, copy the file.",
+        f"name = {_toml(protocol.name)}",
+        f"version = {protocol.version + rises}",
+        f"summary = {_toml(protocol.summary)}",
+    ]
+    for section in _LEAVES:
+        lines += _section(section, values[section], sources)
+    for method, own in sorted(values["methods"].items()):
+        if own:
+            lines += _section(f"methods.{method}", own, sources)
+    return "\n".join(lines) + "\n"
+
+
+def _source(outcome: Outcome, ledger: Ledger) -> str:
+    """Return in one sentence what chose a value."""
+    assert outcome.choice is not None  # whoever is complete has come to something
+    factors = ", ".join(map(factor_label, ledger.factors))
+    seeds = ", ".join(map(str, ledger.seeds))
+    told = "; ".join(
+        f"{_values(one.values)}: {_score(standing)} [{' '.join(c[:12] for c in one.cells)}]"
+        for one, standing in zip(outcome.searched.tries, outcome.choice.standings, strict=True)
+    )
+    on = "" if outcome.searched.name != SHARED else f" on {outcome.searched.method}"
+    return (
+        f"tuned{on}: {_values(outcome.chosen.values)} of "
+        f"{count(len(outcome.searched.tries), 'try', 'tries')} by mean accuracy on clean "
+        f"validation images of {ledger.dataset}, factor {factors}, seed {seeds}: {told}"
+    )
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return " ".join(f"{key.rpartition('.')[2]}={value:g}" for key, value in values.items())
+
+
+def _score(standing: Any) -> str:
+    return "came to nothing" if standing is None else f"{100 * standing.score:.2f}"
+
+
+def _section(name: str, values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
+    lines = ["", f"[{name}]"]
+    for key, value in values.items():
+        source = sources.get(f"{name}.{key}")
+        if source is None:  # a value that stands at its default, which the file did not name
+            continue
+        lines.append(f"{key} = {{ value = {_toml(value)}, source = {_toml(source)} }}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    """Return a plain value as TOML, which takes JSON's strings, numbers, truths and lists."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _at(values: Mapping[str, Any], key: str) -> Any:
+    section, _, name = key.partition(".")
+    return values[section][name]
+
+
+def _put(values: dict[str, Any], key: str, value: float) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        values = values.setdefault(part, {})
+    values[last] = value

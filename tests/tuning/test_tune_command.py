@@ -1,0 +1,217 @@
+"""``fer-bench tune`` through the command line, on pictures that can be labelled wrongly."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from dataset_makers import make_folders
+
+from benchmark.cli import cli
+from benchmark.errors import InputError
+from benchmark.protocols import load_protocol
+from benchmark.store.store import Store
+from benchmark.tuning.ledger import ledgers
+from benchmark.tuning.outcome import Outcome, Outcomes
+
+QUICK = ("--protocol=smoke", "--factors=full", "--set=training.epochs=1", "--set=image.size=16")
+LOCAL = ("--jobs=1", "--threads=1", "--device=cpu")
+METHODS = "--methods=baseline,cb,bbn,tau_norm"
+PARTS = ("train", "validation", "test")
+
+
+def fer_bench(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(cli, [str(text) for text in arguments])
+
+
+def tune(faces: Path, results: Path, *more: str) -> Result:
+    options = (f"--data-root={faces}", f"--results={results}", *QUICK, *LOCAL, *more)
+    return fer_bench("tune", "--dataset=folder", *options)
+
+
+def outcomes(results: Path) -> list[Outcome]:
+    (ledger,) = ledgers(results)
+    read = Outcomes(Store(results))
+    return [read.of(searched) for searched in ledger.subjects]
+
+
+def told(found: Sequence[Outcome]) -> list[tuple[object, ...]]:
+    return [
+        (one.searched.name, one.chosen.values, one.choice and one.choice.standings) for one in found
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tune")
+
+
+@pytest.fixture(scope="module")
+def faces(folder: Path) -> Path:
+    return make_folders(folder / "faces", parts=PARTS, images=8, side=16)
+
+
+@pytest.fixture(scope="module")
+def tuned(folder: Path, faces: Path) -> tuple[Path, Result]:
+    done = tune(faces, folder / "runs", METHODS, "--budget=3")
+    assert done.exit_code == 0, done.output
+    return folder / "runs", done
+
+
+def test_every_subject_has_its_budget_and_the_defaults_come_first(
+    tuned: tuple[Path, Result],
+) -> None:
+    results, done = tuned
+    found = outcomes(results)
+    assert [one.searched.name for one in found] == ["shared learning rate", "cb", "tau_norm"]
+    assert all(one.complete and len(one.searched.tries) == 3 for one in found)
+    assert all(one.searched.tries[0].why == "default" for one in found)
+    assert "Nothing to search: baseline, bbn." in done.output
+    assert "overall" in done.stdout
+    assert not [
+        line for line in done.stdout.splitlines() if "overall" in line and "validation" not in line
+    ]
+    assert "validation " in done.stdout
+
+
+def test_a_second_call_trains_nothing(tuned: tuple[Path, Result], faces: Path) -> None:
+    results, _ = tuned
+    again = tune(faces, results, METHODS, "--budget=3")
+    assert again.exit_code == 0
+    assert "epoch 1" not in again.output
+    assert "3 finished, 0 to train" in again.output
+
+
+def test_wrong_labels_on_every_test_image_change_no_choice(
+    tuned: tuple[Path, Result], faces: Path, folder: Path
+) -> None:
+    wrong = folder / "wrong"
+    shutil.copytree(faces, wrong)
+    classes = sorted(path.name for path in (wrong / "test").iterdir())
+    for name in classes:
+        (wrong / "test" / name).rename(wrong / "test" / f"{name}-")
+    for name, other in zip(classes, (*classes[1:], classes[0]), strict=True):
+        (wrong / "test" / f"{name}-").rename(wrong / "test" / other)
+    done = tune(wrong, folder / "wrong-runs", METHODS, "--budget=3")
+    assert done.exit_code == 0, done.output
+    right, mislabelled = Store(tuned[0]).records(), Store(folder / "wrong-runs").records()
+    assert {r.cell.fingerprint for r in right} != {r.cell.fingerprint for r in mislabelled}
+    assert told(outcomes(folder / "wrong-runs")) == told(outcomes(tuned[0]))
+
+
+def test_the_choice_is_a_protocol_whose_values_name_their_tries(
+    tuned: tuple[Path, Result],
+) -> None:
+    results, _ = tuned
+    (path,) = (results / "tuning").glob("*.toml")
+    written, before = load_protocol(str(path)), load_protocol("smoke")
+    rate, cb, tau = outcomes(results)
+    assert written.version == before.version + 1  # epochs and size were set for all
+    assert written.training.epochs == 1
+    assert written.training.lr == rate.chosen.values["training.lr"]
+    assert written.methods["cb"]["beta"] == cb.chosen.values["methods.cb.beta"]
+    assert written.methods["tau_norm"]["tau"] == tau.chosen.values["methods.tau_norm.tau"]
+    for one in cb.searched.tries:
+        for cell in one.cells:
+            assert cell[:12] in written.sources["methods.cb.beta"]
+    assert written.augment == before.augment
+    assert written.methods["scn"] == before.methods["scn"]  # what was not tuned stays
+
+
+def test_the_version_stays_where_only_methods_have_other_values(
+    tuned: tuple[Path, Result], faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = (tuned[0] / "tuning").glob("*.toml")
+    options = (
+        f"--data-root={faces}",
+        f"--results={folder / 'second'}",
+        "--factors=full",
+        *LOCAL,
+        "--methods=cb",
+        "--budget=1",
+        f"--protocol={path}",
+        f"--out={folder / 'second.toml'}",
+    )
+    done = fer_bench("tune", "--dataset=folder", *options)
+    assert done.exit_code == 0, done.output
+    first, second = load_protocol(str(path)), load_protocol(str(folder / "second.toml"))
+    assert second.version == first.version
+    assert second.values_hash == first.values_hash
+    assert second.methods["cb"]["beta"] == 0.9999
+
+
+def test_the_report_shows_every_try_and_no_test_number(tuned: tuple[Path, Result]) -> None:
+    results, _ = tuned
+    done = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
+    assert done.exit_code == 0, done.output
+    tries, promise = done.stdout.split("expected best of n tries")
+    assert tries.count("| cb |") == 3
+    assert tries.count("| chosen |") == 3
+    assert "Best of 3" in promise
+    figure = results.parent / "tuning.svg"
+    drawn = fer_bench("figure", "tuning", f"--results={results}", f"--out={figure}")
+    assert drawn.exit_code == 0, drawn.output
+    assert "Expected best mean accuracy" in figure.read_text()
+
+
+def test_a_dry_run_names_the_tries_and_trains_nothing(faces: Path, tmp_path: Path) -> None:
+    done = tune(faces, tmp_path / "runs", "--methods=cb", "--budget=4", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "methods.cb.beta=0.9999 (default)" in done.output
+    assert "1 more try of each" in done.output
+    assert not (tmp_path / "runs").exists()
+
+
+def refusal(*arguments: str | Path) -> str:
+    done = fer_bench(*arguments)
+    assert isinstance(done.exception, InputError), done.output
+    return str(done.exception)
+
+
+def test_without_a_validation_split_tuning_is_refused(tmp_path: Path) -> None:
+    faces = make_folders(tmp_path / "faces", images=2, side=16)
+    said = refusal(
+        "tune", "--dataset=folder", f"--data-root={faces}", *QUICK, f"--results={tmp_path / 'runs'}"
+    )
+    assert "no validation split" in said
+    assert "--holdout" in said
+
+
+def test_the_authors_recipe_and_a_damaged_ledger_are_refused(
+    tuned: tuple[Path, Result], faces: Path, tmp_path: Path
+) -> None:
+    assert "--recipe authors" in refusal("tune", "--recipe=authors", f"--results={tmp_path}")
+    results = tmp_path / "runs"
+    shutil.copytree(tuned[0], results)
+    (file,) = (results / "tuning").glob("*.json")
+    file.write_text("{}")
+    done = tune(faces, results, METHODS, "--budget=3")
+    assert isinstance(done.exception, InputError)
+    assert str(file) in str(done.exception)
+    assert str(file) in refusal("report", "--detail=tuning", f"--results={results}")
+
+
+def test_a_store_without_tries_says_so(stored: Path) -> None:
+    said = refusal("report", "--detail=tuning", f"--results={stored}")
+    assert "tune" in said or "validation" in said
+    assert "fer-bench tune" in refusal("figure", "tuning", f"--results={stored}")
+
+
+def test_a_try_that_diverges_counts_as_one_that_came_to_nothing(
+    faces: Path, tmp_path: Path
+) -> None:
+    arguments = (
+        "--methods=cb",
+        "--budget=1",
+        "--set=training.lr=1e30",
+        "--set=training.clip_norm=0",
+    )
+    for trained in (True, False):
+        done = tune(faces, tmp_path / "runs", *arguments)
+        assert isinstance(done.exception, InputError), done.output
+        assert "no try came to anything" in str(done.exception)
+        assert "counts as a try that came to nothing" in done.stderr
+        assert ("FAILED: DivergedError" in done.stdout) is trained
