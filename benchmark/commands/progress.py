@@ -112,7 +112,7 @@ class PlainListener:
         """Return the accuracies of the split that may be looked at."""
         matrix = epoch.confusion(self._split)
         if matrix is None:
-            return f"no {self._split} images"
+            return f"nothing of the {self._split} split"
         overall, mean = overall_accuracy(matrix), mean_accuracy(matrix)
         return f"{self._split} {100 * overall:.2f} overall {100 * mean:.2f} mean"
 

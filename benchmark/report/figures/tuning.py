@@ -44,13 +44,13 @@ def drawings(records: Sequence[Record], wanted: Wanted, store: Store | None) -> 
     return [
         Drawing(
             f"tuning-{slug(one.key)}",
-            partial(draw, one, [outcomes.of(searched) for searched in one.subjects]),
+            partial(_curves, one, [outcomes.of(searched) for searched in one.subjects]),
         )
         for one in kept
     ]
 
 
-def draw(ledger: Ledger, outcomes: Sequence[Outcome]) -> Figure:
+def _curves(ledger: Ledger, outcomes: Sequence[Outcome]) -> Figure:
     """Draw the expected best mean accuracy on clean validation images against the tries."""
     figure = page.blank(page.TWO_COLUMNS, _HEIGHT)
     axes = figure.subplots()
