@@ -45,6 +45,7 @@ def call(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
     )  # fmt: skip
 
 
+@pytest.mark.exhaustive
 def test_jobs_run_our_code_in_a_hostile_folder(tmp_path: Path) -> None:
     folder = hostile(tmp_path / "hostile")
     done = call(folder, *RUN, "--methods", "baseline,mine:Mine")

@@ -303,6 +303,7 @@ def test_sets_of_one_size_are_not_resized(tmp_path: Path, name: str) -> None:
         load_dataset(name, tmp_path, resize=32)
 
 
+@pytest.mark.exhaustive
 def test_resize_reaches_jobs_and_records(tmp_path: Path) -> None:
     from benchmark.store.store import Store
 

@@ -95,6 +95,7 @@ def test_factor_50_is_refused_unless_the_head_is_cut() -> None:
     assert list(imbalanced_counts("ferplus-8", 50, cut_head=True).values())[:2] == [5950, 5950]
 
 
+@pytest.mark.exhaustive
 def test_it_is_run_under_its_own_name(tmp_path: Path) -> None:
     make_ferplus(tmp_path / "data", [*ferplus_rows()])
     where = ("--data-root", "data", "--cache-dir", "cache", "--protocol", "smoke")

@@ -349,7 +349,7 @@ def test_figures_tell_it(call: Callable[..., str], place: Path) -> None:
     assert f"{NOTE}." in text
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_jobs_side_by_side_train_on_the_same_set(place: Path) -> None:
     words = (*sweep("raf-db", "raf"), "--seeds", "1,2", "--jobs", "2", "--threads", "1")
     code, text = fer_bench(place, "run", *words, "--results", "side")

@@ -342,6 +342,7 @@ def test_where_not_even_one_image_fits_the_cause_is_said(
     assert reason.endswith("(could not create a primitive)")
 
 
+@pytest.mark.exhaustive
 def test_evaluation_takes_as_many_images_as_memory_allows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

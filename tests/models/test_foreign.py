@@ -113,6 +113,7 @@ def plugged(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
+@pytest.mark.exhaustive
 def test_a_broken_plug_in_stands_in_nobodys_way(tmp_path: Path) -> None:
     environment = plugged(tmp_path)
     script = str(Path(sys.executable).parent / "fer-bench")

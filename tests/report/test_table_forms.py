@@ -190,6 +190,7 @@ def test_logits_of_another_record_are_named(tmp_path: Path, detail: str | None) 
     assert "not the file of its record" in str(done.exception)
 
 
+@pytest.mark.exhaustive
 def test_all_imports_no_torch(stored: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from benchmark.cli import cli\n"

@@ -113,6 +113,7 @@ def build_tasks(answer: float) -> Tasks:
     return {"answer": lambda: answer, "threads": lambda: float(torch.get_num_threads())}
 
 
+@pytest.mark.exhaustive
 def test_a_worker_does_what_it_is_told() -> None:
     with Worker(build_tasks, 4.0) as one, Worker(build_tasks, 5.0) as other:
         one.ready()
@@ -216,7 +217,7 @@ def test_an_empty_entry_opens_as_any_other(tmp_path: Path) -> None:
     assert file.st_blocks * 512 < file.st_size / 10
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_memory_is_measured(setting: Setting) -> None:
     held = np.ones(1 << 22)

@@ -240,7 +240,7 @@ def test_the_command_keeps_them_and_trains_no_finished_cell_again(tmp_path: Path
     assert "not the file of its record" in text
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_jobs_side_by_side_keep_them_too(tmp_path: Path) -> None:
     sweep = (*SWEEP[:-1], "2", "--device", "cpu", "--keep-weights", "--results", "runs")
     code, text = fer_bench(tmp_path, *sweep)

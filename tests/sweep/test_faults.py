@@ -52,6 +52,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, small_disk: P
     assert "1 finished, 0 to train" in text
 
 
+@pytest.mark.exhaustive
 def test_a_quota_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -15,7 +15,7 @@ from benchmark.store.store import Store
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_processes_divide_the_cells(tmp_path: Path) -> None:
     run = ("run", "--methods", "baseline,cb", "--factors", "50", "--seeds", "0,1", *QUICK)
     both = [start(tmp_path, *run, "--jobs", "1", "--results", "runs") for _ in range(2)]
@@ -62,6 +62,7 @@ def test_a_dry_run_tells_and_trains_nothing(tmp_path: Path) -> None:
     assert "--only nix-*: fits none of the sweep's 4 cells" in text
 
 
+@pytest.mark.exhaustive
 def test_status_of_a_sweep_says_what_differs(tmp_path: Path) -> None:
     sweep = ("--methods", "baseline,cb", "--factors", "50", *QUICK)
     assert fer_bench(tmp_path, "run", *sweep, "--only", "base*", "--results", "runs")[0] == 0
@@ -99,6 +100,7 @@ def test_cells_travel_as_one_file(tmp_path: Path) -> None:
             assert not list((tmp_path / "no" / "cells").iterdir())
 
 
+@pytest.mark.exhaustive
 def test_a_reader_that_goes_away_stops_nothing_half_way(tmp_path: Path) -> None:
     run = "run --methods baseline,cb --factors 50 --jobs 2 --results runs " + " ".join(QUICK)
     command = f"{sys.executable} -m benchmark {run} | sed '/^.job .. .*factor 50/q'"
