@@ -33,6 +33,7 @@ COMMANDS = {
     "claims": "Hold the paper's sentences against measured or published numbers.",
     "audit": "Recompute the published tables from their own numbers.",
     "predictions": "Write what networks said of each test image.",
+    "predict": "Let a trained network classify images and folders of them.",
     "figure": "Draw the stored records as figures for a paper.",
     "speed": "Measure this machine: training, methods, memory, a sweep.",
     "data": "Count, check and describe datasets.",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from benchmark.errors import InputError
+from fer_bench._packages import foreign_package
 
 _SAFE_PATH = "PYTHONSAFEPATH"  # as `-P`, inherited
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 def fer_bench_command(arguments: Sequence[str]) -> list[str]:
@@ -44,16 +42,11 @@ def own_path() -> Iterator[None]:
 
 
 def check_own_packages() -> None:
-    """Make sure that ``methods`` is the package beside ``benchmark``.
+    """Make sure that ``benchmark`` and ``methods`` are our own packages.
 
     Raises:
         InputError: Python finds another one first.
     """
-    found = importlib.util.find_spec("methods")
-    origin = None if found is None else found.origin
-    if origin is None or Path(origin).resolve().parent != _ROOT / "methods":
-        where = "nowhere" if origin is None else f"as {origin}"
-        raise InputError(
-            f"Python finds the package 'methods' {where}, and fer-bench's own is "
-            f"{_ROOT / 'methods'}: rename the other one, or take its folder out of PYTHONPATH"
-        )
+    foreign = foreign_package()
+    if foreign is not None:
+        raise InputError(foreign)

@@ -19,8 +19,8 @@ from mutation_list import MUTATIONS, TRAINER, Mutation
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "tests" / "MUTATIONS.md"
 COPIED = (
-    "benchmark", "methods", "templates", "results/paper", "results/curves.json", "tests",
-    "pyproject.toml",
+    "benchmark", "fer_bench", "methods", "templates", "results/paper", "results/curves.json",
+    "tests", "pyproject.toml",
 )  # fmt: skip
 
 # A guard is a name and its files of tests; a further one is a further line.

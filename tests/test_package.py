@@ -27,6 +27,7 @@ def test_a_wheel_works_from_any_directory(tmp_path: Path) -> None:
         archive.extractall(site)
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {
         "benchmark",
+        "fer_bench",
         "methods",
     }
     for number in range(1, 6):

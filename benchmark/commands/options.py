@@ -286,6 +286,13 @@ def results_option(function: F) -> F:
     )(function)
 
 
+def device_option(function: F) -> F:
+    """Add ``--device``, where networks compute."""
+    return click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
+    )(function)
+
+
 def form_option(default: str = "terminal") -> Callable[[F], F]:
     """Return ``--format``, the form of tables: any that stands in ``benchmark/report/forms``."""
     from benchmark.report.forms import form_names, forms

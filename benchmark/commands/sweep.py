@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from benchmark.commands.options import (
     SeedList,
     choose_dataset,
     dataset_options,
+    device_option,
     factors_option,
 )
 from benchmark.errors import InputError
@@ -72,9 +73,7 @@ def _with_options(function: F, factors: str, seeds: str) -> F:
             type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
             help="Of the backbone (default: the protocol's).",
         ),
-        click.option(
-            "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
-        ),
+        device_option,
         click.option(
             "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value."
         ),
@@ -169,20 +168,25 @@ class SweepChoice:
         options += [f"{TRY_OPTION}={json.dumps(texts)}" for texts in self.tries]
         return [*options, *(["--cut-head"] if self.cut_head else [])]
 
-    def plan(self, precision: str | None = None) -> Sweep:
+    def plan(
+        self, precision: str | None = None, methods: Mapping[str, type[Method]] | None = None
+    ) -> Sweep:
         """Load the dataset and return the cells, those of all variants in one sweep.
 
         Args:
             precision: that another process found for ``auto``; None to find it here.
+            methods: by name, in place of those that the options name.
 
         Raises:
             InputError: anything that was asked for does not exist or does not fit.
         """
         from benchmark.sweep.plan import together
 
-        return together(self.plans(precision))
+        return together(self.plans(precision, methods))
 
-    def plans(self, precision: str | None = None) -> list[Sweep]:
+    def plans(
+        self, precision: str | None = None, methods: Mapping[str, type[Method]] | None = None
+    ) -> list[Sweep]:
         """Load the dataset and return a sweep for each variant, or the one that there is.
 
         Raises:
@@ -193,7 +197,7 @@ class SweepChoice:
         from benchmark.sweep.plan import plan
 
         dataset = self.dataset_name
-        chosen = _methods(self.methods)
+        chosen = chosen_methods(self.methods) if methods is None else methods
         protocols = [self.protocol(dataset, texts) for texts in self.tries or ((),)]
         weights = parse_weights(self.weights)
         identity = weights_identity(protocols[0].backbone.name, weights)
@@ -274,11 +278,25 @@ def references(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _methods(names: Sequence[str]) -> dict[str, type[Method]]:
+def chosen_methods(names: Sequence[str | type[Method]]) -> dict[str, type[Method]]:
+    """Return methods by the names that cells have.
+
+    Args:
+        names: of methods and of sets of them, or the classes themselves.
+
+    Raises:
+        InputError: one is not known, or two call themselves the same.
+    """
     from methods import registry
 
+    wanted: list[type[Method]] = []
+    for name in names:
+        if isinstance(name, str):
+            wanted += map(registry.get, references([name]))
+        else:
+            wanted.append(name)
     chosen: dict[str, type[Method]] = {}
-    for found in map(registry.get, references(names)):
+    for found in wanted:
         if chosen.setdefault(found.info.name, found) is not found:
             raise InputError(
                 f"--methods: two methods call themselves '{found.info.name}'; rename one in its "

@@ -73,15 +73,57 @@ def read_picture(path: Path, mode: Mode) -> tuple[Image.Image, list[str]]:
         PictureError: the file is missing, no image, damaged, or has more than 8 bits of grey.
     """
     with _Opened(path) as image:
-        treated = [FIRST] if getattr(image, "is_animated", False) else []
-        # Pillow turns TIFF as it loads it, and forgets the tag; a PNG tells only when it is loaded.
-        before = _orientation(image) if image.format == "TIFF" else _UPRIGHT
-        image.load()
-        turned = max(before, _orientation(image)) != _UPRIGHT
-        upright = _turned(image)
-        flat = _on_ground(upright)
-        treated += [TURNED] * turned + [LAID] * (flat is not upright)
-        return flat.convert(mode), treated
+        return _as_shown(image, mode)
+
+
+def open_picture(image: Image.Image, mode: Mode | None) -> tuple[Image.Image, list[str]]:
+    """Return an image that somebody has opened as :func:`read_picture` does a file.
+
+    Args:
+        image: of Pillow's.
+        mode: see there; None for grey if it is grey, else colour.
+
+    Raises:
+        PictureError: it cannot be decoded, or has more than 8 bits a channel.
+    """
+    try:
+        _check_depth(image)
+        return _as_shown(image, mode or own_mode(image.mode in GREY_MODES))
+    except PictureError:
+        raise
+    except Exception as error:
+        raise _as_picture_error(error) from None
+
+
+def own_mode(grey: bool) -> Mode:
+    """Return the mode of grey or colour images."""
+    return "L" if grey else "RGB"
+
+
+def brought_to(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, list[str]]:
+    """Return an image in a size, width and height each resampled on its own, and what was done."""
+    if image.size == size:
+        return image, []
+    return resized(image, size), [RESIZED] + [STRETCHED] * (image.width != image.height)
+
+
+def _as_shown(image: Image.Image, mode: Mode) -> tuple[Image.Image, list[str]]:
+    treated = [FIRST] if getattr(image, "is_animated", False) else []
+    # Pillow turns TIFF as it loads it, and forgets the tag; a PNG tells only when it is loaded.
+    before = _orientation(image) if image.format == "TIFF" else _UPRIGHT
+    image.load()
+    turned = max(before, _orientation(image)) != _UPRIGHT
+    upright = _turned(image)
+    flat = _on_ground(upright)
+    treated += [TURNED] * turned + [LAID] * (flat is not upright)
+    return flat.convert(mode), treated
+
+
+def _check_depth(image: Image.Image) -> None:
+    if image.mode == "F" or image.mode.startswith("I"):
+        raise PictureError(
+            f"has more than 8 bits a channel (mode {image.mode})", "save it with 8 bits"
+        )
 
 
 def probe_picture(path: Path) -> bool:
@@ -161,11 +203,11 @@ class _Opened:
         except Exception as error:
             raise _as_picture_error(error) from None
         self.image = image
-        if image.mode == "F" or image.mode.startswith("I"):
+        try:
+            _check_depth(image)
+        except PictureError:
             image.close()
-            raise PictureError(
-                f"has more than 8 bits a channel (mode {image.mode})", "save it with 8 bits"
-            )
+            raise
         return image
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

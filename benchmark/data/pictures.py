@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.decode import (
-    RESIZED,
-    STRETCHED,
     Mode,
     PictureError,
+    brought_to,
     muted,
     probe_picture,
     read_picture,
-    resized,
     upright_size,
 )
 from benchmark.data.source import BLOCK, Block, Problem
@@ -110,8 +108,8 @@ class PictureFiles:
                 raise PictureError(
                     f"is {width}x{height} pixels, expected {wanted}x{high}", self.other_size
                 )
-            treated += [RESIZED] + [STRETCHED] * (image.width != image.height)
-            image = resized(image, self.size)
+            image, changed = brought_to(image, self.size)
+            treated += changed
         return np.asarray(image), treated
 
 

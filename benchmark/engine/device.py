@@ -71,6 +71,11 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     return precision
 
 
+def kept_precision(precision: str, device: torch.device) -> str:
+    """Return the precision that a trained network computes in: its own, or a finer one."""
+    return "fp32" if precision == "fp16" and device.type == "cpu" else precision
+
+
 def precision_note(precision: str, device: torch.device) -> str:
     """Return what there is to say of a precision on a device, empty if nothing is."""
     if precision != "bf16" or device.type != "cpu" or cpu_has_bf16():

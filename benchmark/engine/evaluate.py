@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,19 +42,30 @@ def logits_of(
         return method.predict(evaluation_view(pixels, image)).float()
 
     with torch.inference_mode():
-        batches = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
-        logits = torch.cat([_halving(predict, batch) for batch in batches]).cpu().numpy()
+        logits = in_batches(predict, indices)
     method.train(training)
-    return np.asarray(logits, dtype=np.float32)
+    return logits
 
 
-def _halving(predict: Callable[[NDArray[np.int64]], Tensor], batch: NDArray[np.int64]) -> Tensor:
-    """Predict a batch, in two halves where memory has no room for the whole."""
+def in_batches(compute: Callable[[Any], Tensor], whole: Any) -> NDArray[np.float32]:
+    """Return what is computed of each part of a sequence, joined, float32.
+
+    Args:
+        compute: returns a row for each entry of the part that it is given.
+        whole: at least one entry; an array or a list.
+    """
+    parts = [whole[start : start + _BATCH] for start in range(0, len(whole), _BATCH)]
+    found = torch.cat([_halving(compute, part) for part in parts]).detach().cpu().numpy()
+    return np.asarray(found, dtype=np.float32)
+
+
+def _halving(compute: Callable[[Any], Tensor], part: Any) -> Tensor:
+    """Compute a part, in two halves where memory has no room for the whole."""
     try:
-        return predict(batch)
+        return compute(part)
     except (MemoryError, RuntimeError) as error:
-        if len(batch) == 1 or not is_out_of_memory(error):
+        if len(part) == 1 or not is_out_of_memory(error):
             raise
     release()  # outside the handler, whose error would hold on to what filled the memory
-    middle = len(batch) // 2
-    return torch.cat([_halving(predict, batch[:middle]), _halving(predict, batch[middle:])])
+    middle = len(part) // 2
+    return torch.cat([_halving(compute, part[:middle]), _halving(compute, part[middle:])])

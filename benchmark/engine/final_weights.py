@@ -41,6 +41,22 @@ def unpack(content: bytes) -> dict[str, Tensor]:
         raise ValueError(f"no sound safetensors file ({error})") from error
 
 
+def facts(content: bytes) -> dict[str, Any]:
+    """Return what a file says of its weights.
+
+    Raises:
+        ValueError: the bytes are no such file.
+    """
+    try:
+        length = int.from_bytes(content[:8], "little")
+        said = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][_ABOUT])
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("its header does not say what it holds") from error
+    if not isinstance(said, dict):
+        raise ValueError("its header does not say what it holds")
+    return said
+
+
 def digest(state: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 over names and bytes of weights and buffers."""
     found = hashlib.sha256()

@@ -21,8 +21,7 @@ from benchmark.data.batches import BatchMaker
 from benchmark.data.dataset import FaceDataset, Part
 from benchmark.data.imbalance import Split
 from benchmark.engine import checkpoint
-from benchmark.engine.assemble import assemble
-from benchmark.engine.device import DTYPES
+from benchmark.engine.assemble import assemble, laid_out, place
 from benchmark.engine.evaluate import logits_of
 from benchmark.engine.final_weights import digest
 from benchmark.engine.memory import is_out_of_memory, largest_that_fits
@@ -188,14 +187,10 @@ class Trainer:
             self.batches.plain(positions[start : start + _CALIBRATION_BATCH])
             for start in range(0, len(positions), _CALIBRATION_BATCH)
         )
-        if self.dataset.images.ndim == 3:
-            backbone.expect_grey(self.protocol.image)
-        backbone.to(self.device)
-        # Before the method is built, so that a copy of the backbone computes likewise.
-        backbone.compute_dtype = DTYPES[self.cell.precision]
+        grey = self.dataset.images.ndim == 3
+        place(backbone, self.protocol.image, self.device, self.cell.precision, grey=grey)
         built = assemble(method, hyper, backbone, self.dataset, self.batches.split, self.protocol)
-        # Two calls: torch's type stubs know no overload that moves and lays out at once.
-        return built.to(self.device).to(memory_format=torch.channels_last)
+        return laid_out(built, self.device)
 
     def _start_from(self, start: Mapping[str, Tensor]) -> None:
         try:

@@ -89,6 +89,23 @@ def build_backbone(name: str, image_size: int, weights: Weights = None) -> Backb
     return backbone
 
 
+def bare_backbone(name: str, image_size: int) -> Backbone:
+    """Build a backbone that takes all its weights from a trained network.
+
+    Args:
+        name: ``dlib-face``, whose own file is not needed for it, or a timm model name.
+        image_size: height and width.
+
+    Raises:
+        InputError: timm does not know the name, or it does not fit the size.
+    """
+    if name == DLIB_FACE:
+        from benchmark.models.dlib_face import DlibFace
+
+        return DlibFace(bare=True)
+    return build_backbone(name, image_size)
+
+
 def _load_file(backbone: TimmBackbone, path: Path) -> None:
     from benchmark.models.weights_file import read_weights_file
 

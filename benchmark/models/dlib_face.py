@@ -249,6 +249,7 @@ class DlibFace(Backbone):
 
     Args:
         layers: the weights, or None to read the installed file.
+        bare: take no weights at all, as others will be loaded.
 
     Raises:
         InputError: the weight file is missing, damaged or another one.
@@ -257,10 +258,11 @@ class DlibFace(Backbone):
     name = "dlib-face"
     channels = 256
 
-    def __init__(self, layers: Sequence[Layer] | None = None) -> None:
+    def __init__(self, layers: Sequence[Layer] | None = None, *, bare: bool = False) -> None:
         super().__init__()
         self.network = DlibResNet(len(_STAGES) - 1, padded=True)
-        self.network.load(read_weights() if layers is None else layers)
+        if not bare:
+            self.network.load(read_weights() if layers is None else layers)
 
     def features(self, images: Tensor) -> Tensor:
         """Compute the map (B, 256, h, w) of images (B, 3, H, W).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmark.data.imbalance import factor_label
@@ -12,8 +13,17 @@ from benchmark.words import count
 _CONTROL = dict.fromkeys(range(32), " ")
 
 
-def about(record: Record) -> dict[str, Any]:
-    """Return the facts that stand in the file of the weights itself."""
+SOURCE_IMAGE = "source_image"
+"""In the file of the weights: the shape of the dataset's images, (H, W) or in colour (H, W, 3)."""
+
+
+def about(record: Record, source_image: Sequence[int] = ()) -> dict[str, Any]:
+    """Return the facts that stand in the file of the weights itself.
+
+    Args:
+        record: of the cell.
+        source_image: the shape of one image of the dataset, where it is known.
+    """
     cell, protocol = record.cell, record.cell.protocol
     test = record.history[-1].test
     return {
@@ -30,6 +40,7 @@ def about(record: Record) -> dict[str, Any]:
         "protocol": f"{protocol.name} version {protocol.version}",
         "test_overall_accuracy": round(100 * overall_accuracy(test), 2),
         "test_mean_accuracy": round(100 * mean_accuracy(test), 2),
+        **({SOURCE_IMAGE: list(source_image)} if source_image else {}),
     }
 
 

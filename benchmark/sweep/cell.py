@@ -75,7 +75,8 @@ def train_cell(
     finally:
         torch.set_num_threads(threads)  # a resumed cell may have asked for others
     record = _record(cell, sweep, outcome, facts, marks)
-    weights = pack(trainer.method, about(record)) if keep_weights else None
+    shape = sweep.dataset.images.shape[1:]
+    weights = pack(trainer.method, about(record, shape)) if keep_weights else None
     store.add(
         record,
         _with_labels(Part.TEST, outcome.once(outcome.logits), sweep),

@@ -11,44 +11,22 @@ import pytest
 import torch
 from made_records import made_record
 from processes import QUICK, fer_bench
-from sweeps import CPU, Silent, run, small_sweep
+from sweeps import CPU, kept, run, small_sweep
 
 import methods
 from benchmark.data.dataset import Part
-from benchmark.engine.assemble import assemble
-from benchmark.engine.evaluate import logits_of
 from benchmark.engine.final_weights import digest, pack, unpack
 from benchmark.errors import InputError
-from benchmark.models.build import build_backbone
+from benchmark.networks.load import load_network
 from benchmark.store.bundle import export_cells, import_cells
 from benchmark.store.cell_folder import CARD, WEIGHTS
 from benchmark.store.model_card import model_card
 from benchmark.store.store import Store
-from benchmark.sweep.plan import Sweep, make_hyper
-from benchmark.sweep.work import run_sweep
-from methods.base import Method
 
 SWEEP = (
     "run", "--methods", "baseline,soft", "--factors", "50", *QUICK, "--set", "training.epochs=1",
     "--jobs", "1",
 )  # fmt: skip
-
-
-def kept(root: Path, sweep: Sweep) -> Store:
-    store = Store(root)
-    ids = [cell.id for cell in sweep.cells]
-    run_sweep(sweep, store.missing(sweep.cells), store, CPU, Silent(), keep_weights=ids)
-    return store
-
-
-def rebuilt(sweep: Sweep) -> Method:
-    """The method of a sweep's last cell with other random weights."""
-    cell = sweep.cells[-1]
-    protocol = cell.protocol
-    method = sweep.methods[cell.method]
-    backbone = build_backbone(protocol.backbone.name, protocol.image.size)
-    hyper = make_hyper(method, cell.hyper)
-    return assemble(method, hyper, backbone, sweep.dataset, sweep.splits[cell.factor], protocol)
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -59,11 +37,8 @@ def test_kept_weights_give_the_logits_of_the_record(name: str, tmp_path: Path) -
     assert record is not None
     state = unpack(store.weights(record))
     assert digest(state) == record.state_sha256
-    method = rebuilt(sweep)
-    method.load_state_dict(state)
-    test = sweep.dataset.indices(Part.TEST)
-    image = record.cell.protocol.image
-    again = logits_of(method, sweep.dataset, test, image, CPU)
+    network = load_network(store.cells / record.cell.slug, CPU)
+    again = network.logits(sweep.dataset.images[sweep.dataset.indices(Part.TEST)])
     # Halves are stored; another layout in memory sums in another order.
     np.testing.assert_allclose(again, store.logits(record)["last"], atol=2e-3, rtol=2e-3)
 

@@ -76,3 +76,11 @@ def small_sweep(
 def run(sweep: Sweep, root: Path, listener: Silent | None = None) -> Tally:
     store = Store(root)
     return run_sweep(sweep, store.missing(sweep.cells), store, CPU, listener or Silent())
+
+
+def kept(root: Path, sweep: Sweep) -> Store:
+    """Train a sweep and keep all final weights."""
+    store = Store(root)
+    ids = [cell.id for cell in sweep.cells]
+    run_sweep(sweep, store.missing(sweep.cells), store, CPU, Silent(), keep_weights=ids)
+    return store
