@@ -34,11 +34,12 @@ COMMANDS = {
     "audit": "Recompute the published tables from their own numbers.",
     "predictions": "Write what networks said of each test image.",
     "predict": "Let a trained network classify images and folders of them.",
+    "export": "Write a trained network as ONNX.",
     "figure": "Draw the stored records as figures for a paper.",
     "speed": "Measure this machine: training, methods, memory, a sweep.",
     "data": "Count, check and describe datasets.",
     "weights": "Say what a file of weights holds and which backbone it fits.",
-    "methods": "List the methods and their hyper-parameters.",
+    "methods": "List the methods and their hyper-parameters; begin a new one.",
 }
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import keyword
+import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import form_options, write_tables
+from benchmark.commands.options import form_options, write_tables, write_text
+from benchmark.errors import InputError
 
 if TYPE_CHECKING:
     from methods.base import Method
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group("methods")
 def command() -> None:
-    """List the methods and their hyper-parameters."""
+    """List the methods and their hyper-parameters; begin a new one."""
 
 
 @command.command("list")
@@ -106,3 +111,50 @@ def check(name: str) -> None:
     click.echo(f"{len(CHECKS) - failed} passed, {failed} failed")
     if failed:
         sys.exit(1)
+
+
+@command.command("new")
+@click.argument("name")
+def new(name: str) -> None:
+    """Write NAME.py, a method that works, and test_NAME.py here, to begin one of your own.
+
+    NAME is in small letters, digits and underscores, and becomes the method's name.
+    """
+    from string import Template
+
+    from benchmark.resources import asset
+
+    _check_new(name)
+    class_name = "".join(word.capitalize() for word in name.split("_"))
+    title = " ".join(word.capitalize() for word in name.split("_") if word)
+    for template in ("method.py.txt", "test_method.py.txt"):
+        text = Template(asset(f"templates/{template}").read_text(encoding="utf-8")).substitute(
+            name=name, class_name=class_name, title=title
+        )
+        write_text(text, Path(template.removesuffix(".txt").replace("method", name)), "NAME")
+    click.echo(
+        f"try it: fer-bench methods check {name}:{class_name}\n"
+        f"        pytest test_{name}.py\n"
+        f"        fer-bench run --methods baseline,{name}:{class_name}"
+    )
+
+
+def _check_new(name: str) -> None:
+    """Refuse a name that is none, that is taken, or whose files would be written over.
+
+    Raises:
+        InputError: it does not do.
+    """
+    from methods import registry
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name) or keyword.iskeyword(name):
+        raise InputError(
+            f"'{name}' is no name for a method: small letters, digits and underscores, as my_loss"
+        )
+    if registry.canonical(name) in {*registry.names(), *registry.SETS}:
+        raise InputError(f"there is a method '{name}' already; choose another name")
+    for file in (Path(f"{name}.py"), Path(f"test_{name}.py")):
+        if os.path.lexists(file):
+            raise InputError(f"{file} is here already and is not written over; choose another name")
+    if importlib.util.find_spec(name) is not None:
+        raise InputError(f"Python has a module '{name}' already; choose another name")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from benchmark.engine.evaluate import in_batches
 from benchmark.errors import InputError
 from benchmark.networks.images import Picture, Pictures, as_list, whole
 from benchmark.store.record import Record
+from benchmark.write import put_file
 from methods.base import Method
 
 _AT_ONCE = 256
@@ -96,6 +99,23 @@ class Network:
         size = self.image_size
         maps = self._maps([np.zeros((size, size), np.uint8)])
         return self._of_each(as_list(images), self._maps, maps.shape[1:])
+
+    def export(self, file: str | os.PathLike[str]) -> float:
+        """Write an ONNX file; see :func:`benchmark.networks.onnx_file.export`.
+
+        Returns:
+            The largest difference of an output from the network's in float32, at most 1e-4 of the
+            largest value.
+
+        Raises:
+            InputError: a package is missing, or the network cannot be exported.
+            OSError: the file cannot be written.
+        """
+        from benchmark.networks.onnx_file import export
+
+        found = export(self)
+        put_file(Path(file), found.content)
+        return found.difference
 
     def views(self, pixels: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Return what the network is fed, float32 (N, 3, S, S) on its device, of read pictures."""
