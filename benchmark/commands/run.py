@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def command(
     from benchmark.sweep.stages import work
 
     training = Training.take(options, keep_weights=keep_weights)
-    choice = SweepChoice(**options)
+    choice = SweepChoice(**options, elsewhere=training.elsewhere)
     store, results = training.store, training.results
     if cells_file is not None:
         sys.exit(1 if _train_share(cells_file, choice, training) else 0)
@@ -77,8 +77,12 @@ def command(
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
         _refuse_early(choice, sweep, todo, results)
-        tell_precision(todo, choice.device)
-        _show_plan(left, todo, training.order(choice, sweep, todo))
+        if not training.elsewhere:
+            tell_precision(todo, choice.device)
+        order = training.order(choice, sweep, todo)
+        _show_plan(left, todo, order, elsewhere=training.elsewhere)
+        if todo:
+            training.show(order)
         return
     if not todo:
         return
@@ -130,7 +134,8 @@ def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], resul
     from benchmark.engine.device import resolve_device
     from benchmark.sweep.buildable import check_buildable
 
-    resolve_device(choice.device)
+    if not choice.elsewhere:
+        resolve_device(choice.device)
     place = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not place.is_dir():
         raise InputError(f"--results {results}: {place} is not a folder; name another")
@@ -205,13 +210,15 @@ def _announce(todo: Sequence[Cell]) -> None:
         click.echo(f"  {name}{'s'[: len(several) > 1]}: {', '.join(several)}")
 
 
-def _show_plan(left: Work, todo: Sequence[Cell], order: Order) -> None:
+def _show_plan(left: Work, todo: Sequence[Cell], order: Order, *, elsewhere: bool) -> None:
     from benchmark.environment import usable_cores
-    from benchmark.sweep.estimate import expected_seconds, how_long
+    from benchmark.sweep.estimate import expected_seconds
 
     running = order.store.begun.slugs()
     threads = order.threads or usable_cores()
-    expected = expected_seconds(todo, order.store, order.device, threads)
+    expected = dict.fromkeys(cell.slug for cell in todo)
+    if not elsewhere:
+        expected = expected_seconds(todo, order.store, order.device, threads)
     missing = {cell.id for cell in left.missing}
     for cell in left.cells:
         if cell.slug not in expected:
@@ -225,7 +232,23 @@ def _show_plan(left: Work, todo: Sequence[Cell], order: Order) -> None:
         start = "" if first is None else f", from the final weights of {first.slug}"
         click.echo(f"  {cell.slug}: {state}{start}")
     if expected:
-        click.echo(how_long(expected.values()))
+        _tell_cost(todo, order, expected.values(), elsewhere=elsewhere)
+
+
+def _tell_cost(
+    todo: Sequence[Cell], order: Order, expected: Collection[float | None], *, elsewhere: bool
+) -> None:
+    """Say how long it may take on the hardware that the executor has, or that nobody knows."""
+    from benchmark.sweep.estimate import hours_elsewhere, how_long, other_hardware
+
+    if elsewhere:
+        for line in hours_elsewhere(todo, order.store):
+            click.echo(line)
+        return
+    click.echo(how_long(expected))
+    other = other_hardware(todo, order.store, order.device)
+    if other:
+        click.echo(f"These records are of {other}; how long it takes here cannot be known.")
 
 
 def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:

@@ -142,6 +142,8 @@ class SweepChoice:
     cut_head: bool
     tries: tuple[tuple[str, ...], ...] = ()
     """What each of several variants sets over the rest; all of them are planned together."""
+    elsewhere: bool = False
+    """Whether the cells are trained on other machines, whose devices are not known here."""
 
     def arguments(self, dataset: str) -> list[str]:
         """Return the command-line options that make the same choice again.
@@ -212,7 +214,7 @@ class SweepChoice:
                     self.seeds,
                     protocol,
                     weights=identity,
-                    precision=_precision(asked, self.device),
+                    precision=self._resolved(asked),
                     cut_head=self.cut_head,
                 ),
                 weights=weights,
@@ -228,6 +230,46 @@ class SweepChoice:
     def named(self) -> SweepChoice:
         """Return the same choice with the dataset by its name."""
         return replace(self, dataset=self.dataset_name, classes=None, holdout=None)
+
+    def anywhere(self, dataset: str) -> SweepChoice:
+        """Return the same choice for a process with another working directory.
+
+        Args:
+            dataset: that the choice came to.
+        """
+        from benchmark.protocols import shipped
+
+        def placed(text: str | None) -> str | None:
+            known = (None, "timm", "scratch", *shipped())
+            return text if text in known else str(Path(text or "").absolute())
+
+        return replace(
+            self,
+            dataset=dataset,
+            classes=None,
+            holdout=None,
+            data_root=self.data_root and self.data_root.absolute(),
+            cache_dir=self.cache_dir and self.cache_dir.absolute(),
+            protocol_name=placed(self.protocol_name),
+            weights=placed(self.weights),
+        )
+
+    def _resolved(self, precision: str) -> str:
+        """Return the precision of every cell; only ``auto`` and ``fp16`` depend on the device.
+
+        Raises:
+            InputError: it depends on a device that is not known here, or is none for it.
+        """
+        if self.elsewhere and precision == "auto":
+            raise InputError(
+                "precision auto depends on the device, and other machines than this one train; "
+                "name it with --precision fp32, bf16 or fp16"
+            )
+        if self.elsewhere or precision in ("fp32", "bf16"):
+            return precision
+        from benchmark.engine.device import resolve_device, resolve_precision
+
+        return resolve_precision(precision, resolve_device(self.device))
 
     def protocol(self, dataset: str, more: Sequence[str] = ()) -> Protocol:
         """Return the protocol with what was set over it.
@@ -303,12 +345,3 @@ def chosen_methods(names: Sequence[str | type[Method]]) -> dict[str, type[Method
                 "info"
             )
     return chosen
-
-
-def _precision(precision: str, device: str) -> str:
-    """Return the precision of every cell; only ``auto`` and ``fp16`` depend on the device."""
-    if precision in ("fp32", "bf16"):
-        return precision
-    from benchmark.engine.device import resolve_device, resolve_precision
-
-    return resolve_precision(precision, resolve_device(device))

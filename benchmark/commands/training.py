@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,8 +13,15 @@ import click
 from benchmark.commands.options import F, results_option
 from benchmark.commands.sweep import SweepChoice
 from benchmark.errors import InputError
-from benchmark.sweep.executors import Order, executors, executors_told
+from benchmark.sweep.executors import (
+    Order,
+    executors,
+    executors_told,
+    own_options,
+    trains_elsewhere,
+)
 from benchmark.sweep.executors import run as run_order
+from benchmark.sweep.executors import show as show_order
 
 if TYPE_CHECKING:
     from benchmark.store.record import Cell
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 def training_options(function: F) -> F:
     """Add the options that :class:`Training` is made of."""
     for option in (
+        *(click.option(own.flag, own.parameter, **own.words) for own in reversed(own_options())),
         results_option,
         click.option(
             "--executor",
@@ -65,22 +73,38 @@ class Training:
     deterministic: bool
     executor: str
     results: Path
+    own: Mapping[str, Any]
+    """Options that executors declare for themselves, by their parameters' names."""
     keep_weights: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is no number of processes.
+        """Refuse what is no number of processes, and options of another executor.
 
         Raises:
-            InputError: it is none.
+            InputError: something was given that means nothing here.
         """
+        for option in own_options():
+            nothing = (None, False, (), option.words.get("default"))
+            given = self.own[option.parameter] not in nothing
+            if given and option.executor != self.executor:
+                raise InputError(
+                    f"{option.flag} means nothing to --executor {self.executor}; give --executor "
+                    f"{option.executor}, or leave it out"
+                )
         _count(self.jobs, "--jobs")
         _count(self.jobs_per_gpu, "--jobs-per-gpu")
 
     @classmethod
     def take(cls, options: dict[str, Any], **more: Any) -> Self:
         """Take what belongs here out of a command's options."""
-        own = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
-        return cls(**own, **more)
+        given = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
+        own = {option.parameter: options.pop(option.parameter) for option in own_options()}
+        return cls(**given, **more, own=own)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether cells are trained on other machines than this one."""
+        return trains_elsewhere(self.executor)
 
     @cached_property
     def store(self) -> Store:
@@ -101,6 +125,12 @@ class Training:
             cells=cells,
             store=self.store,
             command=["run", *again],
+            replan=partial(choice.anywhere(sweep.dataset.name).plan, sweep.cells[0].precision),
+            options={
+                option.key: self.own[option.parameter]
+                for option in own_options()
+                if option.executor == self.executor
+            },
             device=choice.device,
             threads=self.threads,
             jobs=_count(self.jobs, "--jobs"),
@@ -121,7 +151,8 @@ class Training:
         """
         from benchmark.sweep.buildable import check_buildable
 
-        tell_precision(todo, choice.device)
+        if not self.elsewhere:
+            tell_precision(todo, choice.device)
         for note in check_buildable(todo, sweep):
             click.echo(f"Weights: {note}.")
         _keep_marks(sweep, self.results)
@@ -129,6 +160,10 @@ class Training:
     def run(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> bool:
         """Have cells trained; False where the work goes on after this process."""
         return run_order(self.executor, self.order(choice, sweep, todo))
+
+    def show(self, order: Order) -> None:
+        """Say in a dry run what the executor would do."""
+        show_order(self.executor, order)
 
 
 def tell_precision(todo: Sequence[Cell], device: str) -> None:

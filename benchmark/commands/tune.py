@@ -54,7 +54,7 @@ def command(budget: int, dry_run: bool, out: Path | None, **options: Any) -> Non
     """
     heed_all()
     training = Training.take(options)
-    choice = SweepChoice(**options).named()
+    choice = SweepChoice(**options, elsewhere=training.elsewhere).named()
     tuner = _Tuner.make(choice, training, budget)
     if dry_run:
         tuner.show_plan()

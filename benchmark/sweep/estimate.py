@@ -55,6 +55,56 @@ def expected_seconds(
     return {cell.slug: seconds_for(cell, records, here) for cell in cells}
 
 
+def seconds_by_hardware(
+    cells: Sequence[Cell], records: Sequence[Record]
+) -> dict[str, list[float | None]]:
+    """Return the seconds of each cell on each GPU or CPU that a record of such a cell is of.
+
+    Args:
+        cells: those to be trained.
+        records: finished ones.
+    """
+    settings = {_setting(cell) for cell in cells}
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if _setting(record.cell) in settings:
+            found.setdefault(_hardware(record.provenance), []).append(record)
+    return {name: [seconds_for(cell, of) for cell in cells] for name, of in sorted(found.items())}
+
+
+def hours_elsewhere(cells: Sequence[Cell], store: Store) -> list[str]:
+    """Return in lines what cells cost on the hardware that records are of.
+
+    Args:
+        cells: those to be trained, on machines that are not known here.
+        store: whose records tell; it need not exist.
+    """
+    found = seconds_by_hardware(cells, store.records() if store.root.is_dir() else [])
+    if not found:
+        return [f"{how_long([None] * len(cells))} What it costs elsewhere cannot be known."]
+    lines = [f"On {name}: {how_long(seconds)}" for name, seconds in found.items()]
+    return [*lines, "What it costs on other hardware than that cannot be known."]
+
+
+def other_hardware(cells: Sequence[Cell], store: Store, device: str) -> str:
+    """Return what hardware the records are of that tell of cells, empty where it is this one.
+
+    Args:
+        cells: those to be trained.
+        store: whose records tell; it need not exist.
+        device: as ``--device`` takes it.
+    """
+    found = seconds_by_hardware(cells, store.records() if store.root.is_dir() else [])
+    here = _hardware({**describe(), **describe_device(resolve_device(device))})
+    return "" if here in found else " and ".join(found)
+
+
+def _hardware(facts: Mapping[str, Any]) -> str:
+    if facts.get("device") != "cpu":
+        return str(facts.get("gpu") or facts.get("device") or "hardware without a name")
+    return str(facts.get("cpu") or "a CPU without a name")
+
+
 def how_long(expected: Collection[float | None], jobs: int = 1) -> str:
     """Return in a sentence how long cells take, as far as past records tell.
 

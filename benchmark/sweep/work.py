@@ -52,14 +52,17 @@ class Tally:
     trained: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    """Not finished, as another process holds them or what they start from."""
 
 
-def train_here(order: Order, *, alone: bool) -> Tally:
+def train_here(order: Order, *, alone: bool, wait: bool = True) -> Tally:
     """Train the cells of an order in this process.
 
     Args:
         order: whose jobs are somebody else's matter.
         alone: whether no other process prints beside this one.
+        wait: as :func:`run_sweep` takes it.
 
     Raises:
         StorageError: the store cannot be written to any more.
@@ -71,7 +74,9 @@ def train_here(order: Order, *, alone: bool) -> Tally:
         order.say(be_deterministic(device))
     keep = [cell.id for cell in order.cells] if order.keep_weights else []
     with order.listen(alone) as listener:
-        return run_sweep(order.sweep, order.cells, order.store, device, listener, keep_weights=keep)
+        return run_sweep(
+            order.sweep, order.cells, order.store, device, listener, keep_weights=keep, wait=wait
+        )
 
 
 def run_sweep(
@@ -82,6 +87,7 @@ def run_sweep(
     listener: SweepListener,
     *,
     keep_weights: Collection[str] = (),
+    wait: bool = True,
 ) -> Tally:
     """Train cells of a sweep, those that the store does not hold and nobody else trains.
 
@@ -96,6 +102,8 @@ def run_sweep(
         device: where to train.
         listener: hears of progress.
         keep_weights: ids of the cells whose final weights are kept beside their records.
+        wait: for cells that other processes hold; without it they end as ``held``, so that no
+            device stands idle meanwhile.
 
     Raises:
         InputError: the store cannot be written to.
@@ -121,6 +129,9 @@ def run_sweep(
         free = [cell for cell in left if worker.settle(cell, total)]
         left = [cell for cell in left if cell not in free]
         if left and not free:
+            if not wait:
+                tally.held += [cell.slug for cell in left]
+                break
             if not said:
                 listener.waiting(len(left))
                 said = True
