@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo docs test lint types check gate clean
+.PHONY: setup demo docs manual test lint types check gate clean
 
 setup: $(STAMP)
 
@@ -25,6 +25,11 @@ demo: setup
 # Writes the blocks of the documentation that a command prints.
 docs: setup
 	$(BIN)/python tools/generated_blocks.py --write
+
+# The manual as web pages in build/manual: its tutorials are run, and a warning is an error.
+manual: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/manual
 
 # A file of tests a core; torch's own threads would only stand in each other's way.
 test: setup

@@ -143,6 +143,10 @@ class Protocol(Strict):
         name: how it is called.
         version: rises whenever a value changes.
         summary: one line on what it is for.
+        backbone: the network that features come from.
+        image: what it is fed.
+        augment: random changes of a training image.
+        training: the optimiser and its schedule.
         methods: hyper-parameters that this protocol sets, by method.
         sources: where each value comes from, keyed by dotted name.
         overrides: dotted names and values set over the protocol's own, as ``key=value``.
