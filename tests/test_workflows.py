@@ -12,6 +12,9 @@ from benchmark.cli import COMMANDS
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
+PUBLISHER = "pypa/gh-action-pypi-publish@release/v1"
+"""The index's own action, which has no version of one number."""
+
 pytestmark = pytest.mark.skipif(not WORKFLOWS, reason="an sdist has no workflows")
 
 
@@ -37,11 +40,21 @@ def test_every_target_is_in_the_makefile(text: str) -> None:
 def test_actions_are_pinned_to_a_major_version(text: str) -> None:
     used = re.findall(r"uses: *(.*)", text)
     assert used
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", name) for name in used)
+    own = r"actions/[a-z-]+@v\d+"
+    assert all(re.fullmatch(own, name) or name == PUBLISHER for name in used)
 
 
 def test_rights_and_time_are_bounded(text: str) -> None:
-    assert re.findall(r"^ *permissions:\n +(.*)", text, re.MULTILINE) == ["contents: read"]
+    rights = re.findall(r"^permissions:\n((?: +.*\n)+)", text, re.MULTILINE)
+    assert rights == ["  contents: read\n"]
+    # What publishes needs more, in a job that runs no code of the checkout.
+    for job in re.findall(
+        r"^  \w+:\n(?:    .*\n|\n)+", text.split("\njobs:\n", 1)[1], re.MULTILINE
+    ):
+        if "permissions:" in job:
+            assert job.startswith("  publish:")
+            assert "run:" not in job
+            assert "checkout" not in job
     assert text.count("\n    runs-on: ") == text.count("\n    timeout-minutes: ") > 0
     assert "cancel-in-progress: true" in text
 
@@ -54,3 +67,19 @@ def test_the_gate_is_shown_when_it_fails() -> None:
     assert all("if: ${{ !cancelled() }}" in step for step in steps)
     assert '>> "$GITHUB_STEP_SUMMARY"' in steps[0]
     assert all(f"gate/{name}" in steps[1] for name in ("junit.xml", "summary.md"))
+
+
+def test_a_release_is_started_by_a_person_and_holds_no_secret() -> None:
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    started = re.search(r"^on:\n((?: +.*\n)+)", text, re.MULTILINE)
+    assert started is not None
+    assert re.findall(r"^  (\w+):", started[1], re.MULTILINE) == ["workflow_dispatch"]
+    assert "secrets." not in text
+    assert "password" not in text
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    from benchmark import __version__
+
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
