@@ -17,6 +17,7 @@ from benchmark.commands.sweep import SweepChoice, matching, sweep_options
 from benchmark.commands.training import Training, tell_precision, training_options
 from benchmark.errors import InputError
 from benchmark.interrupt import heed_all
+from benchmark.trackers import trackers_told
 from benchmark.words import clock, count
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-weights", is_flag=True, help="Keep the final weights and a model card beside a record."
 )
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    metavar="NAME",
+    help=f"Tell a tracker of the training. {trackers_told()}; or one of another package.",
+)
 @training_options
 @click.option(CELLS_OPTION, "cells_file", type=FilePath(), hidden=True)
 def command(
@@ -42,6 +50,7 @@ def command(
     limit: int | None,
     dry_run: bool,
     keep_weights: bool,
+    logs: tuple[str, ...],
     cells_file: Path | None,
     **options: Any,
 ) -> None:
@@ -54,7 +63,7 @@ def command(
     heed_all()
     from benchmark.sweep.stages import work
 
-    training = Training.take(options, keep_weights=keep_weights)
+    training = Training.take(options, keep_weights=keep_weights, logs=logs)
     choice = SweepChoice(**options, elsewhere=training.elsewhere)
     store, results = training.store, training.results
     if cells_file is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,9 +25,10 @@ from benchmark.sweep.executors import run as run_order
 from benchmark.sweep.executors import show as show_order
 
 if TYPE_CHECKING:
-    from benchmark.store.record import Cell
+    from benchmark.store.record import Cell, Split
     from benchmark.store.store import Store
     from benchmark.sweep.plan import Sweep
+    from benchmark.sweep.work import SweepListener
 
 
 def training_options(function: F) -> F:
@@ -76,6 +78,8 @@ class Training:
     own: Mapping[str, Any]
     """Options that executors declare for themselves, by their parameters' names."""
     keep_weights: bool = False
+    logs: tuple[str, ...] = ()
+    """Names of trackers."""
 
     def __post_init__(self) -> None:
         """Refuse what is no number of processes, and options of another executor.
@@ -115,11 +119,10 @@ class Training:
 
     def order(self, choice: SweepChoice, sweep: Sweep, cells: Sequence[Cell]) -> Order:
         """Return what an executor is given."""
-        from benchmark.commands.progress import make_listener
-
         again = [*choice.arguments(sweep.dataset.name), f"--results={self.results}"]
         again += ["--deterministic"] if self.deterministic else []
         again += ["--keep-weights"] if self.keep_weights else []
+        again += [f"--log={name}" for name in self.logs]
         return Order(
             sweep=sweep,
             cells=cells,
@@ -140,8 +143,17 @@ class Training:
             say=click.echo,
             complain=partial(click.echo, err=True),
             # Where values are chosen nobody is to see the test split.
-            listen=partial(make_listener, split="validation" if choice.tries else "test"),
+            listen=partial(self._listener, split="validation" if choice.tries else "test"),
         )
+
+    def _listener(self, alone: bool, split: Split) -> AbstractContextManager[SweepListener]:
+        from benchmark.commands.progress import make_listener
+        from benchmark.sweep.heard import Heard
+        from benchmark.trackers import make
+
+        made = [(name, make(name, self.results)) for name in self.logs]
+        person = make_listener(alone, split)
+        return Heard(person, made, partial(click.echo, err=True)) if made else person
 
     def prepare(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> None:
         """Say what is to be known before any cell is trained, and look for copies once.
@@ -150,9 +162,12 @@ class Training:
             InputError: a cell cannot work here.
         """
         from benchmark.sweep.buildable import check_buildable
+        from benchmark.trackers import make
 
         if not self.elsewhere:
             tell_precision(todo, choice.device)
+        for name in self.logs:  # refused before anything is trained
+            make(name, self.results)
         for note in check_buildable(todo, sweep):
             click.echo(f"Weights: {note}.")
         _keep_marks(sweep, self.results)
