@@ -51,6 +51,7 @@ def _facts(path: Path, report: WeightsReport) -> Table:
     rows = {
         "file": str(path),
         "SHA-256": file.sha256,
+        "published as": report.published or "none that torchvision or timm publish a hash of",
         "format": file.form,
         "tensors": f"{len(file.tensors)} of {report.numbers} numbers",
         "dtypes": ", ".join(f"{name} ({count})" for name, count in sorted(report.dtypes.items())),
@@ -94,6 +95,7 @@ def _rows(path: Path, report: WeightsReport) -> list[dict[str, Any]]:
     facts = {
         "file": str(path),
         "sha256": file.sha256,
+        "published_as": report.published,
         "format": file.form,
         "tensors": len(file.tensors),
         "numbers": report.numbers,

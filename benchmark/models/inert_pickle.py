@@ -254,9 +254,9 @@ class InertReader:
             raise TypeError("a call has no arguments")
         if not isinstance(callee, Inert):
             raise TypeError(f"a {type(callee).__name__} is called")
-        name = callee.name
+        name = _class_name(callee)
         if name in ("copyreg._reconstructor", "copy_reg._reconstructor", "copyreg.__newobj__"):
-            name = args[0].name  # these make an object of the class that they are given
+            name = _class_name(args[0])  # these make an object of the class that they are given
         self._stack.append(Inert(name, args))
         self.made.append(self._stack[-1])
 
@@ -301,6 +301,14 @@ class InertReader:
         "PERSID": _persistent,
         "BINPERSID": _persistent_from_stack,
     }
+
+
+def _class_name(callee: Inert) -> str:
+    """Return what is called; torch before 1.6 keeps modules' classes outside of the pickle."""
+    stored = callee.args[0] if callee.name == PERSISTENT and callee.args else ()
+    if isinstance(stored, tuple) and stored[:1] == ("module",) and len(stored) > 1:
+        return str(stored[1].name)
+    return callee.name
 
 
 def _key(key: Any) -> Any:

@@ -3,6 +3,8 @@
 Taken are what `torch.save` writes (zip archives, and the files of before torch 1.6), pickles of
 numpy arrays, and safetensors. Which it is, its first bytes say, not its name. What stands beside
 the weights in a pickle (options, paths, a best accuracy) is named and left out; nothing is built.
+A whole network that was pickled is a dict of its tensors here, by the names that its own state dict
+would have; no code of its class is needed or run.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from benchmark.errors import InputError
 from benchmark.models.inert_pickle import Inert
@@ -22,8 +24,9 @@ from benchmark.models.inert_pickle import Inert
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_DEPTH = 8
-"""Dicts within dicts that are looked into; checkpoints of the field have at most three."""
+MAX_DEPTH = 16
+"""Dicts within dicts that are looked into; checkpoints of the field have at most three, and whole
+networks a level for each module within a module."""
 
 MAX_ENTRIES = 200_000
 """Entries of all dicts together; a large network with its optimiser's state has about 10 000."""
@@ -116,11 +119,31 @@ def flatten(
 
 
 def _entries(value: object) -> Mapping[Any, Any] | None:
-    """Return what a dict holds, or an object that was to be filled like one."""
+    """Return what a dict holds, an object that was to be filled like one, or a whole network."""
     if isinstance(value, Mapping):
         return value
+    if is_network(value):
+        return _tensors_and_parts(value)
     filled = isinstance(value, Inert) and (value.items or value.name in _EMPTY_DICTS)
     return dict(value.items) if isinstance(value, Inert) and filled else None
+
+
+def is_network(value: object) -> TypeGuard[Inert]:
+    """Whether something is a torch module, by what it would be given when it is built."""
+    state = value.state if isinstance(value, Inert) else None
+    return isinstance(state, Mapping) and {"_parameters", "_buffers", "_modules"} <= state.keys()
+
+
+def _tensors_and_parts(network: Inert) -> dict[Any, Any]:
+    """Return parameters, buffers and inner modules by name, as a state dict counts them."""
+    state = network.state
+    passing = state.get("_non_persistent_buffers_set") or []
+    if isinstance(passing, Inert):  # a set, as older pickles write it
+        passing = (passing.args or ([],))[0]
+    left = passing if isinstance(passing, list) else []
+    buffers = {k: v for k, v in (_entries(state["_buffers"]) or {}).items() if k not in left}
+    parts = [_entries(state[kind]) or {} for kind in ("_parameters", "_modules")]
+    return {**parts[0], **buffers, **parts[1]}
 
 
 def _no_tensors(loaded: object) -> str:
@@ -190,7 +213,9 @@ def _pickled(data: bytes) -> tuple[str, dict[str, Tensor], dict[str, int]]:
         raise InputError(
             f"cannot be read as a torch checkpoint ({_line(error)}); {_AGAIN}"
         ) from error
-    return file.form, tensors, dict(Counter(name for name in file.made if name not in KNOWN))
+    whole = f", a whole {file.loaded.name[:80]}" if is_network(file.loaded) else ""
+    beside = Counter(name for name in file.made if name not in KNOWN)
+    return file.form + whole, tensors, dict(beside)
 
 
 def _safetensors(data: bytes) -> object:

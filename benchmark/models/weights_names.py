@@ -87,7 +87,7 @@ def match_names(
     All must stand behind one prefix, so that two names never lead to the same tensor: where a whole
     backbone stands behind one prefix, part of it behind others is not used. Of whole ones behind
     two, running averages (``ema``) are taken rather than what they are averages of, as their
-    authors evaluate them; any other two (a student and its teacher) are refused.
+    authors evaluate them; any other two that differ (a student and its teacher) are refused.
 
     Args:
         state: the file's tensors by dotted name.
@@ -100,7 +100,7 @@ def match_names(
     """
     required = {name for name in target if not _is_counter(name)}
     found = _candidates(state, target)
-    whole = [place for place, names in found.items() if required <= names.keys()]
+    whole = _whole(state, found, required)
     if not whole:
         raise InputError(_incomplete(state, found, required))
     place = _chosen(whole)
@@ -154,7 +154,7 @@ def fit(
     required = {name for name in target if not _is_counter(name)}
     found = _candidates(state, target)
     share = {place: len(required & names.keys()) for place, names in found.items()}
-    whole = [place for place, count in share.items() if count == len(required)]
+    whole = _whole(state, found, required)
     try:
         match_names(state, target, layers)
         reason = ""
@@ -181,6 +181,26 @@ def fit(
 
 _Place = tuple[str, bool]
 """A prefix, and whether the children behind it are numbered."""
+
+
+def _whole(
+    state: Mapping[str, Tensor], found: Mapping[_Place, Mapping[str, str]], required: set[str]
+) -> list[_Place]:
+    """Return the places where a whole backbone stands, one of those that hold the same numbers."""
+    places: list[_Place] = []
+    for place in (place for place, names in found.items() if required <= names.keys()):
+        pairs = [
+            [(state[found[place][name]], state[found[other][name]]) for name in required]
+            for other in places
+        ]
+        if not any(all(_same(*pair) for pair in each) for each in pairs):
+            places.append(place)
+    return places
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    strided = one.layout == other.layout == torch.strided
+    return strided and one.dtype == other.dtype and one.equal(other)
 
 
 def _chosen(whole: Sequence[_Place]) -> _Place:

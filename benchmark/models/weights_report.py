@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.models.published_files import published_as
 from benchmark.models.timm_backbone import tensors_of
 from benchmark.models.weights_file import WeightsFile, read_weights_file
 from benchmark.models.weights_names import Fit, fit
@@ -45,12 +46,14 @@ class WeightsReport:
         dtypes: how many tensors there are of each dtype.
         numbers: how many numbers they hold in all.
         fits: by backbone, those that can start from it first, then the nearest.
+        published: the name that torchvision or timm publish the file by, None for any other.
     """
 
     file: WeightsFile
     dtypes: Mapping[str, int]
     numbers: int
     fits: Mapping[str, Fit]
+    published: str | None
 
     @property
     def prefixes(self) -> Sequence[str]:
@@ -77,6 +80,7 @@ def report_on(path: Path, backbones: Sequence[str] = BACKBONES) -> WeightsReport
         dtypes=Counter(str(t.dtype).removeprefix("torch.") for t in file.tensors.values()),
         numbers=sum(tensor.numel() for tensor in file.tensors.values()),
         fits={name: fits[name] for name in order},
+        published=published_as(file.sha256),
     )
 
 

@@ -32,6 +32,7 @@ from benchmark.engine.trainer import Trainer
 from benchmark.errors import InputError, TrainingError
 from benchmark.models import timm_backbone
 from benchmark.models.build import build_backbone, parse_weights, weights_identity
+from benchmark.models.published_files import published_as
 from benchmark.models.timm_backbone import TimmBackbone
 from benchmark.models.weights_file import flatten, read_weights_file
 from benchmark.models.weights_names import match_names
@@ -170,7 +171,11 @@ def test_averages_are_said_to_be_taken(resnet18: nn.Module, tmp_path: Path) -> N
     path = small_form(tmp_path, {"state_dict": other(state), "state_dict_ema": state})
     note = build_backbone("resnet18", 64, path).weights_note
     assert "averaged weights behind 'state_dict_ema.' and not those behind 'state_dict.'" in note
-    for two in ({"a_ema": state, "b_ema": state}, {"a": state, "b": state, "c_ema": state}):
+    more = {name: tensor + 2 for name, tensor in state.items()}
+    for two in (
+        {"a_ema": state, "b_ema": other(state)},
+        {"a": other(state), "b": more, "c_ema": state},
+    ):
         assert "two whole backbones" in refusal(small_form(tmp_path, two))
 
 
@@ -250,10 +255,57 @@ def test_inspect_says_why_nothing_fits(
     text = inspected(str(small_form(tmp_path, state)))
     assert "1 missing: conv1.weight; 1 unexpected: layer1.0.more" in text
     assert "1 of another shape: bn1.bias is 3 instead of 64" in text
-    torch.save(resnet18, tmp_path / "whole.pt")
+    torch.save({"network": argparse.Namespace(a=1)}, tmp_path / "whole.pt")
     done = CliRunner().invoke(cli, ["weights", "inspect", str(tmp_path / "whole.pt")])
     assert isinstance(done.exception, InputError)
-    assert "holds a whole torchvision.models.resnet.ResNet" in one_line(done.exception)
+    assert "holds a whole argparse.Namespace" in one_line(done.exception)
+
+
+def test_whole_networks_of_torchvision_and_timm(
+    resnet18: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HSEmotion's files are whole EfficientNets of timm, with a classifier of eight expressions."""
+    twice = {"model": resnet18, "state_dict": renamed(resnet18.state_dict(), "module.")}
+    images = torch.randn(1, 3, 64, 64)
+    for form in (resnet18, twice):
+        backbone = build_backbone("resnet18", 64, small_form(tmp_path, form)).eval()
+        with torch.no_grad():
+            expected = maps_of(resnet18, images)
+            torch.testing.assert_close(backbone.maps(images), expected, atol=1e-5, rtol=1e-5)
+    emotions = timm.create_model("tf_efficientnet_b0", num_classes=8)
+    emotions.classifier = nn.Sequential(nn.Linear(1280, 8))
+    path = small_form(tmp_path, emotions)
+    monkeypatch.setattr(
+        "benchmark.models.weights_report.report_on.__defaults__",
+        (("resnet18", "tf_efficientnet_b0"),),
+    )
+    text = " ".join(inspected(str(path)).split())
+    assert "format torch archive, a whole timm.models.efficientnet.EfficientNet" in text
+    assert "classifier classifier.0.weight 8 x 1280" in text
+    assert "tf_efficientnet_b0 yes" in text
+    backbone = build_backbone("tf_efficientnet_b0", 64, path).eval()
+    with torch.no_grad():
+        expected = emotions.eval().forward_features(images)
+        torch.testing.assert_close(backbone.maps(images), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_published_files_are_known_by_the_digits_in_their_names(
+    resnet18: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for digits, name in (
+        ("f37072fd", "resnet18-f37072fd.pth"),  # torchvision's
+        ("5c106cde", "resnet18-5c106cde.pth"),  # its older one
+        ("c0e6a31c", "tf_efficientnet_b0_ns-c0e6a31c.pth"),  # timm's
+    ):
+        assert published_as(digits + 56 * "0") == f"{name} (by the 8 digits in its name)"
+    assert published_as(64 * "0") is None
+    monkeypatch.setattr("benchmark.models.weights_report.report_on.__defaults__", (("resnet18",),))
+    path = small_form(tmp_path, resnet18.state_dict())
+    assert "none that torchvision or timm publish" in " ".join(inspected(str(path)).split())
+    own = weights_identity("resnet18", path)
+    monkeypatch.setattr("benchmark.models.published_files._BEFORE_0_13", (f"mine-{own[:12]}.pth",))
+    (row, *_) = json.loads(inspected(str(path), "--format", "json"))
+    assert row["published_as"] == f"mine-{own[:12]}.pth (by the 12 digits in its name)"
 
 
 def test_the_summary_names_what_is_not_used(resnet18: nn.Module, tmp_path: Path) -> None:
@@ -331,7 +383,8 @@ def test_what_does_not_fit_is_named(resnet18: nn.Module, tmp_path: Path) -> None
         assert "which is no weight" in said(bn1__bias=torch.zeros(64, dtype=other))
     assert "which is no weight" in said(bn1__bias=torch.zeros(64).to_sparse())
     assert "holds a larger network" in said(layer1__0__prelu__weight=torch.zeros(64))
-    both = {"student": state, "teacher": renamed(state, "net.")}
+    other_teacher = {name: tensor + 1 for name, tensor in state.items()}
+    both = {"student": state, "teacher": renamed(other_teacher, "net.")}
     assert "two whole backbones, behind 'student.' and 'teacher.net.'" in refusal(
         small_form(tmp_path, both)
     )

@@ -236,13 +236,48 @@ def test_the_same_tensors_as_torchs_own_reader(new: bool, tmp_path: Path) -> Non
         assert torch.equal(*pair)
 
 
-def test_whole_networks_are_refused_in_one_line(tmp_path: Path) -> None:
+class Foreign(nn.Module):
+    """A network of somebody's own class, with a buffer that no state dict holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))])
+        self.scale = nn.Parameter(torch.rand(2))
+        self.absent = nn.Linear(2, 2, bias=False)
+        self.register_buffer("passing", torch.rand(3), persistent=False)
+        self.register_buffer("none", None)
+
+    def __setstate__(self, _: object) -> None:
+        raise AssertionError("restored")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("new", [True, False])
+def test_a_whole_network_is_its_state_dict(new: bool, protocol: int, tmp_path: Path) -> None:
+    path, network = tmp_path / "w.pt", Foreign()
+    for whole, prefix in (
+        (network, ""),
+        (nn.DataParallel(network), "module."),
+        ({"net": network, "optimizer": {"state": {0: {"step": 1}}}}, "net."),
+    ):
+        torch.save(whole, path, pickle_protocol=protocol, _use_new_zipfile_serialization=new)
+        read = read_weights_file(path)
+        expected = {f"{prefix}{name}": value for name, value in network.state_dict().items()}
+        assert read.tensors.keys() == expected.keys()
+        assert all(torch.equal(read.tensors[name], value) for name, value in expected.items())
+        assert read.form.endswith(".Foreign") == (prefix == "")
+        assert read.beside["torch.nn.modules.conv.Conv2d"] == 1
+
+
+def test_other_objects_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "w.pt"
-    for whole in (nn.Linear(2, 2), {"model": nn.Linear(2, 2), "epoch": 3}):
+    for whole in (Own(), {"model": Own(), "epoch": 3}):
         torch.save(whole, path)
         text = refusal(path)
-        assert "holds a whole torch.nn.modules.linear.Linear" in text
+        assert "holds a whole test_weights_file.Own" in text
         assert "network.state_dict()" in text
+    torch.save(nn.ReLU(), path)
+    assert "holds no tensors" in refusal(path)
 
 
 # Hostile pickles: each does something where it is read carelessly.
