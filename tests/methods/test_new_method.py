@@ -61,7 +61,7 @@ def test_names_that_do_not_do(name: str, told: str, empty: Path) -> None:
     assert len(os.listdir(empty)) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_its_own_test_passes_and_it_trains_from_an_empty_folder(tmp_path: Path) -> None:
     package = tmp_path / "mypackage"
     package.mkdir()

@@ -95,6 +95,7 @@ def test_a_model_that_is_not_there_is_wrong_usage(store: Path, pictures: Path) -
     assert "no cell 'mek-*'" in str(done.exception)
 
 
+@pytest.mark.exhaustive
 def test_through_the_command_line(store: Path, pictures: Path) -> None:
     code, text = fer_bench(
         pictures, "predict", "--model", "base*", "--results", str(store), "b.png", "cut.png"

@@ -73,7 +73,7 @@ def test_examples_run(
     assert not done.failed
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_packages_own_example_runs_as_it_stands(tmp_path: Path) -> None:
     done = python(tmp_path, "-m", "doctest", fer_bench.__file__)
     assert done.returncode == 0, done.stdout + done.stderr
