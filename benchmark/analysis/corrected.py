@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers
 from benchmark.analysis.groups import Entry, Run
+from benchmark.stats.accuracy import accuracies
 from benchmark.stats.adjustment import right_by_tau
 
 Right = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 def corrected_answers(
@@ -37,3 +39,21 @@ def corrected_answers(
         right_by_tau(logits, labels, of) for (logits, labels), of in zip(known, counts, strict=True)
     ]
     return list(entry.runs), known[0][1], np.stack(right)
+
+
+def corrected_accuracies(entry: Entry, answers: Answers) -> tuple[Floats, Floats] | None:
+    """Return overall and mean accuracy in percent by run and tau, both (S, T); None as above.
+
+    Args:
+        entry: with runs.
+        answers: of their store.
+
+    Raises:
+        InputError: as for :func:`corrected_answers`.
+    """
+    found = corrected_answers(entry, answers)
+    if found is None:
+        return None
+    _, labels, right = found
+    overall, mean = accuracies(labels, right, len(entry.first.classes))
+    return 100 * overall, 100 * mean

@@ -18,6 +18,7 @@ from benchmark.commands.options import (
     write_files,
     write_out,
     write_tables,
+    write_text,
 )
 from benchmark.errors import InputError
 from benchmark.report.tables import details, split_of
@@ -75,6 +76,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Put cells that cannot be compared into one table, marked row by row, none in bold.",
 )
+@click.option(
+    "--page",
+    type=FilePath(dir_okay=False),
+    help="Write one HTML file that needs nothing besides itself: leaderboards to sort and filter, "
+    "every cell behind its row, the trade-off by tau, the paper's sentences, the audit.",
+)
 @results_option
 @click.option(
     "--out",
@@ -93,6 +100,7 @@ def command(
     oracle: bool,
     adjust: Tau | None,
     mixed: bool,
+    page: Path | None,
     results: Path,
     out: Path | None,
 ) -> None:
@@ -103,6 +111,8 @@ def command(
     # Thousands of records leave no cycles, and looking for them takes a fifth of the time.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
+    if page is not None:
+        _check_page(number, everything, detail, format_name, against, oracle, mixed, out)
     _check(number, everything, detail, format_name, rule, against, out)
     _check_images(images, number, detail, against)
     _check_rows(adjust, oracle, number, detail, against, rule)
@@ -121,7 +131,8 @@ def command(
         return
     records = _records(store)
     decorations = _decorations(adjust, oracle)
-    chosen = number or everything or detail or any(wants.values()) or decorations or images != "all"
+    chosen = number or everything or detail or any(wants.values()) or decorations or page
+    chosen = chosen or images != "all"
     if form.name in ("csv", "json") and not chosen:
         from benchmark.analysis.frame import frame_text, tidy
 
@@ -142,7 +153,11 @@ def command(
                 f"no stored cell has a validation split, so --detail {detail} has nothing to show"
             )
         raise InputError(chooses_nothing(rule))
-    if everything and out is not None:
+    if page is not None:
+        from benchmark.report.page.document import document
+
+        write_text(document(measured), page, "--page")
+    elif everything and out is not None:
         from benchmark.report.every_table import every_table
 
         write_files(every_table(records, measured, **wants), out)
@@ -155,6 +170,34 @@ def command(
     if measured.left_out:
         cells = count(measured.left_out, "cell has", "cells have")
         click.echo(f"left out: {cells} no validation split", err=True)
+
+
+def _check_page(
+    number: int | None,
+    everything: bool,
+    detail: str | None,
+    format_name: str | None,
+    against: str | None,
+    oracle: bool,
+    mixed: bool,
+    out: Path | None,
+) -> None:
+    """Refuse what says what a table is to be: the page has all of them, each in its place."""
+    given = {
+        "--table": number,
+        "--all": everything,
+        "--detail": detail,
+        "--format": format_name,
+        "--against": against,
+        "--oracle": oracle,
+        "--mixed": mixed,
+        "--out": out,
+    }
+    named = [option for option, value in given.items() if value]
+    if named:
+        raise InputError(
+            f"--page writes the page and nothing else; leave {' and '.join(named)} away"
+        )
 
 
 def _check(

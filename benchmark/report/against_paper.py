@@ -113,7 +113,7 @@ def against_notes(frame: pd.DataFrame) -> list[str]:
         "variance over them."
     ]
     scratch = (frame["weights"] == "scratch").any()
-    if _is_paper_protocol(frame):
+    if is_paper_protocol(frame):
         text = "The protocol follows the paper's ResNet-18 rows"
         notes.append(
             f"{text}, but starts from scratch, where the paper starts from face-recognition "
@@ -145,7 +145,8 @@ def _images_note(frame: pd.DataFrame) -> str:
     )
 
 
-def _is_paper_protocol(frame: pd.DataFrame) -> bool:
+def is_paper_protocol(frame: pd.DataFrame) -> bool:
+    """Whether all rows of a frame follow the paper's protocol as it stands."""
     from benchmark.protocols import load_protocol
 
     paper = load_protocol("paper")

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from statistics import fmean
 
-import numpy as np
-
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.clean import WORTH_SAYING, clean_accuracies
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
 from benchmark.report.scope import Scope
-from benchmark.stats.accuracy import accuracies
-
-WORTH_SAYING = 0.5
-"""Points that a number has to differ by on clean images to be given."""
 
 
 def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
@@ -46,17 +41,10 @@ def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
 
 def _row(entry: Entry, measured: Measurements, answers: Answers) -> str:
     """Return an entry with its accuracies on clean images, nothing where they hardly differ."""
-    records = list(entry.runs.values())
-    marked = answers.marks(entry.first)
-    reading = answers.read(entry.decoration)
-    if marked is None or not all(map(reading.keeps, records)):
+    clean = clean_accuracies(entry, answers)
+    if clean is None:
         return ""
-    labels, right = reading.of(records)
-    if not np.array_equal(marked.labels, labels):  # the marks of other images
-        return ""
-    kept = marked.kept("clean")
-    clean = accuracies(labels[kept], right[:, kept], len(entry.first.classes))
-    overall, mean = (100 * float(of.mean()) for of in clean)
+    overall, mean = (float(of.mean()) for of in clean)
     before = [fmean(measured.values(entry, name)) for name in ("overall", "mean")]
     if max(abs(overall - before[0]), abs(mean - before[1])) <= WORTH_SAYING:
         return ""

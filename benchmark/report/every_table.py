@@ -9,6 +9,7 @@ from benchmark.analysis.measurements import Measurements
 from benchmark.paper import published
 from benchmark.report.counts import counts_table
 from benchmark.report.forms import by_name, forms
+from benchmark.report.page.document import document
 from benchmark.report.sheet import Table
 from benchmark.report.tables import accuracies, details, split_of
 from benchmark.report.template import render_template
@@ -25,7 +26,7 @@ def every_table(
     ``summary``, ``confusion`` and ``validation`` say more of the same cells; the last one is left
     out where the epoch is chosen on the test set. ``tables.tex`` is a LaTeX document of
     all but the details, ``macros.tex`` has a macro for each number, ``frame`` every number of every
-    cell and rule.
+    cell and rule, ``report.html`` is the page.
     """
     chapters = _chapters(records, measured, against=against, mixed=mixed)
     own = {form.endings[0]: form for form in forms().values() if form.endings}
@@ -43,6 +44,7 @@ def every_table(
     listed = {
         name: ([table.title for table in tables], list(own)) for name, tables in chapters.items()
     }
+    files["report.html"] = document(measured)
     for suffix in ("md", "html"):
         files[f"index.{suffix}"] = render_template(
             f"index.{suffix}.j2", chapters=listed, dagger=rules()[measured.rule].by_test

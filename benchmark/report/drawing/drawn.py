@@ -157,7 +157,7 @@ def drawn_groups(
             group,
             _frame(group, rule, answers, None),
             rule,
-            _series(group),
+            series_of(group),
             answers,
             outdated,
             {one: _frame(group, rule, answers, one) for one in decorations},
@@ -199,7 +199,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "_", text)[:80]
 
 
-def _series(group: Group) -> tuple[Series, ...]:
+def series_of(group: Group) -> tuple[Series, ...]:
     """Return a line for each entry, whatever its factor."""
     lines = {(e.method, e.hyper, e.apart, e.decoration): e.label for e in group.entries}
     fixed = {method: rank for rank, method in enumerate(BUILT_IN)}

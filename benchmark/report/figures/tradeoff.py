@@ -10,14 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from benchmark.analysis.corrected import corrected_answers
+from benchmark.analysis.corrected import Floats, corrected_accuracies
 from benchmark.analysis.decoration import CHOSEN, adjustment
 from benchmark.analysis.groups import Entry, Factor
 from benchmark.errors import InputError
 from benchmark.report.drawing import note, page
 from benchmark.report.drawing.drawn import Drawn, Series
 from benchmark.report.drawing.style import look
-from benchmark.stats.accuracy import accuracies
 from benchmark.stats.adjustment import TAUS
 
 HELP = "overall against mean accuracy as logits are adjusted after training"
@@ -30,7 +29,6 @@ _FAINT = 0.35
 _CROSS: dict[str, Any] = {"marker": "+", "markersize": 9, "markeredgewidth": 1.8}
 """No method is drawn by it."""
 _MARGIN = 4  # points below the lowest accuracies without a correction
-Floats = NDArray[np.float64]
 
 
 class Curve(NamedTuple):
@@ -105,12 +103,9 @@ def _curves(drawn: Drawn, factor: Factor) -> list[tuple[Series, Curve]]:
     found = []
     for series in drawn.series:
         for entry in drawn.entries(series, factor):
-            answers = None if drawn.answers is None else corrected_answers(entry, drawn.answers)
-            if answers is not None:
-                _, labels, right = answers
-                overall, mean = accuracies(labels, right, len(drawn.classes))
-                chosen = _chosen(drawn, entry, overall, mean)
-                found.append((series, Curve(100 * overall, 100 * mean, chosen)))
+            both = None if drawn.answers is None else corrected_accuracies(entry, drawn.answers)
+            if both is not None:
+                found.append((series, Curve(*both, _chosen(drawn, entry, *both))))
     return found
 
 
@@ -123,7 +118,7 @@ def _chosen(drawn: Drawn, entry: Entry, overall: Floats, mean: Floats) -> Floats
     if len(places) < len(taus):
         return None
     runs = np.arange(len(places))
-    return 100 * np.array([overall[runs, places].mean(), mean[runs, places].mean()])
+    return np.array([overall[runs, places].mean(), mean[runs, places].mean()])
 
 
 def _panel(axes: Axes, curves: list[tuple[Series, Curve]]) -> None:

@@ -46,11 +46,13 @@ def build(
         mixed: put groups that cannot be compared into one table, marked row by row, none in bold.
     """
     return [
-        _table(scope, measured, against) for scope in scopes(measured, number=number, mixed=mixed)
+        table_of_scope(scope, measured, against)
+        for scope in scopes(measured, number=number, mixed=mixed)
     ]
 
 
-def _table(scope: Scope, measured: Measurements, against: bool) -> Table:
+def table_of_scope(scope: Scope, measured: Measurements, against: bool) -> Table:
+    """Return one of these tables; its blocks are those of ``scope.parts``."""
     columns, labels = scope.layout.values, labels_of(scope)
     against = against and any(has_published(scope.dataset, f) for f in scope.layout.factors)
     marks, note = _marks(scope, measured, columns)

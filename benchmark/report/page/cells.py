@@ -1,0 +1,211 @@
+"""What stands behind the rows of a page, as plain values for JSON: each cell, and each curve.
+
+What many cells share (a recipe, a machine) is kept once, and cells name its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from benchmark.analysis.claims import AnyClaim
+from benchmark.analysis.frame import RECALL_PREFIX
+from benchmark.analysis.groups import Entry, Run
+from benchmark.analysis.measurements import Measurements
+from benchmark.analysis.verdicts import Verdict
+from benchmark.report.against_paper import limits_of
+from benchmark.report.drawing.drawn import series_of
+from benchmark.report.drawing.style import look
+from benchmark.report.escape import plain_text
+from benchmark.report.figures import curves
+from benchmark.report.headers import class_titles
+from benchmark.report.page.board import Board, BoardRow
+from benchmark.report.page.recipe import hyper_values, protocol_values, repeating_command
+from benchmark.selection import rules
+from benchmark.stats.adjustment import TAUS
+from benchmark.store.record import Record
+
+Plain = dict[str, Any]
+_CURVES = {
+    "Training loss": curves.training_loss,
+    "Test overall accuracy (%)": curves.test_accuracy,
+    "Validation overall accuracy (%)": curves.validation_accuracy,
+}
+_OF_A_CELL = ("finished", "process_peak_memory_bytes")
+"""Facts of its provenance that no other cell shares."""
+
+
+@dataclass
+class Shared:
+    """Values that several cells name by their place."""
+
+    values: list[Any] = field(default_factory=list)
+    _places: dict[Any, int] = field(default_factory=dict)
+
+    def place(self, value: Any) -> int:
+        """Return the place of a value, which may be a tuple of tuples."""
+        if value not in self._places:
+            self._places[value] = len(self.values)
+            self.values.append(value)
+        return self._places[value]
+
+
+def embedded(
+    boards: Sequence[Board],
+    held: Sequence[tuple[AnyClaim, Sequence[Verdict]]],
+    measured: Measurements,
+) -> Plain:
+    """Return all that a page's script reads.
+
+    ``entries`` stand in the order of the rows of the boards; one without a cell is null.
+    """
+    shared = Shared()
+    cells: list[Plain] = []
+    entries: list[Plain | None] = []
+    verdicts = [(claim, verdict) for claim, found in held for verdict in found]
+    judged = _by_record(verdicts)
+    for place, one in enumerate(boards):
+        slots = _slots(one)
+        for entry, row in ((row.entry, row) for block in one.blocks for row in block):
+            slot = slots.get((entry.method, entry.hyper, entry.decoration), 0)
+            own = [_cell(entry, run, measured, shared, judged) for run in entry.runs]
+            numbers = range(len(cells), len(cells) + len(own))
+            entries.append(_entry(row, place, slot, numbers) if own else None)
+            cells += own
+    found = {
+        "taus": TAUS,
+        "groups": [_group(one) for one in boards],
+        "entries": entries,
+        "cells": cells,
+        "shared": shared.values,
+        "verdicts": [_verdict(*one) for one in verdicts],
+    }
+    return {key: _printable(value) for key, value in found.items()}
+
+
+def _printable(value: Any) -> Any:
+    """Return values whose texts hold nothing that a page would hide or obey."""
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, dict):
+        return {key: _printable(inner) for key, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _slots(one: Board) -> dict[Any, int]:
+    """Return which look each row's method has in figures."""
+    return {
+        (series.method, series.hyper, series.decoration): series.slot
+        for group in one.scope.groups
+        for series in series_of(group)
+    }
+
+
+def _group(one: Board) -> Plain:
+    group = one.scope.groups[0]
+    return {"title": one.title, "classes": class_titles(group.classes)}
+
+
+def _entry(row: BoardRow, group: int, slot: int, numbers: Iterable[int]) -> Plain:
+    found: Plain = {
+        "group": group,
+        "label": row.entry.label,
+        "factor": row.factor,
+        "look": [look(slot).color, look(slot).marker, _dashes(look(slot).dashes)],
+        "cells": list(numbers),
+    }
+    if row.curves is not None:
+        found["tau"] = [_rounded(values.mean(axis=0)) for values in row.curves]
+    return found
+
+
+def _dashes(dashes: Any) -> str:
+    """Return Matplotlib's dashes as SVG has them, empty for a solid line."""
+    return "" if dashes == "-" else " ".join(f"{1.4 * length:g}" for length in dashes[1])
+
+
+def _cell(
+    entry: Entry,
+    run: Run,
+    measured: Measurements,
+    shared: Shared,
+    judged: dict[str, list[int]],
+) -> Plain:
+    record = entry.runs[run]
+    alone = replace(entry, runs={run: record})
+    limits = limits_of(alone, measured)
+    row = measured.rows(alone)[0]
+    index = rules()[measured.rule].choose(record.history)
+    assert index is not None  # otherwise it would not be here
+    own = {key: record.provenance[key] for key in _OF_A_CELL if key in record.provenance}
+    return {
+        "id": record.id,
+        "seed": str(run.shown),
+        "epoch": record.history[index].epoch,
+        "recalls": [_rounded((row[key], *limits[key])) for key in _columns(record)],
+        "confusion": measured.confusion_of(record, entry.decoration),
+        "curves": {
+            name: _rounded(map(value, record.history), 4 if "loss" in name else 2)
+            for name, value in _CURVES.items()
+            if not math.isnan(value(record.history[0]))
+        },
+        "hyper": shared.place(hyper_values(record.cell)),
+        "protocol": shared.place(protocol_values(record.cell)),
+        "made": shared.place(_facts(record)),
+        "facts": [
+            *_lines({"seconds": record.seconds, **own}),
+            ("SHA-256 of logits", record.logits_sha256 or "not recorded"),
+            ("SHA-256 of final weights", record.state_sha256 or "not recorded"),
+        ],
+        "notes": shared.place(record.notes),
+        "command": repeating_command(record),
+        "verdicts": judged.get(record.id, []),
+    }
+
+
+def _columns(record: Record) -> list[str]:
+    return [*(f"{RECALL_PREFIX}{name}" for name in record.classes), "overall", "mean"]
+
+
+def _rounded(values: Iterable[Any], digits: int = 2) -> list[float | None]:
+    return [None if math.isnan(v) else round(float(v), digits) for v in values]
+
+
+def _facts(record: Record) -> tuple[tuple[str, str], ...]:
+    """Return the facts of a record's provenance that other cells may share."""
+    cell = record.cell
+    known = {
+        "dataset": f"{cell.dataset} ({cell.fingerprint})",
+        "training images of each class": " ".join(map(str, cell.class_counts)),
+        "training set": f"split seed {cell.split_seed} ({cell.split_hash})",
+        "initial weights": cell.weights,
+        "precision": cell.precision,
+        "method's version": cell.method_version,
+    }
+    rest = {k: v for k, v in record.provenance.items() if k not in _OF_A_CELL}
+    return tuple(_lines({**known, **rest}))
+
+
+def _lines(facts: Plain) -> list[tuple[str, str]]:
+    return [(key.replace("_", " "), _text(value)) for key, value in facts.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items())
+    return " ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _by_record(verdicts: Sequence[tuple[AnyClaim, Verdict]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for place, (_, verdict) in enumerate(verdicts):
+        for identity in verdict.records:
+            found.setdefault(identity, []).append(place)
+    return found
+
+
+def _verdict(claim: AnyClaim, verdict: Verdict) -> list[str]:
+    of = f"{verdict.title} at factor {verdict.factor}" if verdict.title else verdict.factor
+    return [claim.sentence, of, verdict.shown, verdict.reason]

@@ -1,0 +1,181 @@
+"""What a cell was trained with, each value beside its source, and the command that repeats it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmark.data.imbalance import factor_label
+from benchmark.errors import InputError
+from benchmark.protocols import load_protocol, shipped
+from benchmark.protocols.protocol import Protocol
+from benchmark.store.record import Cell, Record, show_value
+
+if TYPE_CHECKING:
+    from methods.base import Method
+
+SET = "set by --set"
+UNKNOWN_METHOD = "not known here: no package with this method is installed"
+UNKNOWN_PROTOCOL = "not known here: the protocol's file does not come with the program"
+_SECTIONS = ("backbone", "image", "augment", "training")
+_RECORDED = ("--data-root", "--weights", "--resize")
+"""Options that no cell holds and its result depends on: taken from what was recorded."""
+
+
+class Value(NamedTuple):
+    """A value with its source."""
+
+    name: str
+    value: str
+    source: str
+
+
+def method_of(cell: Cell) -> type[Method] | None:
+    """Return a cell's method, None where no installed package registers it.
+
+    A name out of a record is looked up and never imported as a path: the record may be anybody's.
+    """
+    return _registered(cell.method)
+
+
+@cache
+def _registered(name: str) -> type[Method] | None:
+    from methods import registry
+
+    if registry.canonical(name) not in map(registry.canonical, registry.names()):
+        return None
+    try:
+        return registry.get(name)
+    except InputError:
+        return None
+
+
+def protocol_values(cell: Cell) -> tuple[Value, ...]:
+    """Return the values of a cell's protocol."""
+    protocol, plain, method = cell.protocol, _shipped(cell.protocol), method_of(cell)
+    changed = {text.partition("=")[0] for text in protocol.overrides}
+    authors: Mapping[str, tuple[Any, str]] = {}
+    if protocol.recipe == "authors" and method is not None:
+        authors = method.authors.protocol
+    found = []
+    for key, value in _flat(protocol).items():
+        if key in changed:
+            source = SET
+        elif key in authors:
+            source = authors[key][1]
+        elif plain is not None and _flat(plain).get(key) == value:
+            source = plain.sources.get(key, "the program's default")
+        else:
+            source = UNKNOWN_PROTOCOL
+        found.append(Value(key, _shown(value), source))
+    return tuple(found)
+
+
+def hyper_values(cell: Cell) -> tuple[Value, ...]:
+    """Return a cell's hyper-parameters."""
+    method = method_of(cell)
+    return tuple(
+        Value(key, show_value(value), _hyper_source(cell, method, key, value))
+        for key, value in cell.hyper.items()
+    )
+
+
+def repeating_command(record: Record) -> str:
+    """Return the command that trains this cell alone, on a dataset that lies where it lay."""
+    cell, protocol = record.cell, record.cell.protocol
+    recorded = _recorded(record)
+    name = protocol.name if protocol.name in shipped() else f"{protocol.name}.toml"
+    options = {
+        "--dataset": cell.dataset,
+        "--protocol": name,
+        "--recipe": protocol.recipe,
+        "--methods": cell.method,
+        "--factors": factor_label(cell.factor),
+        "--seeds": str(cell.seed),
+        **{key: recorded[key] for key in _RECORDED if key in recorded},
+    }
+    values = _flat(protocol)
+    changes = {text.partition("=")[0]: text.partition("=")[2] for text in protocol.overrides}
+    sets = {key: _toml(values[key]) if key in values else text for key, text in changes.items()}
+    sets |= {f"methods.{cell.method}.{k}": _toml(v) for k, v in _own_hyper(cell).items()}
+    words = [word for pair in options.items() for word in pair]
+    words += [word for key, text in sets.items() for word in ("--set", f"{key}={text}")]
+    words += ["--cut-head"] if "--cut-head" in recorded else []
+    return " ".join(["fer-bench run", *map(_quoted, words)])
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, which a ``~`` at its beginning is left to."""
+    if word.startswith("~/"):
+        return f"~/{shlex.quote(word[2:])}" if word[2:] else word
+    return shlex.quote(word)
+
+
+def _own_hyper(cell: Cell) -> dict[str, Any]:
+    """Return the hyper-parameters that were set over those of the recipe."""
+    from benchmark.sweep.plan import hyper_identity, recipe
+
+    method, plain = method_of(cell), _shipped(cell.protocol)
+    if method is None or plain is None:
+        return dict(cell.hyper)
+    _, hyper = recipe(plain.model_copy(update={"recipe": cell.protocol.recipe}), method)
+    usual = hyper_identity(hyper)
+    return {k: v for k, v in cell.hyper.items() if k not in usual or usual[k] != v}
+
+
+def _hyper_source(cell: Cell, method: type[Method] | None, key: str, value: Any) -> str:
+    plain = _shipped(cell.protocol)
+    if cell.protocol.recipe == "authors":
+        named = {} if method is None else method.authors.hyper
+        if key in named and named[key][0] == value:
+            return named[key][1]
+    elif plain is not None and plain.methods.get(cell.method, {}).get(key) == value:
+        return plain.sources[f"methods.{cell.method}.{key}"]
+    if method is None:
+        return UNKNOWN_METHOD
+    field = {f: getattr(method.Hyper, f, None) for f in method.Hyper.sources()}
+    if key not in field:
+        return "no hyper-parameter of the method as it is now"
+    source = method.Hyper.sources()[key]
+    if field[key] == value:
+        return source
+    return f"{SET}; the default is {show_value(field[key])}: {source}"
+
+
+def _shipped(protocol: Protocol) -> Protocol | None:
+    return _read(protocol.name)
+
+
+@cache
+def _read(name: str) -> Protocol | None:
+    return load_protocol(name) if name in shipped() else None
+
+
+def _flat(protocol: Protocol) -> dict[str, Any]:
+    values = protocol.model_dump(mode="json")
+    return {f"{part}.{key}": value for part in _SECTIONS for key, value in values[part].items()}
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(_shown, value)) if isinstance(value, list) else show_value(value)
+
+
+def _toml(value: Any) -> str:
+    """Return a value as ``--set`` reads it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _recorded(record: Record) -> dict[str, str]:
+    """Return the long options of the command that was recorded, with their values."""
+    command = record.provenance.get("command")
+    words = [w for w in command if isinstance(w, str)] if isinstance(command, list) else []
+    found: dict[str, str] = {}
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
+        if match := re.fullmatch(r"(--[a-z-]+)(?:=(.*))?", word, re.DOTALL):
+            found[match[1]] = following if match[2] is None else match[2]
+    return found

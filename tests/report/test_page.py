@@ -1,0 +1,236 @@
+"""The page: what is embedded, that it stands alone, and that no text of others is markup."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import lxml.html
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from made_records import made_record
+from paged import HOSTILE, paged_store
+
+from benchmark.analysis.measurements import Measurements
+from benchmark.cli import cli
+from benchmark.errors import InputError
+from benchmark.report.page.document import document
+from benchmark.report.page.inline import inline_svg
+from benchmark.report.page.recipe import (
+    SET,
+    UNKNOWN_METHOD,
+    hyper_values,
+    method_of,
+    protocol_values,
+    repeating_command,
+)
+from benchmark.report.tables import accuracies
+from benchmark.stats.adjustment import TAUS
+from benchmark.store.store import Store
+
+
+@pytest.fixture(scope="module")
+def store(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return paged_store(stored, tmp_path_factory.mktemp("paged"))
+
+
+@pytest.fixture(scope="module")
+def page(store: Store, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page through the command line."""
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    done = CliRunner().invoke(cli, ["report", "--results", str(store.root), "--page", str(out)])
+    assert done.exit_code == 0, done.output
+    assert done.stderr == f"wrote {out}\n"
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tree(page: str) -> lxml.html.HtmlElement:
+    return lxml.html.document_fromstring(page)
+
+
+@pytest.fixture(scope="module")
+def values(tree: lxml.html.HtmlElement) -> dict[str, Any]:
+    return json.loads(tree.get_element_by_id("values").text)
+
+
+def test_it_stands_alone_behind_a_policy(tree: lxml.html.HtmlElement, page: str) -> None:
+    (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+    assert policy.startswith("default-src 'none'; ")
+    style, script = tree.xpath("//style")[0].text, tree.xpath("//script[not(@type)]")[0].text
+    for kind, text in (("style", style), ("script", script)):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert not tree.xpath("//*[@style or @src or @srcset]"), "nothing that the policy refuses"
+    assert not [a for e in tree.iter() for a in e.attrib if a.startswith("on")]
+    assert all(link.startswith("#") for link in tree.xpath("//@href"))
+    assert len(tree.xpath("//script")) == 2
+    assert len(tree.xpath("//style")) == 1
+    ids = tree.xpath("//@id")
+    assert len(ids) == len(set(ids))
+
+
+def test_markup_of_others_is_text(tree: lxml.html.HtmlElement, values: dict[str, Any]) -> None:
+    flat = " ".join(HOSTILE.split())
+    assert not tree.xpath("//img")
+    assert any(flat in head for head in tree.xpath("//table//th/text()")), "it is printed"
+    assert [flat] in values["shared"], "a note of the dataset"
+    facts = [fact for cell in values["cells"] for fact in values["shared"][cell["made"]]]
+    assert [flat, flat] in facts
+
+
+def test_it_prints_the_numbers_of_the_tables(tree: lxml.html.HtmlElement, store: Store) -> None:
+    measured = Measurements(store.records(), "last", store)
+    tables = accuracies.build(measured, against=True)
+    boards = tree.xpath("//table[@class='leaders']")
+    assert len(boards) == len(tables)
+    for board, table in zip(boards, tables, strict=True):
+        heads = [head.text_content() for head in board.xpath(".//thead//th")]
+        lines = board.xpath("./tbody/tr")
+        for line, row in zip(lines, table.rows, strict=True):
+            printed = dict(zip(heads, line, strict=True))
+            assert printed["Method"].text_content().startswith(row.labels[0].split("<")[0])
+            for header, number in zip(table.columns, row.numbers, strict=True):
+                cell = printed[" ".join(header.split())]
+                first = next(text for text in cell.itertext() if text.strip())
+                assert first.strip() == number.text
+                assert bool(cell.xpath("./b | ./u/b")) == number.best
+                assert bool(cell.xpath("./u")) == number.second
+                assert ("".join(cell.xpath("./span[@class='pub']/text()")).strip()) == (
+                    number.published
+                )
+
+
+def test_a_warning_stands_beside_its_number(tree: lxml.html.HtmlElement) -> None:
+    told = tree.xpath("//ul[@class='meanings']//span/text()")
+    assert {"one seed", "other protocol"} <= set(told)
+    for line in tree.xpath("//table[@class='leaders']/tbody/tr"):
+        seeds = line[3]
+        assert ("one seed" in seeds.text_content()) == seeds.text_content().startswith("1")
+        for published in line.xpath(".//span[@class='pub'][small]"):
+            assert "other protocol" in published.text_content()
+
+
+def test_each_cell_has_its_own_numbers(values: dict[str, Any], store: Store) -> None:
+    records = {record.id: record for record in store.records()}
+    assert sorted(cell["id"] for cell in values["cells"]) == sorted(records)
+    for entry in values["entries"]:
+        for place in (entry or {}).get("cells", []):
+            cell = values["cells"][place]
+            record = records[cell["id"]]
+            last = np.array(record.history[-1].test)
+            assert cell["confusion"] == last.tolist()
+            recall = 100 * last.diagonal() / last.sum(axis=1)
+            shown = np.array(cell["recalls"])
+            np.testing.assert_allclose(shown[:7, 0], recall, atol=0.005)
+            assert (shown[:, 1] <= shown[:, 0]).all()
+            assert (shown[:, 0] <= shown[:, 2]).all()
+            assert len(cell["curves"]["Training loss"]) == len(record.history)
+            assert "run" in cell["command"].split()
+
+
+def test_the_slider_has_the_accuracies_of_every_tau(values: dict[str, Any], store: Store) -> None:
+    records = {record.id: record for record in store.records()}
+    entry = next(e for e in values["entries"] if e and len(e["cells"]) == 2)
+    own = [records[values["cells"][place]["id"]] for place in entry["cells"]]
+    for at, tau in enumerate(TAUS):
+        overall, mean = [], []
+        for record in own:
+            arrays = store.logits(record)
+            counts = np.array(record.cell.class_counts)
+            scores = arrays["last"].astype(float) - tau * np.log(counts / counts.sum())
+            right = scores.argmax(axis=1) == arrays["label"]
+            overall.append(right.mean())
+            mean.append(np.mean([right[arrays["label"] == c].mean() for c in range(len(counts))]))
+        assert entry["tau"][0][at] == pytest.approx(100 * np.mean(overall), abs=0.006)
+        assert entry["tau"][1][at] == pytest.approx(100 * np.mean(mean), abs=0.006)
+
+
+def test_verdicts_belong_to_the_cells_that_they_rest_on(values: dict[str, Any]) -> None:
+    of_cells = [cell["verdicts"] for cell in values["cells"]]
+    assert any(of_cells)
+    assert all(0 <= place < len(values["verdicts"]) for places in of_cells for place in places)
+
+
+def test_values_have_sources() -> None:
+    record, _ = made_record("cb", overrides=["training.lr=0.001"], hyper={"beta": 0.9})
+    found = {value.name: value for value in protocol_values(record.cell)}
+    assert found["training.lr"].source == SET
+    assert len(found["training.weight_decay"].source) > 5
+    (beta,) = hyper_values(record.cell)
+    assert (beta.name, beta.value) == ("beta", "0.9")
+    assert beta.source.startswith(f"{SET}; the default is 0.999")
+
+
+def test_a_record_names_no_code() -> None:
+    """A method's name out of a record is looked up among the installed ones, never imported."""
+    record, _ = made_record("this:that", hyper={"x": 1.0})
+    assert method_of(record.cell) is None
+    assert hyper_values(record.cell)[0].source == UNKNOWN_METHOD
+    assert "--set methods.this:that.x=1.0" in repeating_command(record).replace("'", "")
+
+
+def test_the_command_is_safe_to_paste() -> None:
+    record, _ = made_record("cb", hyper={"beta": 0.9}, overrides=["training.milestones=[0.5,0.8]"])
+    told = {"command": ["fer-bench", "run", "--data-root=~/my data; rm -rf x", "--cut-head"]}
+    command = repeating_command(record.model_copy(update={"provenance": told}))
+    assert "--data-root ~/'my data; rm -rf x'" in command
+    assert command.endswith("--cut-head")
+    assert "--set 'training.milestones=[0.5, 0.8]'" in command
+    assert "--set methods.cb.beta=0.9" in command
+
+
+def test_a_figure_brings_no_style_and_no_id_of_another() -> None:
+    svg = (
+        b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        b'width="10pt" height="20pt" viewBox="0 0 10 20"><metadata/><defs><style>*{x:y}</style>'
+        b'<path id="m1" d="M 0.123456 1" style="fill: none; stroke-width: 1.25"/></defs>'
+        b'<g id="figure_1" clip-path="url(#p1)"><use xlink:href="#m1"/></g>'
+        b'<clipPath id="p1"/></svg>'
+    )
+    found = lxml.html.fragment_fromstring(inline_svg(svg, "f0", 'a "b" <c>'))
+    assert found.get("aria-label") == 'a "b" <c>'
+    assert found.xpath("//@id") == ["f0-m1", "f0-p1"]
+    assert found.xpath("//use/@href") == ["#f0-m1"]
+    assert found.xpath("//g/@clip-path") == ["url(#f0-p1)"]
+    assert found.xpath("//path/@fill") == ["none"]
+    assert found.xpath("//path/@d") == ["M 0.1 1"]
+    assert not found.xpath("//style | //metadata | //*[@style]")
+
+
+def test_a_large_legend_is_no_figure(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for step in range(25):
+        store.add(*made_record("cb", 50.0, hyper={"beta": 0.9 + step / 1000}))
+    text = document(Measurements(store.records(), "last", store))
+    assert "Not drawn of 25 rows" in text
+    assert 'class="figure"' not in text
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--table", "2"),
+        ("--all", "--out", "x"),
+        ("--detail", "summary"),
+        ("--format", "json"),
+        ("--against", "paper"),
+        ("--mixed",),
+        ("--out", "x.md"),
+    ],
+    ids=lambda option: option[0],
+)
+def test_nothing_else_is_written_with_it(option: tuple[str, ...], tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    done = CliRunner().invoke(cli, ["report", "--page", str(out), *option])
+    assert isinstance(done.exception, InputError)
+    assert re.fullmatch(
+        r"--page writes the page and nothing else; leave --.* away", str(done.exception)
+    )
+    assert not out.exists()
