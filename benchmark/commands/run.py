@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Collection, Sequence
@@ -170,23 +169,16 @@ def _train_share(file: Path, choice: SweepChoice, training: Training) -> list[st
     Raises:
         InputError: the same plan comes to other cells here: data, weights or code are not the same.
     """
+    from benchmark.sweep.share import Share
     from benchmark.sweep.work import train_here
 
-    try:
-        share = json.loads(file.read_text(encoding="utf-8"))
-        precision, wanted = share["precision"], set(share["cells"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{CELLS_OPTION} {file}: cannot be read ({error})") from error
-    sweep = choice.plan(precision)
-    todo = [cell for cell in sweep.cells if cell.slug in wanted]
-    if not wanted or len(todo) < len(wanted):
-        strange = min(wanted - {cell.slug for cell in todo}, default="nothing")
-        raise InputError(
-            f"{CELLS_OPTION} {file}: asks for {strange}, which is not among the "
-            f"{count(len(sweep.cells), 'cell')} that the same options come to here; "
-            "were data, weights or code changed?"
-        )
-    return train_here(training.order(choice, sweep, todo), alone=False).failed
+    share = Share.read(file)
+    sweep = choice.plan(share.precision)
+    todo = share.find(sweep, file)
+    tally = train_here(training.order(choice, sweep, todo), alone=False, wait=share.wait)
+    for slug in tally.held:
+        click.echo(f"{slug}: another process trains it, and this one does not wait for it")
+    return tally.failed
 
 
 def _summary(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
@@ -56,7 +57,7 @@ class Tally:
     """Not finished, as another process holds them or what they start from."""
 
 
-def train_here(order: Order, *, alone: bool, wait: bool = True) -> Tally:
+def train_here(order: Order, *, alone: bool, wait: float = math.inf) -> Tally:
     """Train the cells of an order in this process.
 
     Args:
@@ -87,7 +88,7 @@ def run_sweep(
     listener: SweepListener,
     *,
     keep_weights: Collection[str] = (),
-    wait: bool = True,
+    wait: float = math.inf,
 ) -> Tally:
     """Train cells of a sweep, those that the store does not hold and nobody else trains.
 
@@ -102,8 +103,8 @@ def run_sweep(
         device: where to train.
         listener: hears of progress.
         keep_weights: ids of the cells whose final weights are kept beside their records.
-        wait: for cells that other processes hold; without it they end as ``held``, so that no
-            device stands idle meanwhile.
+        wait: seconds at most for cells that other processes hold; then they end as ``held``, so
+            that no device stands idle.
 
     Raises:
         InputError: the store cannot be written to.
@@ -124,12 +125,14 @@ def run_sweep(
     worker = _Worker(
         sweep, store, device, listener, machine, failed_before, tally, keep, frozenset(needed)
     )
-    said = False
+    said, idle_since = False, time.monotonic()
     while left:
         free = [cell for cell in left if worker.settle(cell, total)]
         left = [cell for cell in left if cell not in free]
-        if left and not free:
-            if not wait:
+        if free:
+            idle_since = time.monotonic()
+        elif left:
+            if time.monotonic() - idle_since >= wait:
                 tally.held += [cell.slug for cell in left]
                 break
             if not said:

@@ -79,7 +79,7 @@ def test_a_job_takes_the_precision_that_was_planned(
     monkeypatch.setattr(devices, "cpu_has_bf16", lambda: False)
     trained: list[str] = []
 
-    def train(order: Order, *, alone: bool) -> Tally:
+    def train(order: Order, *, alone: bool, wait: float) -> Tally:
         trained.extend(cell.slug for cell in order.cells)
         return Tally()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from benchmark.sweep.jobs import (
     share_cpu,
     share_gpus,
 )
+from benchmark.sweep.share import Share
 from benchmark.sweep.work import train_here
 from benchmark.words import count
 
@@ -74,9 +74,7 @@ def _side_by_side(order: Order, jobs: Sequence[Job]) -> None:
     order.say(f"{count(len(jobs), 'job')} side by side, {count(threads, 'CPU thread')} each")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.json"
-        slugs = [cell.slug for cell in order.cells]
-        content = {"precision": order.cells[0].precision, "cells": slugs}
-        file.write_text(json.dumps(content), encoding="utf-8")
+        Share.of(order.cells).write(file)
         codes = run_jobs([*order.command, CELLS_OPTION, str(file)], jobs, order.say)
     if 130 in codes:
         raise KeyboardInterrupt

@@ -1,0 +1,186 @@
+"""A Slurm cluster: an array of tasks that see the store's folder, submitted and left alone.
+
+What a task trained is told by the store, and how it ended by its exit code in Slurm; nothing here
+asks Slurm's accounting, which many clusters do not keep.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from itertools import count as numbers
+from pathlib import Path
+
+from benchmark.choices import CELLS_OPTION
+from benchmark.errors import InputError
+from benchmark.interpreter import fer_bench_command
+from benchmark.store import lease
+from benchmark.store.faults import writing
+from benchmark.store.record import Cell
+from benchmark.sweep.executors import Order
+from benchmark.sweep.plan import Sweep
+from benchmark.sweep.share import Share
+from benchmark.sweep.slurm_script import Script
+from benchmark.words import count
+
+HELP = "tasks of a Slurm cluster"
+ELSEWHERE = True
+OPTIONS = {
+    "partition": {"metavar": "NAME", "help": "With --executor slurm: where tasks run."},
+    "account": {"metavar": "NAME", "help": "With --executor slurm: who is charged."},
+    "constraint": {"metavar": "FEATURES", "help": "With --executor slurm: what a node has."},
+    "gres": {"metavar": "LIST", "help": "With --executor slurm: of each task, such as gpu:1."},
+    "mem": {"metavar": "SIZE", "help": "With --executor slurm: memory of each task, such as 16G."},
+    "time": {
+        "metavar": "TIME",
+        "help": "With --executor slurm: limit of each task, which is queued again at its end.",
+    },
+    "cells": {
+        "metavar": "NUMBER",
+        "default": "1",
+        "show_default": True,
+        "help": "With --executor slurm: cells of each task.",
+    },
+    "setup": {
+        "metavar": "LINE",
+        "multiple": True,
+        "help": "With --executor slurm: a shell line before each task, such as 'module load cuda'.",
+    },
+    "extra": {
+        "metavar": "OPTION",
+        "multiple": True,
+        "help": "With --executor slurm: one more option of sbatch, such as --qos=long.",
+    },
+}
+_ASKED = ("partition", "account", "constraint", "gres", "mem", "time")
+_WAIT = lease.PATIENCE + lease.BEAT
+"""Seconds after which a cell is free again that a dead process held: a task that comes back after
+its node failed meets its own lease. Who holds a cell longer than that is alive and trains it."""
+
+
+def run(order: Order) -> bool:
+    """Submit the cells and return False: Slurm trains them.
+
+    Raises:
+        InputError: an option has no such value, or Slurm takes no such job.
+        StorageError: the store cannot be written to.
+    """
+    _check(order)
+    if shutil.which("sbatch") is None:
+        raise InputError(
+            "--executor slurm: there is no sbatch on this machine; use a login node of the cluster"
+        )
+    shares = _shares(order)
+    with writing(order.store.root):
+        folder = _make_folder(order.store.root)
+        for number, cells in enumerate(shares):
+            Share.of(cells, _WAIT).write(folder / f"{number}.json")
+        script = folder / "job.sh"
+        script.write_text(_script(order, shares, folder).text(), encoding="utf-8")
+    job = _submit(script)
+    order.say(
+        f"Submitted as Slurm job {job}: {count(len(order.cells), 'cell')} in "
+        f"{count(len(shares), 'task')}; what they print goes to {folder}"
+    )
+    order.say(f"See how far they are with: fer-bench status --results {order.store.root} ...")
+    return False
+
+
+def show(order: Order) -> None:
+    """Say what would be submitted."""
+    _check(order)
+    order.say(_script(order, _shares(order), _next_folder(order.store.root)).text().rstrip("\n"))
+
+
+def _check(order: Order) -> None:
+    """Refuse what tasks cannot be given.
+
+    Raises:
+        InputError: an option has no such value.
+    """
+    cells = order.options["cells"]
+    if not (cells.isascii() and cells.isdigit() and int(cells) > 0):
+        raise InputError(f"--slurm-cells {cells}: not a number of cells; use 1 or more")
+    if order.jobs_per_gpu != 1:
+        raise InputError(
+            "--jobs-per-gpu: a task of --executor slurm has its GPU for itself; leave it out"
+        )
+    _script(order, _shares(order), _next_folder(order.store.root)).text()
+
+
+def _shares(order: Order) -> list[list[Cell]]:
+    return shares(order.cells, order.sweep, int(order.options["cells"]))
+
+
+def shares(cells: Sequence[Cell], sweep: Sweep, size: int) -> list[list[Cell]]:
+    """Divide cells into tasks; what starts from a cell is in one task with it and comes later.
+
+    Args:
+        cells: a first stage before what starts from it.
+        sweep: they are part of.
+        size: cells of a task, which may be more where they belong together.
+    """
+    together: dict[str, list[Cell]] = {}
+    for cell in cells:
+        first = sweep.first_stage(cell)
+        together.setdefault(
+            first.id if first is not None and first.id in together else cell.id, []
+        ).append(cell)
+    found: list[list[Cell]] = []
+    for group in together.values():
+        if found and len(found[-1]) + len(group) <= size:
+            found[-1] += group
+        else:
+            found.append(list(group))
+    return found
+
+
+def _script(order: Order, shares: Sequence[Sequence[Cell]], folder: Path) -> Script:
+    threads = order.threads or 1
+    own = ["--jobs", "1", "--threads", str(threads)]
+    return Script(
+        command=fer_bench_command([*order.command, *own]),
+        option=CELLS_OPTION,
+        folder=folder,
+        here=Path.cwd(),
+        tasks=len(shares),
+        at_once=order.jobs,
+        threads=threads,
+        asked={name: order.options[name] for name in _ASKED},
+        setup=order.options["setup"],
+        extra=order.options["extra"],
+    )
+
+
+def _make_folder(root: Path) -> Path:
+    """Make the folder of a submission, which no other one has."""
+    while True:
+        folder = _next_folder(root)
+        folder.parent.mkdir(exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:  # somebody else submitted meanwhile
+            continue
+        return folder
+
+
+def _next_folder(root: Path) -> Path:
+    folders = (root.absolute() / "slurm" / str(number) for number in numbers(1))
+    return next(folder for folder in folders if not folder.exists())
+
+
+def _submit(script: Path) -> str:
+    """Submit a script and return the job's number.
+
+    Raises:
+        InputError: Slurm does not take it; the folder of the script is gone again.
+    """
+    done = subprocess.run(
+        ["sbatch", "--parsable", str(script)], capture_output=True, encoding="utf-8"
+    )
+    if done.returncode != 0:
+        shutil.rmtree(script.parent)
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise InputError(f"Slurm takes no such job: {lines[-1].removeprefix('sbatch: error: ')}")
+    return done.stdout.strip().partition(";")[0]
