@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.models.backbone import Backbone
+from methods.functional.attention import gradient_attention_maps
 from methods.search import Space
 
 
@@ -341,9 +342,18 @@ class Method(nn.Module, ABC):
     def after_step(self, progress: Progress) -> None:
         """Do what must follow an optimiser step; ``progress.step`` counts that step too."""
 
-    def attention(self, images: Tensor) -> Tensor | None:
-        """Return class attention maps (B, K, h, w), or None where the method has none."""
-        return None
+    def attention(self, images: Tensor) -> Tensor:
+        """Return the class attention maps, float32 (B, K, h, w), of normalised images.
+
+        How much each place of the last feature map adds to each logit; see
+        :func:`methods.functional.gradient_attention_maps`. It is asked in eval mode.
+
+        Raises:
+            ValueError: the logits do not come from a feature map of a backbone.
+        """
+        backbones = [part for part in self.modules() if isinstance(part, Backbone)]
+        with torch.inference_mode(False), torch.enable_grad(), Backbone.watched(backbones) as last:
+            return gradient_attention_maps(self.predict(images), last)
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Return every trainable parameter once; by default the backbone and the rest."""

@@ -93,7 +93,7 @@ class BBN(Method):
         """Run a branch's block on the trunk's maps and pool it to (B, C)."""
         with self.backbone.autocast(trunk):
             maps: Tensor = block(trunk)
-        return self.backbone.pool(maps.float())
+        return self.backbone.pool(self.backbone.last(maps))
 
     def predict(self, images: Tensor) -> Tensor:
         """Return the logits (B, K): both branches on one image, without alpha."""

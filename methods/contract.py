@@ -212,6 +212,21 @@ def check_predict_is_a_function(method: type[Method]) -> None:
         raise ContractError("a prediction depends on the other images of its batch")
 
 
+def check_attention(method: type[Method]) -> None:
+    """Class attention maps are finite, float32 (B, K, h, w), each image's own."""
+    built = toy_method(method).train()
+    batch = toy_batch(method, torch.arange(64), toy_labels(64, 7), 7)
+    step(built, batch, torch.optim.SGD(built.parameters(), lr=0.05), 0)
+    images = batch.images[:3]
+    maps = built.eval().attention(images)
+    if maps.ndim != 4 or maps.shape[:2] != (3, 7) or maps.dtype != torch.float32:
+        raise ContractError(f"attention gave {maps.dtype} {tuple(maps.shape)}")
+    if not bool(torch.isfinite(maps).all()):
+        raise ContractError("attention maps are not finite")
+    if not torch.allclose(maps[:1], built.attention(images[:1]), rtol=1e-4, atol=1e-5):
+        raise ContractError("an attention map depends on the other images of its batch")
+
+
 def check_nothing_global_changes(method: type[Method]) -> None:
     """Building, training and predicting change no global state but torch's own generator."""
 
@@ -354,6 +369,7 @@ CHECKS: tuple[Callable[[type[Method]], None], ...] = (
     check_loss_falls,
     check_state_round_trips,
     check_predict_is_a_function,
+    check_attention,
     check_nothing_global_changes,
 )
 

@@ -89,7 +89,3 @@ class EAC(Method):
     def predict(self, images: Tensor) -> Tensor:
         """Return the logits (B, K) of the image as it is."""
         return self.classify(self.backbone.maps(images))
-
-    def attention(self, images: Tensor) -> Tensor:
-        """Return the class attention maps (B, K, h, w)."""
-        return class_attention_maps(self.backbone.maps(images), self.head.weight)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class Backbone(nn.Module):
     compute_dtype: torch.dtype | None = None
     weights: str = "scratch"
     weights_note: str = ""
+    _watched: list[Tensor] | None = None
 
     def autocast(self, images: Tensor) -> AbstractContextManager[object]:
         """Return the precision context that the backbone's own layers run in."""
@@ -52,13 +53,44 @@ class Backbone(nn.Module):
         """
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
-        with self.autocast(images):
+        if self._watched is None:
+            with self.autocast(images):
+                return self.last(self.features(images))
+        with torch.no_grad(), self.autocast(images):  # what comes before the last map is not asked
             features = self.features(images)
-        return features.float()
+        return self.last(features)
+
+    def last(self, maps: Tensor) -> Tensor:
+        """Return a map (B, C, h, w) in float32, as what a classifier reads of the network.
+
+        A method whose own layers go on from :meth:`maps` passes what they end with through here.
+        """
+        maps = maps.float()
+        if self._watched is None:
+            return maps
+        leaf = maps.detach().requires_grad_()
+        self._watched.append(leaf)
+        return leaf
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the pooled feature vector, float32, (B, C)."""
         return self.pool(self.maps(images))
+
+    @staticmethod
+    @contextmanager
+    def watched(backbones: Sequence[Backbone]) -> Iterator[list[Tensor]]:
+        """Give the list of all maps that backbones end with meanwhile, to take gradients by.
+
+        A map from which a later one was made has no gradient: it was not the last.
+        """
+        seen: list[Tensor] = []
+        for backbone in backbones:
+            backbone._watched = seen
+        try:
+            yield seen
+        finally:
+            for backbone in backbones:
+                backbone._watched = None
 
     @staticmethod
     def pool(maps: Tensor) -> Tensor:

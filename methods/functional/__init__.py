@@ -6,6 +6,7 @@ A file a family; every name is imported from here.
 from methods.functional.attention import (
     attention_consistency,
     class_attention_maps,
+    gradient_attention_maps,
 )
 from methods.functional.focal import (
     focal_loss,
@@ -74,6 +75,7 @@ __all__ = [
     "effective_number_weights",
     "ema_decay",
     "focal_loss",
+    "gradient_attention_maps",
     "inverse_frequency_weights",
     "label_aware_smoothing",
     "ldam_loss",
