@@ -18,8 +18,9 @@ _BODY = """\
 # Slurm tells this shell some time before the time limit, and the step itself when it is preempted.
 # Either way the step keeps its checkpoint and ends with 130, and the task is queued again. Where
 # Slurm ends the shell, too, it does as it likes: a task that is cancelled does not come back.
+# (srun itself would kill the step outright if it were told to end.)
 told=
-trap 'told=${{told:-limit}}; kill -TERM "$step"' USR1
+trap 'told=${{told:-limit}}; scancel --signal=TERM "$SLURM_JOB_ID.0"' USR1
 trap 'told=end' TERM
 srun --ntasks=1 --cpus-per-task={threads} {command} &
 step=$!

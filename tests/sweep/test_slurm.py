@@ -123,8 +123,9 @@ def test_what_cannot_stand_in_a_script_is_refused(changes: dict[str, object]) ->
 def test_a_task_is_queued_again_where_it_was_interrupted(
     commands: Path, step: str, code: int, again: bool
 ) -> None:
-    _put(commands, "srun", step)
+    _put(commands, "srun", f"echo $$ > step\n{step}")
     _put(commands, "scontrol", "echo scontrol $*")
+    _put(commands, "scancel", '[ "$*" = "--signal=TERM 7.0" ] && kill "$(cat step)"')
     _put(commands, "job", _script(setup=[]))
     done = subprocess.run(
         ["job"], text=True, capture_output=True,
