@@ -24,7 +24,7 @@
   const shown = (value) => (value === null || value === undefined ? MISSING : value.toFixed(2));
 
   // The state of the page is what its hash says, so that a view can be sent.
-  const DEFAULTS = { method: "", venue: "", factor: "", seeds: "", recipe: "", published: "", sort: "", tau: "1", cell: "" };
+  const DEFAULTS = { method: "", venue: "", factor: "", seeds: "", recipe: "", published: "", all: "", sort: "", tau: "1", cell: "" };
   const state = { ...DEFAULTS };
   const read = () => {
     const given = new URLSearchParams(location.hash.slice(1));
@@ -46,11 +46,11 @@
       body,
       rows: [...body.rows].map((row) => {
         const texts = [...row.cells].map((cell) => (cell.firstChild ? cell.firstChild.textContent.trim() : ""));
-        return { row, entry: next++, texts, at: 0 };
+        return { row, entry: next++, texts, keys: {}, at: 0 };
       }),
     }));
     blocks.forEach((block) => block.rows.forEach((one, index) => { one.at = index; }));
-    return { section, place, table, heads, blocks, recipe: section.dataset.recipe };
+    return { section, place, table, heads, blocks, recipe: section.dataset.recipe, more: section.querySelector(".more") };
   });
   const rows = boards.flatMap((board) => board.blocks.flatMap((block) => block.rows));
 
@@ -67,12 +67,26 @@
     const order = x < y ? -1 : x > y ? 1 : 0;
     return (down ? -order : order) || a.at - b.at;
   };
+  // Of a factor with more rows the first are laid out, until somebody wants all: a browser takes seconds for thousands.
+  const MOST = 40;
+  const laid = (board) => {
+    let left = 0;
+    board.blocks.forEach((block) => {
+      const fitting = block.order.filter((one) => one.fits);
+      const here = state.all ? fitting : fitting.slice(0, MOST);
+      left += fitting.length - here.length;
+      block.body.replaceChildren(...here.map((one) => one.row));
+      block.body.hidden = !here.length;
+    });
+    board.more.hidden = !left;
+    board.more.textContent = `Show ${left} more rows`;
+  };
   const sorted = (board, column, direction) => {
     const down = direction === "descending";
     const order = (one, two) => (column === null ? one.at - two.at : compare(column, down)(one, two));
     board.blocks.forEach((block) => {
-      block.rows.forEach((one) => { one.keys ??= one.texts.map(key); });
-      block.body.append(...[...block.rows].sort(order).map((one) => one.row));
+      if (column !== null) block.rows.forEach((one) => { one.keys[column] ??= key(one.texts[column] ?? "", column); });
+      block.order = [...block.rows].sort(order);
     });
     const factors = [...board.blocks];
     if (column === 2) factors.sort((a, b) => compare(2, down)({ ...a.rows[0], at: 0 }, { ...b.rows[0], at: 0 }));
@@ -99,6 +113,7 @@
     state.sort = [...others, ...(now ? [`${board.place}.${column}.${now[0]}`] : [])].join(";");
     write();
     sorted(board, now ? column : null, now);
+    laid(board);
     const name = board.heads[column].textContent;
     $("told").textContent = now ? `Sorted by ${name}, ${now}, within each factor.` : "In the order of the tables.";
   };
@@ -119,19 +134,16 @@
     boards.forEach((board) => {
       let inside = 0;
       board.blocks.forEach((block) => {
-        let here = 0;
         block.rows.forEach((one) => {
           one.fits = fits(one, board);
-          if (one.row.hidden === one.fits) one.row.hidden = !one.fits;
-          here += one.fits;
+          inside += one.fits;
         });
-        block.body.hidden = !here;
-        inside += here;
       });
+      laid(board);
       board.section.hidden = !inside;
       count += inside;
     });
-    $("told").textContent = `${count} of ${rows.length} rows are shown.`;
+    $("told").textContent = `${count} of ${rows.length} rows fit.`;
     tradeoffs.forEach((one) => one.stale());
   };
 
@@ -288,8 +300,10 @@
         make("tbody", {}, ...lines.map((line) => make("tr", {}, ...line.map(cell))))));
   };
   const facts = (caption, heads, lines) => table(caption, heads, lines, heads.map((_, place) => place));
-  const curve = ([name, numbers]) => {
+  const curve = (numbers, place) => {
+    const name = values.curves[place];
     const known = numbers.filter((value) => value !== null);
+    if (!known.length) return "";
     const low = Math.min(...known), high = Math.max(...known), room = (high - low) * 0.08 || 1;
     const { svg, x, y } = frame(`${name} by epoch: ${shown(known[0])} after the first, ${shown(known.at(-1))} after the last`,
       [1, Math.max(2, numbers.length)], [low - room, high + room], ["Epoch", name]);
@@ -323,17 +337,17 @@
       table("With 95 % intervals over test images (%)", ["Class", "Recall", "from", "to"],
         cell.recalls.map((of, place) => [names[place], ...of.map(shown)])),
       make("h3", {}, "Confusion matrix"), confusion(cell, group.classes),
-      make("h3", {}, "Training"), make("div", { class: "panels" }, ...Object.entries(cell.curves).map(curve)),
+      make("h3", {}, "Training"), make("div", { class: "panels" }, ...cell.curves.map(curve)),
       make("h3", {}, "Hyper-parameters"),
       shared[cell.hyper].length ? facts("With their sources", ["Name", "Value", "Source"], shared[cell.hyper])
         : make("p", {}, "The method has none of its own."),
       make("details", {}, make("summary", {}, "The protocol's values"), facts("With their sources", ["Name", "Value", "Source"], shared[cell.protocol])),
-      make("h3", {}, "Train it again"), make("code", {}, cell.command),
+      make("h3", {}, "Train it again"), make("code", {}, `${shared[cell.command[0]]} ${cell.command[1]}`),
       make("h3", {}, "What the paper's sentences make of it"),
       claims.length ? facts("Verdicts that rest on this cell", ["Sentence", "Of", "Verdict", "Why"], claims)
         : make("p", {}, "No sentence rests on this cell."),
       make("h3", {}, "Where it comes from"),
-      facts("Provenance", ["What", "Value"], [["cell", cell.id], ...cell.facts, ...shared[cell.made]]),
+      facts("Provenance", ["What", "Value"], [["cell", cell.id], ...cell.facts.map((text, place) => [values.facts[place], text || "not recorded"]), ...shared[cell.made]]),
       ...(shared[cell.notes].length ? [make("details", {}, make("summary", {}, "Notes on the dataset"), make("ul", {}, ...shared[cell.notes].map((note) => make("li", {}, note))))] : []));
   };
   const show = (number, entryNumber) => {
@@ -376,6 +390,16 @@
     write();
     pressed();
   });
+  const every = () => {
+    state.all = "1";
+    boards.forEach(laid);
+  };
+  boards.forEach((board) => board.more.addEventListener("click", () => {
+    every();
+    write();
+    board.table.querySelector("thead button").focus();
+  }));
+  addEventListener("beforeprint", every);
   $("reset").addEventListener("click", () => {
     Object.assign(state, DEFAULTS);
     write();

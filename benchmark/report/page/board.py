@@ -113,6 +113,11 @@ class Board:
         return self.table.title.split(": ")[0]
 
     @property
+    def accuracies(self) -> int:
+        """How many columns stand before the recalls."""
+        return sum(key in TITLES for key in self.columns)
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """The marks that stand somewhere on it, in a fixed order."""
         rows = [row for block in self.blocks for row in block]

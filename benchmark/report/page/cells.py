@@ -35,6 +35,7 @@ _CURVES = {
 }
 _OF_A_CELL = ("finished", "process_peak_memory_bytes")
 """Facts of its provenance that no other cell shares."""
+_FACTS = ("seconds", *_OF_A_CELL, "SHA-256 of logits", "SHA-256 of final weights")
 
 
 @dataclass
@@ -76,6 +77,8 @@ def embedded(
             cells += own
     found = {
         "taus": TAUS,
+        "curves": list(_CURVES),
+        "facts": list(_FACTS),
         "groups": [_group(one) for one in boards],
         "entries": entries,
         "cells": cells,
@@ -139,30 +142,32 @@ def _cell(
     row = measured.rows(alone)[0]
     index = rules()[measured.rule].choose(record.history)
     assert index is not None  # otherwise it would not be here
-    own = {key: record.provenance[key] for key in _OF_A_CELL if key in record.provenance}
+    begin, rest = repeating_command(record)
     return {
         "id": record.id,
         "seed": str(run.shown),
         "epoch": record.history[index].epoch,
         "recalls": [_rounded((row[key], *limits[key])) for key in _columns(record)],
         "confusion": measured.confusion_of(record, entry.decoration),
-        "curves": {
-            name: _rounded(map(value, record.history), 4 if "loss" in name else 2)
+        "curves": [
+            _rounded(map(value, record.history), 4 if "loss" in name else 2)
             for name, value in _CURVES.items()
-            if not math.isnan(value(record.history[0]))
-        },
+        ],
         "hyper": shared.place(hyper_values(record.cell)),
         "protocol": shared.place(protocol_values(record.cell)),
         "made": shared.place(_facts(record)),
-        "facts": [
-            *_lines({"seconds": record.seconds, **own}),
-            ("SHA-256 of logits", record.logits_sha256 or "not recorded"),
-            ("SHA-256 of final weights", record.state_sha256 or "not recorded"),
-        ],
+        "facts": [_text(fact) for fact in _of_a_cell(record).values()],
         "notes": shared.place(record.notes),
-        "command": repeating_command(record),
+        "command": [shared.place(begin), rest],
         "verdicts": judged.get(record.id, []),
     }
+
+
+def _of_a_cell(record: Record) -> Plain:
+    """Return what no other cell shares, in the order of the names that stand for all of them."""
+    own = [record.provenance.get(key, "") for key in _OF_A_CELL]
+    found = (record.seconds, *own, record.logits_sha256 or "", record.state_sha256 or "")
+    return dict(zip(_FACTS, found, strict=True))
 
 
 def _columns(record: Record) -> list[str]:

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jinja2.utils import htmlsafe_json_dumps
+
 from benchmark.analysis.claims import AnyClaim, load_claims
 from benchmark.analysis.margins import Measured, Published, Source
 from benchmark.analysis.measurements import Measurements
@@ -64,7 +66,7 @@ def document(measured: Measurements) -> str:
         script=script,
         style_hash=_policy_hash(style),
         script_hash=_policy_hash(script),
-        values=embedded(boards, held, measured),
+        values=htmlsafe_json_dumps(embedded(boards, held, measured), separators=(",", ":")),
     )
 
 

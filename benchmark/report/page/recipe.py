@@ -85,8 +85,11 @@ def hyper_values(cell: Cell) -> tuple[Value, ...]:
     )
 
 
-def repeating_command(record: Record) -> str:
-    """Return the command that trains this cell alone, on a dataset that lies where it lay."""
+def repeating_command(record: Record) -> tuple[str, str]:
+    """Return the command that trains this cell alone, on a dataset that lies where it lay.
+
+    In two parts, to be joined by a space; cells of one sweep and method share the first.
+    """
     cell, protocol = record.cell, record.cell.protocol
     recorded = _recorded(record)
     name = protocol.name if protocol.name in shipped() else f"{protocol.name}.toml"
@@ -95,18 +98,17 @@ def repeating_command(record: Record) -> str:
         "--protocol": name,
         "--recipe": protocol.recipe,
         "--methods": cell.method,
-        "--factors": factor_label(cell.factor),
-        "--seeds": str(cell.seed),
         **{key: recorded[key] for key in _RECORDED if key in recorded},
     }
+    own = ["--factors", factor_label(cell.factor), "--seeds", str(cell.seed)]
     values = _flat(protocol)
     changes = {text.partition("=")[0]: text.partition("=")[2] for text in protocol.overrides}
     sets = {key: _toml(values[key]) if key in values else text for key, text in changes.items()}
     sets |= {f"methods.{cell.method}.{k}": _toml(v) for k, v in _own_hyper(cell).items()}
     words = [word for pair in options.items() for word in pair]
-    words += [word for key, text in sets.items() for word in ("--set", f"{key}={text}")]
-    words += ["--cut-head"] if "--cut-head" in recorded else []
-    return " ".join(["fer-bench run", *map(_quoted, words)])
+    own += [word for key, text in sets.items() for word in ("--set", f"{key}={text}")]
+    own += ["--cut-head"] if "--cut-head" in recorded else []
+    return " ".join(["fer-bench run", *map(_quoted, words)]), " ".join(map(_quoted, own))
 
 
 def _quoted(word: str) -> str:
