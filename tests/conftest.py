@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _NEEDS = {
     "slow": ("FER_BENCH_SLOW", "set FER_BENCH_SLOW=1 to run slow tests"),
@@ -17,6 +18,10 @@ _NEEDS = {
     "slurm": ("SLURM_CONF", "start a cluster with tools/slurm.sh and set SLURM_CONF as it says"),
     "mutation": ("FER_BENCH_MUTATIONS", "set FER_BENCH_MUTATIONS=1 to run mutation tests"),
 }
+
+# How long an example takes says more of the machine and its other work than of the code.
+settings.register_profile("any machine", deadline=None, max_examples=50)
+settings.load_profile("any machine")
 
 for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(_name, None)  # what a caller's terminal says must not break a table's lines

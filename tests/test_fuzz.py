@@ -38,9 +38,7 @@ from benchmark.store.record_file import parse_record, to_json
 from benchmark.store.store import Store
 from benchmark.sweep.plan import make_hyper, recipe
 
-FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PROTOCOLS = Path(sys.modules[load_protocol.__module__].__file__ or "").parent
 BYTES = st.one_of(
     st.binary(max_size=12),

@@ -22,16 +22,20 @@ _BODY = """\
 told=
 trap 'told=${{told:-limit}}; scancel --signal=TERM "$SLURM_JOB_ID.0"' USR1
 trap 'told=end' TERM
-srun --ntasks=1 --cpus-per-task={threads} {command} &
+# The step says itself what it ended with: bash forgets it where a signal came in the same moment.
+ended=$(mktemp)
+(
+    trap : USR1 TERM
+    srun --ntasks=1 --cpus-per-task={threads} {command}
+    echo $? > "$ended"
+) &
 step=$!
-while :; do
+while kill -0 "$step" 2>/dev/null; do
     wait "$step"
-    code=$?
-    kill -0 "$step" 2>/dev/null || break
 done
-wait "$step"  # what it ended with, where the shell was told something in the same moment
-last=$?
-[ "$last" = 127 ] || code=$last
+code=$(cat "$ended")
+code=${{code:-137}}
+rm -f "$ended"
 sleep 1
 if [ "$told$code" = 130 ] || {{ [ "$told" = limit ] && [ "$code" -gt 128 ]; }}; then
     scontrol requeue "$SLURM_JOB_ID" || echo "Not queued again: give the same command once more."

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_records import made_record
 
@@ -141,7 +141,6 @@ def test_of_a_methods_versions_the_newest_counts(mixed: Store) -> None:
         assert all(r.cell.method_version < kept[r.cell.method] for r in group.older)
 
 
-@settings(deadline=None)
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_every_record_has_one_place_whatever_the_order(
     mixed: Store, source: random.Random, older: bool

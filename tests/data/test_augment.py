@@ -76,7 +76,7 @@ def test_a_shift_moves_by_a_fraction_of_the_side() -> None:
 
 
 @given(st.integers(0, 1000))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_affine_draws_stay_in_their_ranges(seed: int) -> None:
     spec = with_values(flip=0.5, rotation=0.3, zoom=0.1, shift=0.2)
     generator = torch.Generator().manual_seed(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.data.batches import BatchMaker, drawn_positions, epoch_order, sampled_order
@@ -39,7 +39,6 @@ def maker(
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5), st.integers(0, 5))
-@settings(deadline=None)
 def test_every_sample_stands_once_in_an_epoch(n: int, size: int, seed: int, epoch: int) -> None:
     batches = epoch_order(n, size, seed=seed, epoch=epoch)
     assert sorted(np.concatenate(batches)) == list(range(n))
@@ -95,7 +94,6 @@ def test_a_methods_sampling_may_follow_the_epoch() -> None:
 
 
 @given(st.integers(1, 200), st.integers(1, 70), st.integers(0, 5), st.integers(0, 5))
-@settings(deadline=None)
 def test_sampled_batches_are_as_large_as_others(n: int, size: int, seed: int, epoch: int) -> None:
     labels = np.arange(n) % 3
     shares = torch.tensor([1.0 if c < n else 0.0 for c in range(3)])

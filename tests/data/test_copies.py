@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
@@ -84,7 +84,6 @@ def test_every_kind_of_copy_is_found_and_named() -> None:
 
 
 @given(seed=st.integers(0, 10_000), threshold=st.sampled_from([0.2, 0.5, 0.9]))
-@settings(deadline=None)
 def test_near_pairs_are_those_of_a_plain_loop(seed: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (9, 6, 6), dtype=np.uint8)
@@ -110,7 +109,6 @@ def test_near_pairs_are_those_of_a_plain_loop(seed: int, threshold: float) -> No
 
 
 @given(st.integers(0, 10_000), st.integers(3, 60), st.integers(3, 60), st.booleans())
-@settings(deadline=None)
 def test_reduced_pictures_are_means_of_pieces(
     seed: int, height: int, width: int, rgb: bool
 ) -> None:

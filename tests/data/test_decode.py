@@ -103,7 +103,7 @@ def slow_over_black(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([".png", ".tif"]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_transparency_is_laid_on_black(tmp_path_factory, seed: int, suffix: str) -> None:
     path = tmp_path_factory.mktemp("a") / f"a{suffix}"
     rgba = np.random.default_rng(seed).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8)

@@ -99,14 +99,14 @@ matrices = st.lists(st.floats(-2, 2, width=32), min_size=6, max_size=24).map(
 
 
 @given(matrices, st.integers(1, 64))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_sampling_grid_is_torchs(theta: Tensor, size: int) -> None:
     expected = F.affine_grid(theta, [len(theta), 1, size, size], align_corners=False)
     torch.testing.assert_close(aug.affine_grid(theta, size), expected, rtol=0, atol=1e-6)
 
 
 @given(st.integers(0, 1000), st.sampled_from([16, 24, 40]), st.booleans())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_mirroring_alone_is_the_warp_it_replaces(seed: int, size: int, erase: bool) -> None:
     image = ImageSpec(size=size, mean=(0.0, 0.0, 0.0), deviation=(1.0, 1.0, 1.0))
     paper = load_protocol("paper").augment

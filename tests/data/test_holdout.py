@@ -38,6 +38,7 @@ from benchmark.report.tables import details
 from benchmark.selection import rules
 from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.store import Store
+from benchmark.tuning.ledger import Ledger, Searched, Span, Try, write_ledger
 
 FRACTIONS = st.integers(1, 5000).map(lambda n: n / 10000)
 NOTE = "Validation: 25 % of the training images of each class, drawn by this program (seed 0)"
@@ -368,7 +369,19 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for dataset, skill in (("raf-db", 0.9), ("raf-db-holdout0.1", 0.5)):
         for method in ("baseline", "mek"):
             filled.add(*made_record(method, 150.0, dataset=dataset, skill=(skill,) * 7))
+    write_ledger(filled.root, _tuned("raf-db-holdout0.1"))
     return filled.root
+
+
+def _tuned(dataset: str) -> Ledger:
+    """Return what a store says of a tuning whose tries are still to be trained."""
+    tried = Try(why="default", values={"mek.smoothing": 0.1}, departure=0, edge=0.1, cells=("a",))
+    span = {"mek.smoothing": Span(low=0, high=1, words="0 to 1")}
+    subject = Searched(name="mek", method="mek", spans=span, tries=(tried,))
+    return Ledger(
+        dataset=dataset, fingerprint="", protocol="paper", version=2, shared=(), factors=(150.0,),
+        seeds=(1000,), budget=1, key="one", subjects=(subject,),
+    )  # fmt: skip
 
 
 def invoke(store: Path, *words: str) -> Result:

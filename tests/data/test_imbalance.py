@@ -78,7 +78,6 @@ def test_unknown_set_is_refused() -> None:
 
 
 @given(st.lists(st.integers(40, 5000), min_size=2, max_size=9), st.floats(1, 400))
-@settings(deadline=None)
 def test_formula_keeps_order_and_reaches_the_factor(counts: list[int], factor: float) -> None:
     try:
         kept = counts_by_formula(counts, factor)
@@ -95,7 +94,7 @@ def test_formula_keeps_order_and_reaches_the_factor(counts: list[int], factor: f
 
 
 @given(st.lists(st.integers(30, 200), min_size=3, max_size=5), st.integers(0, 5))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_sets_are_nested_and_frozen(counts: list[int], seed: int) -> None:
     dataset = small_set(counts)
     sets = [draw_split(dataset, factor, seed=seed) for factor in (None, 10, 15, 20)]

@@ -195,7 +195,7 @@ def test_a_loss_that_is_not_finite_fails_the_cell_and_the_others_go_on(tmp_path:
     assert "not finite at step" in listener.failures[0]
     assert "baseline" in listener.failures[0]
     assert Store(tmp_path).records() == []
-    assert "TrainingError" in Store(tmp_path).begun.failures()[0].read_text()
+    assert "DivergedError" in Store(tmp_path).begun.failures()[0].read_text()
     tally = run(small_sweep(["cb", "baseline"]), tmp_path)
     assert len(tally.trained) == 2
 

@@ -8,14 +8,11 @@ import pytest
 import slow_reference as slow
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from methods import functional as fn
-
-settings.register_profile("formulas", deadline=None, max_examples=50)
-settings.load_profile("formulas")
 
 counts_of = st.lists(st.integers(1, 10_000), min_size=2, max_size=9)
 seeds = st.integers(0, 2**31)

@@ -448,7 +448,7 @@ def torchvision_names() -> State:
 RESNET18 = without_classifier(torchvision_names())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(PREFIXES, st.integers(0, 3), st.randoms(use_true_random=False))
 def test_any_prefix_and_nesting_round_trips(prefix: str, depth: int, random: Any) -> None:
     target = RESNET18
@@ -464,7 +464,7 @@ def test_any_prefix_and_nesting_round_trips(prefix: str, depth: int, random: Any
     assert not matching.classifier
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ANY_STATES, STATES)
 def test_any_tensors_match_wholly_or_are_refused(state: State, target: State) -> None:
     try:

@@ -582,7 +582,7 @@ def small_files() -> list[bytes]:
 SMALL_FILES = small_files()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.one_of(
         st.binary(max_size=80),
@@ -594,7 +594,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: Any, data: bytes) -> No
     read_or_refused(tmp_path_factory, data)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.sampled_from(SMALL_FILES), st.data())
 def test_any_damage_is_read_or_refused(tmp_path_factory: Any, file: bytes, data: Any) -> None:
     damaged = bytearray(file)
@@ -613,7 +613,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(PIECES, max_size=12))
 def test_any_program_is_read_or_refused_and_not_run(
     tmp_path_factory: Any, program: list[bytes]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_records import made_cell
 from sweeps import SHORT, small_faces
@@ -99,7 +99,6 @@ def test_bad_overrides_are_explained(override: str, message: str) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(deadline=None)
 def test_no_override_ends_in_a_traceback(text: str) -> None:
     try:
         key, _ = parse_override(text)
@@ -110,7 +109,6 @@ def test_no_override_ends_in_a_traceback(text: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_no_protocol_text_ends_in_a_traceback(text: str) -> None:
     with pytest.raises(InputError):
         parse_protocol(text, "fuzz.toml")
@@ -123,7 +121,6 @@ def test_no_protocol_text_ends_in_a_traceback(text: str) -> None:
         max_leaves=8,
     )
 )
-@settings(deadline=None)
 def test_no_override_value_ends_in_a_traceback(value: object) -> None:
     for key in ("training.epochs", "image.mean", "methods.mek", "methods.mek.smoothing", "name"):
         try:

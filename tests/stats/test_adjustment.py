@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 
@@ -53,7 +53,6 @@ def test_torch_says_the_same() -> None:
     np.testing.assert_allclose(adjusted(logits, COUNTS, 0.35), theirs)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 50), st.sampled_from(TAUS))
 def test_accuracies_are_those_of_the_confusion_matrix(seed: int, tau: float) -> None:
     logits, labels = made(seed)
@@ -64,7 +63,6 @@ def test_accuracies_are_those_of_the_confusion_matrix(seed: int, tau: float) -> 
     assert mean[0] == pytest.approx(mean_accuracy(matrix))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200))
 def test_the_smallest_of_the_best_is_chosen(seed: int) -> None:
     logits, labels = made(seed, 24)

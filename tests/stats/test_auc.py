@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import ndtri, softmax
@@ -26,7 +26,6 @@ def made(seed: int, sizes: tuple[int, ...] = (30, 12, 5)) -> tuple[np.ndarray, n
     return rng.normal(size=own.shape) + own, rng.permutation(labels) if seed % 2 else labels
 
 
-@settings(deadline=None)
 @given(
     hnp.arrays(np.float64, st.integers(2, 25), elements=st.integers(-3, 3).map(float)),
     st.randoms(use_true_random=False),

@@ -156,7 +156,7 @@ small = st.integers(1, 3).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(small, st.sampled_from(["overall", "mean"]))
 def test_turned_round_it_says_the_same(case: tuple[list, list, list], metric: str) -> None:
     labels, a, b = case
@@ -296,7 +296,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 @given(st.integers(0, 2**31), st.sampled_from(["overall", "mean"]))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_image_variance_is_that_of_each_class(seed: int, metric: str) -> None:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), [40, 25, 10])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.stats.accuracy import accuracies
@@ -28,13 +28,11 @@ def met(points: list[tuple[float, float]]) -> np.ndarray:
     return demands
 
 
-@settings(deadline=None)
 @given(curves)
 def test_the_area_is_the_share_of_demands_that_are_met(points: list[tuple[float, float]]) -> None:
     assert area_below(*zip(*points, strict=True)) == pytest.approx(met(points).mean())
 
 
-@settings(deadline=None)
 @given(curves, curves)
 def test_what_dominates_has_the_larger_area(
     points: list[tuple[float, float]], others: list[tuple[float, float]]
@@ -49,7 +47,6 @@ def test_what_dominates_has_the_larger_area(
     )
 
 
-@settings(deadline=None)
 @given(curves)
 def test_undominated_points_by_their_definition(points: list[tuple[float, float]]) -> None:
     expected = [

@@ -95,7 +95,7 @@ def test_a_record_whose_content_was_changed_is_named(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=50), st.integers(0, 2000))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_no_damage_ends_in_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, junk: str, at: int
 ) -> None:

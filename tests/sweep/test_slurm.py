@@ -85,7 +85,7 @@ def test_the_script_says_what_was_asked_for() -> None:
         *lines[16:18],
     ]
     step = "srun --ntasks=1 --cpus-per-task=3 fer-bench run '--results=a b' --cells "
-    assert f"""{step}'/runs/a b%/slurm/1'/"$SLURM_ARRAY_TASK_ID".json &""" in lines
+    assert f"""    {step}'/runs/a b%/slurm/1'/"$SLURM_ARRAY_TASK_ID".json""" in lines
     assert "#SBATCH --array=0-3" in _script(at_once=None).splitlines()
     subprocess.run(["bash", "-n"], input=_script(), text=True, check=True)
 
@@ -109,12 +109,12 @@ def test_what_cannot_stand_in_a_script_is_refused(changes: dict[str, object]) ->
         ("exit 137", 137, False),  # memory: it would run out again
         ("exit 130", 130, True),  # preempted
         (
-            "trap 'exit 130' TERM; kill -USR1 $PPID; sleep 9 &>/dev/null & wait",
+            "trap 'exit 130' TERM; kill -USR1 $(cat shell); sleep 9 &>/dev/null & wait",
             130,
             True,
         ),  # time limit
         (
-            "trap 'exit 130' TERM; kill $PPID $$; sleep 9 &>/dev/null & wait",
+            "trap 'exit 130' TERM; kill $(cat shell) $$; sleep 9 &>/dev/null & wait",
             130,
             False,
         ),  # cancelled
@@ -126,7 +126,7 @@ def test_a_task_is_queued_again_where_it_was_interrupted(
     _put(commands, "srun", f"echo $$ > step\n{step}")
     _put(commands, "scontrol", "echo scontrol $*")
     _put(commands, "scancel", '[ "$*" = "--signal=TERM 7.0" ] && kill "$(cat step)"')
-    _put(commands, "job", _script(setup=[]))
+    _put(commands, "job", _script(setup=["echo $$ > shell"]))
     done = subprocess.run(
         ["job"], text=True, capture_output=True,
         env={**os.environ, "SLURM_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "0"},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
-from benchmark.data.known import dataset_title
+from benchmark.data.known import dataset_notes, dataset_title
 from benchmark.report.sheet import MISSING, Number, Row, Table, percent
 from benchmark.stats.expected_best import expected_best
 from benchmark.tuning.choice import Standing
@@ -61,8 +61,9 @@ def notes(ledger: Ledger) -> list[str]:
     factors = ", ".join(map(factor_label, ledger.factors))
     seeds = ", ".join(map(str, ledger.seeds))
     said = [
+        *dataset_notes(ledger.dataset),
         f"{count(ledger.budget, 'try', 'tries')} of each, factor {factors}, "
-        f"seed{'s'[: len(ledger.seeds) > 1]} {seeds}, which no study is to use."
+        f"seed{'s'[: len(ledger.seeds) > 1]} {seeds}, which no study is to use.",
     ]
     if ledger.shared:
         said.append(f"Set for all: {', '.join(ledger.shared)}.")
