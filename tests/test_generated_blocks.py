@@ -174,3 +174,22 @@ def test_wrong_usage_is_refused_too(checkout: Path) -> None:
         printed(["nonsense"], checkout)
     with pytest.raises(InputError, match="No such option"):
         printed(["report", "--nonsense"], checkout)
+
+
+def test_pages_beside_records_are_compared_and_written(checkout: Path, stored: Path) -> None:
+    runner = CliRunner()
+    runner.invoke(main, ["--write"])
+    page = checkout / "results/x/report.html"
+    page.write_text("another page")
+    before = runner.invoke(main, [])
+    assert before.exit_code == 1
+    assert "results/x/report.html:1: its records say otherwise\n'make docs'" in before.output
+    assert runner.invoke(main, ["--write"]).output == "wrote results/x/report.html\n"
+    assert runner.invoke(main, []).exit_code == 0
+    out = checkout / "other.html"
+    printed(["report", "--results", str(stored), "--page", str(out)], checkout)
+    assert page.read_text() == out.read_text()
+    drawn = page.read_text().replace("<path ", "<path  ")
+    assert drawn != page.read_text()
+    page.write_text(drawn)
+    assert runner.invoke(main, []).exit_code == 0, "drawings are those of another Matplotlib"

@@ -19,7 +19,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 STORES = sorted(path.parent for path in RESULTS.glob("**/cells") if "runs" not in path.parts)
 STUDIES = [path for path in STORES if path.name != "tuning"]
 LIMIT = 20_000_000  # bytes of one folder of results
-KEPT = {".json", ".jsonl", ".npz", ".md", ".csv", ".toml"}
+KEPT = {".json", ".jsonl", ".npz", ".md", ".csv", ".toml", ".html"}
 
 
 def name(path: Path) -> str:

@@ -7,7 +7,8 @@ A block in README.md, or in a Markdown file below docs/ or results/, looks like
     <!-- end generated -->
 
 ``python tools/generated_blocks.py`` compares all blocks, with ``--write`` it writes them anew.
-Markers begin their line; those in fenced or indented code are text.
+Markers begin their line; those in fenced or indented code are text. The pages beside stored cells
+are compared and written with them.
 """
 
 from __future__ import annotations
@@ -208,10 +209,13 @@ def documents(root: Path) -> dict[str, str]:
 @click.command()
 @click.option("--write", is_flag=True, help="Write the blocks anew instead of comparing them.")
 def main(write: bool) -> None:
-    """Compare the generated blocks of the documentation with what their commands print."""
+    """Compare the generated blocks and pages of the documentation with what commands print."""
+    from generated_pages import stale_pages, write_pages
+
     texts, printer = documents(ROOT), partial(printed, root=ROOT)
     if not write:
         found = [line for name, text in texts.items() for line in stale(text, name, printer)]
+        found += stale_pages(ROOT)
         if found:
             raise click.ClickException("\n".join([*found, "'make docs' writes the blocks anew"]))
         return
@@ -221,6 +225,8 @@ def main(write: bool) -> None:
         if text != texts[name]:
             (ROOT / name).write_text(text, encoding="utf-8")
             click.echo(f"wrote {name}")
+    for name in write_pages(ROOT):
+        click.echo(f"wrote {name}")
 
 
 if __name__ == "__main__":

@@ -114,9 +114,9 @@ class Easier(Claim):
     def _hindrance(self, source: Source, dataset: str, factor: float | None) -> str:
         try:
             images = source.train_counts(dataset, factor)
-        except Missing:
+            easy, hard = images[self.easy], images[self.hard]
+        except (Missing, KeyError):
             return ""  # the pair itself says what is missing
-        easy, hard = images[self.easy], images[self.hard]
         if easy < hard:
             return ""
         return f"{self.easy} is not rarer than {self.hard} here: {easy} and {hard} training images"

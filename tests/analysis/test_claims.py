@@ -374,6 +374,17 @@ def test_names_of_others_are_escaped(tmp_path: Path) -> None:
     assert "&lt;b&gt;M|K*" in page
 
 
+def test_a_class_that_a_set_does_not_have_is_named(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for method in ("baseline", "mek"):
+        record, arrays = made_record(method, 50.0)
+        classes = ("calm", *record.classes[1:])
+        store.add(record.model_copy(update={"classes": classes}), arrays)
+    done = CliRunner().invoke(cli, ["claims", "--results", str(tmp_path), "--format", "csv"])
+    assert done.exit_code == 0, done.exception
+    assert "no test images of neutral" in done.stdout
+
+
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     made = Store(tmp_path / "runs")
     record, arrays = made_record("mek", 150.0, 0)
