@@ -54,6 +54,19 @@ def free_gpu_memory_bytes(name: str) -> int:
     return torch.cuda.mem_get_info(torch.device(name))[0]
 
 
+def keeps_images(size: int, device: torch.device) -> bool:
+    """Whether a device keeps a dataset's images beside a training of them.
+
+    CUDA alone, where a copy from the host at each step would cost something, and only where they
+    take at most an eighth of the memory that is free now.
+
+    Args:
+        size: of the images in bytes.
+        device: that trains.
+    """
+    return device.type == "cuda" and 8 * size <= free_gpu_memory_bytes(str(device))
+
+
 def resolve_precision(precision: str, device: torch.device) -> str:
     """Return the precision that is meant on a device: ``auto`` becomes bf16, fp16 or fp32.
 

@@ -222,6 +222,17 @@ def test_what_fits_is_counted_from_free_memory(monkeypatch: pytest.MonkeyPatch) 
     assert devices.free_gpu_memory_bytes("cuda:0") == 5 << 30
 
 
+@pytest.mark.parametrize(
+    ("place", "size", "keeps"),
+    [("cuda:0", 100, True), ("cuda:0", 101, False), ("cpu", 1, False), ("mps", 1, False)],
+)
+def test_images_are_kept_where_there_is_much_room(
+    monkeypatch: pytest.MonkeyPatch, place: str, size: int, keeps: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (800, 80 << 30))
+    assert devices.keeps_images(size, torch.device(place)) is keeps
+
+
 def test_nvidias_tool_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 

@@ -120,6 +120,26 @@ def test_a_method_trains_on_one_device_and_waits_only_where_it_must(
         attend(trainer, gpu)
 
 
+@pytest.mark.parametrize(("free", "kept"), [(60 << 30, True), (1000, False)])
+def test_images_stay_on_a_gpu_that_has_room(
+    monkeypatch: pytest.MonkeyPatch, free: int, kept: bool, faces: FaceDataset
+) -> None:
+    sweep = small_sweep(["bbn"], overrides=(*SHORT, "training.batch_size=64"), dataset=faces)
+    with standin() as gpu:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 80 << 30))
+        trainer = trainer_of(sweep, sweep.cells[0], GPU)
+        positions = trainer.batches.order(0)[0]
+        trainer.batches.batch(positions, epoch=0, step=0)
+        gpu.forget()
+        batch = trainer.batches.batch(positions, epoch=0, step=1)
+    assert not gpu.waits
+    assert batch.label.is_cuda
+    assert (trainer.batches.images.kept is not None) is kept
+    # Of two streams: positions and boxes to erase, and labels and pixels where none are there.
+    sent = {torch.int64: 4, torch.uint8: 0} if kept else {torch.int64: 6, torch.uint8: 2}
+    assert {dtype: gpu.copies[dtype] for dtype in sent} == sent
+
+
 def test_remix_waits_for_nothing(faces: FaceDataset) -> None:
     overrides = (*SHORT, "training.batch_size=64", "methods.mixup.remix=true")
     sweep = small_sweep(["mixup"], overrides=overrides, dataset=faces)

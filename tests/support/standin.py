@@ -45,20 +45,16 @@ class StandIn(TorchDispatchMode):
 
     Attributes:
         waits: what the host waited for, by kind and place: a file and a function of the project.
-        copies: how often something went to the device without waiting, by place.
+        copies: how often something went to the device without waiting, by dtype.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: Counter[tuple[str, str]] = Counter()
-        self.copies: Counter[str] = Counter()
+        self.copies: Counter[torch.dtype] = Counter()
         self.lines: dict[tuple[str, str], set[str]] = {}
         self._pinned: dict[int, Tensor] = {}
         self._fake = _Fake(allow_non_fake_inputs=True)
-
-    def places(self) -> set[str]:
-        """Return where the host waited."""
-        return {place for _, place in self.waits}
 
     def forget(self) -> None:
         """Begin to count anew."""
@@ -97,7 +93,7 @@ class StandIn(TorchDispatchMode):
         if func is aten.copy_.default and not isinstance(args[0], FakeTensor):
             self.wait(FETCHES)
             return args[0].zero_()
-        self._look_at(func, args, kwargs, device, bool(fakes))
+        self._look_at(func, args, kwargs, from_device=bool(fakes))
         return self._compute(func, args, kwargs, came_from_device=bool(fakes))
 
     def _look_at(
@@ -105,7 +101,7 @@ class StandIn(TorchDispatchMode):
         func: Any,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        device: torch.device | None,
+        *,
         from_device: bool,
     ) -> None:
         """Note what an operation waits for; refuse what a GPU refuses."""
@@ -126,7 +122,7 @@ class StandIn(TorchDispatchMode):
 
     def _sent(self, tensor: Tensor, *, non_blocking: bool) -> None:
         if non_blocking:
-            self.copies[_place()[0]] += 1
+            self.copies[tensor.dtype] += 1
         else:
             self.wait(SENDS)
 
