@@ -46,12 +46,14 @@ class StandIn(TorchDispatchMode):
     Attributes:
         waits: what the host waited for, by kind and place: a file and a function of the project.
         copies: how often something went to the device without waiting, by dtype.
+        debug: torch's mode for what waits; "error" raises.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: Counter[tuple[str, str]] = Counter()
         self.copies: Counter[torch.dtype] = Counter()
+        self.debug: int | str = 0
         self.lines: dict[tuple[str, str], set[str]] = {}
         self._pinned: dict[int, Tensor] = {}
         self._fake = _Fake(allow_non_fake_inputs=True)
@@ -63,6 +65,8 @@ class StandIn(TorchDispatchMode):
 
     def wait(self, kind: str) -> None:
         """Note that the host waits for the device, and where."""
+        if self.debug == "error":
+            raise RuntimeError("called a synchronizing CUDA operation")
         place, line = _place()
         self.waits[kind, place] += 1
         self.lines.setdefault((kind, place), set()).add(line)
@@ -263,6 +267,10 @@ def standin() -> Iterator[StandIn]:
         "device_count": lambda: 1,
         "current_device": lambda: 0,
         "_lazy_init": lambda: None,
+        "_exchange_device": lambda index: 0,
+        "_maybe_exchange_device": lambda index: 0,
+        "get_sync_debug_mode": lambda: mode.debug,
+        "set_sync_debug_mode": lambda chosen: setattr(mode, "debug", chosen),
         "is_bf16_supported": lambda including_emulation=True: True,
         "get_device_name": lambda device=None: "stand-in",
         "max_memory_reserved": lambda device=None: 1 << 30,
