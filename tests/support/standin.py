@@ -55,7 +55,6 @@ class StandIn(TorchDispatchMode):
         self.copies: Counter[torch.dtype] = Counter()
         self.debug: int | str = 0
         self.lines: dict[tuple[str, str], set[str]] = {}
-        self._pinned: dict[int, Tensor] = {}
         self._fake = _Fake(allow_non_fake_inputs=True)
 
     def forget(self) -> None:
@@ -76,11 +75,7 @@ class StandIn(TorchDispatchMode):
     ) -> Any:
         kwargs = dict(kwargs or {})
         if func in (aten._pin_memory.default, aten.pin_memory.default):
-            pinned = args[0].clone()
-            self._pinned[id(pinned)] = pinned
-            return pinned
-        if func is aten.is_pinned.default:
-            return id(args[0]) in self._pinned
+            return args[0]
         device = kwargs.get("device")
         device = None if device is None else torch.device(device)
         fakes = [leaf for leaf in flat(args, kwargs) if isinstance(leaf, FakeTensor)]
