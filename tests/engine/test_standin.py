@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from benchmark.data.augment import evaluation_view
 from benchmark.data.dataset import FaceDataset, Part
 from benchmark.data.synthetic import synthetic_dataset
-from benchmark.engine.trainer import LOG_INTERVAL, Trainer
+from benchmark.engine import trainer as trainer_module
+from benchmark.engine.trainer import Trainer
 from benchmark.models.build import weights_identity
 from benchmark.protocols import load_protocol
 from benchmark.store.record import Cell
@@ -74,7 +75,7 @@ def train_twice(trainer: Trainer, folder: Path, gpu: StandIn) -> None:
         assert gpu.waits == {EVALUATION: 2, DIGEST: state}
         return
     steps = len(trainer.batches.order(0))
-    readings = -(-steps // LOG_INTERVAL)
+    readings = -(-steps // trainer_module.LOG_INTERVAL)
     with pytest.raises(KeyboardInterrupt):
         trainer.run(folder, Stopping(), {})
     kept = gpu.waits.pop(CHECKPOINT)
@@ -109,9 +110,10 @@ def faces() -> FaceDataset:
 
 @pytest.mark.parametrize("name", registry.BUILT_IN)
 def test_a_method_trains_on_one_device_and_waits_only_where_it_must(
-    tmp_path: Path, name: str, faces: FaceDataset
+    tmp_path: Path, name: str, faces: FaceDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = 8 if name == "baseline" else 128  # once with steps between two readings of the loss
+    monkeypatch.setattr(trainer_module, "LOG_INTERVAL", 2)
+    size = 32 if name == "baseline" else 128  # once with steps between two readings of the loss
     overrides = (*SHORT, f"training.batch_size={size}")
     sweep = small_sweep([name], overrides=overrides, dataset=faces)
     with standin() as gpu:
@@ -169,7 +171,7 @@ def test_a_method_trains_on_its_network_in_mixed_precision(
         attend(trainer, gpu)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_the_scale_of_fp16_waits_for_nothing(
     tmp_path: Path, optimizer: str, faces: FaceDataset
 ) -> None:
