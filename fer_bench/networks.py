@@ -29,7 +29,8 @@ def load_model(
             fits one, the name of its folder, or its id.
         results: the store, where ``model`` is no folder.
         method: the method's class or ``package.module:Class``, where it is not a registered one.
-        device: where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        device: where it computes: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``xpu``;
+            only ``cpu`` has been run so far.
         precision: ``fp32``, ``bf16`` or ``fp16``; None for what it was trained and judged in.
 
     Raises:

@@ -59,7 +59,8 @@ def run(
             ``compact``.
         overrides: values to change, as ``training.epochs=2``.
         weights: what the backbone starts from: a file, ``timm`` or ``scratch``.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``mps`` or ``xpu``; only ``cpu``
+            has been run so far.
         precision: of the backbone; None for the protocol's.
         results: the store.
         keep_weights: keep the final weights beside the records, for ``load_model``.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch.nn.functional as F
+from torch import Tensor
 
 from benchmark.models.backbone import Backbone
 from methods.base import Batch, Hyper, LossParts, MethodInfo, Progress, Task, sourced
-from methods.functional import deferral_start, deferred_weights
+from methods.functional import deferral_start, deferred_stages
 from methods.linear import LinearClassifier
 from methods.recipes import LDAM_CODE
 from methods.search import Linear, LogToOne
@@ -50,13 +51,13 @@ class DRW(LinearClassifier):
 
     def __init__(self, backbone: Backbone, task: Task, hyper: DRWHyper) -> None:
         super().__init__(backbone, task, hyper)
-        self.counts = task.class_counts
+        self.deferred: Tensor
+        weights = deferred_stages(task.class_counts, hyper.beta)
+        self.register_buffer("deferred", weights, persistent=False)
 
     def loss(self, batch: Batch, progress: Progress) -> LossParts:
         """sum_n w_{y_n} CE_n / sum_n w_{y_n}, with weights of 1 before the start."""
         start = deferral_start(progress.epochs, self.hyper.start)
-        weights = deferred_weights(self.counts, self.hyper.beta, progress.epoch, start)
+        weights = self.deferred[int(progress.epoch >= start)]
         logits = self.predict(batch.images)
-        return LossParts(
-            cross_entropy=F.cross_entropy(logits, batch.label, weight=weights.to(logits.device))
-        )
+        return LossParts(cross_entropy=F.cross_entropy(logits, batch.label, weight=weights))

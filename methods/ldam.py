@@ -12,7 +12,7 @@ from methods.base import Batch, Hyper, LossParts, Method, MethodInfo, Progress, 
 from methods.functional import (
     cosine_logits,
     deferral_start,
-    deferred_weights,
+    deferred_stages,
     ldam_loss,
     ldam_margins,
 )
@@ -65,7 +65,9 @@ class LDAM(Method):
         super().__init__(backbone, task, hyper)
         # Uniform in (-1, 1) as the authors'; only the rows' directions count.
         self.weight = nn.Parameter(torch.rand(task.num_classes, backbone.channels) * 2 - 1)
-        self.counts = task.class_counts
+        self.deferred: Tensor
+        weights = deferred_stages(task.class_counts, hyper.beta)
+        self.register_buffer("deferred", weights, persistent=False)
         self.margins: Tensor
         self.register_buffer("margins", ldam_margins(task.class_counts, hyper.max_margin))
 
@@ -75,8 +77,7 @@ class LDAM(Method):
         weights = None
         if self.hyper.drw:
             start = deferral_start(progress.epochs, self.hyper.start)
-            weights = deferred_weights(self.counts, self.hyper.beta, progress.epoch, start)
-            weights = weights.to(cosines.device)
+            weights = self.deferred[int(progress.epoch >= start)]
         return LossParts(
             margin=ldam_loss(cosines, batch.label, self.margins, self.hyper.scale, weights)
         )

@@ -71,7 +71,8 @@ class Mixup(LinearClassifier):
 
     def __init__(self, backbone: Backbone, task: Task, hyper: MixupHyper) -> None:
         super().__init__(backbone, task, hyper)
-        self.counts = task.class_counts
+        self.counts: Tensor
+        self.register_buffer("counts", torch.tensor(task.class_counts), persistent=False)
 
     def loss(self, batch: Batch, progress: Progress) -> LossParts:
         """CE(logits of the mixtures, mixed labels)."""

@@ -255,10 +255,10 @@ _LDAM = (
         BOTH),
 )  # fmt: skip
 
-_WEIGHTED = "F.cross_entropy(logits, batch.label, weight=weights.to(logits.device))"
+_WEIGHTED = "F.cross_entropy(logits, batch.label, weight=weights)"
 _DRW = (
-    _of("drw", "weighted from the first epoch on", "progress.epoch, start)",
-        "progress.epoch, -1)", BOTH),
+    _of("drw", "weighted from the first epoch on", "progress.epoch >= start",
+        "progress.epoch >= -1", BOTH),
     _of("drw", "never weighted", "if epoch >= start else 0.0", "if False else 0.0", BOTH, WEIGHTS),
     _of("drw", "the last epoch not always weighted", "min(share * epochs - 1e-9, epochs - 1)",
         "share * epochs - 1e-9", BOTH, RAMPS),

@@ -289,7 +289,10 @@ def results_option(function: F) -> F:
 def device_option(function: F) -> F:
     """Add ``--device``, where networks compute."""
     return click.option(
-        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
+        "--device",
+        default="auto",
+        show_default=True,
+        help="auto, cpu, cuda, cuda:N, mps or xpu (mps and xpu are untested).",
     )(function)
 
 

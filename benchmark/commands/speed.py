@@ -72,6 +72,8 @@ def command(
     name = choose_dataset(dataset, data_root, classes, holdout)
     setting = Setting(name, data_root, cache_dir, seconds, resize=resize)
     machine = {"started": environment.now(), **environment.describe()}
+    for part in parts:  # all parts leave out what cannot be; one that is asked for is refused
+        _refuse(part)
     found: dict[str, Findings] = {}
     for part in parts or PARTS:
         click.echo(f"measuring {part} ...", err=True)
@@ -94,11 +96,27 @@ def command(
         write_out(text, out)
 
 
+def _refuse(part: str) -> None:
+    """Refuse a part that cannot be measured here, before anything is.
+
+    Raises:
+        InputError: it says why it cannot.
+    """
+    missing = getattr(_module(part), "missing", lambda: None)
+    reason = missing()
+    if reason is not None:
+        raise InputError(f"speed {part}: {reason}; leave it out")
+
+
 def _measure(part: str, setting: Any) -> Findings:
+    findings: Findings = _module(part).measure(setting)
+    return findings
+
+
+def _module(part: str) -> Any:
     import importlib
 
-    findings: Findings = importlib.import_module(f"benchmark.speed.{part}").measure(setting)
-    return findings
+    return importlib.import_module(f"benchmark.speed.{part}")
 
 
 def _json(record: dict[str, Any]) -> str:

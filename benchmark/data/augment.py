@@ -176,10 +176,23 @@ def draw_boxes(
 def erase(view: Tensor, boxes: Tensor) -> Tensor:
     """Set the rectangles (B, 4) of a normalised view (B, C, H, W) to zero, the mean colour.
 
-    The view itself is changed. The boxes stay on the host: to write them one by one takes a tenth
-    of the time of a mask, and waits for no device.
+    The view itself is changed. On a CPU the boxes are written one by one, a tenth of the time of a
+    mask; elsewhere that would be as many kernels, and their places are those of the step, which a
+    CUDA graph could not repeat.
     """
+    if not view.is_cpu:
+        mask = box_mask(move(boxes, view.device), view.shape[-1])
+        return view.masked_fill_(mask[:, None], 0)
     for image, (top, bottom, left, right) in zip(view, boxes.tolist(), strict=True):
         if top < bottom:
             image[:, top:bottom, left:right] = 0
     return view
+
+
+def box_mask(boxes: Tensor, size: int) -> Tensor:
+    """Return where the rectangles (B, 4) are, bool (B, size, size)."""
+    places = torch.arange(size, device=boxes.device)
+    top, bottom, left, right = boxes[:, :, None].unbind(1)  # (B, 1) each
+    rows = (places >= top) & (places < bottom)
+    columns = (places >= left) & (places < right)
+    return rows[:, :, None] & columns[:, None, :]

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmark.data.augment import evaluation_view, training_view
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.imbalance import Split
-from benchmark.data.transfer import upload
+from benchmark.data.transfer import Rows, upload
 from benchmark.protocols.protocol import Protocol
 from benchmark.seeds import derive
 from methods.base import Batch, ClassShares, Stream, Views
@@ -94,6 +94,8 @@ class BatchMaker:
         seed: the training seed.
         device: where batches are made.
         sampling: how an epoch's samples are drawn; None for each sample once.
+        keep: whether images and labels stay on the device, so that a step sends only which of them
+            it takes.
     """
 
     dataset: FaceDataset
@@ -105,6 +107,17 @@ class BatchMaker:
     device: torch.device
     sampling: ClassShares | None = None
     mirror_first: bool = False
+    keep: bool = False
+
+    @cached_property
+    def images(self) -> Rows:
+        """All images of the dataset, those of its other parts too."""
+        return Rows(self.dataset.images, self.device, keep=self.keep)
+
+    @cached_property
+    def _there(self) -> tuple[Tensor, Tensor]:
+        """The training set on the device: its places in the dataset and its labels, int64 (n,)."""
+        return upload(self.split.indices, self.device), upload(self.labels, self.device)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -123,7 +136,7 @@ class BatchMaker:
         """Make one batch; the same numbers always give the same batch."""
         host = torch.Generator().manual_seed(derive(self.seed, "augment", epoch, step))
         pixels = torch.Generator(self.device).manual_seed(derive(self.seed, "noise", epoch, step))
-        images = self._pixels(positions)
+        index, label, images = self._drawn(positions)
         flip = self.mirror_first or self.views is not Views.MIRRORED
 
         def view(source: Tensor) -> Tensor:
@@ -151,9 +164,8 @@ class BatchMaker:
                 len(positions),
                 seed=derive(self.seed, "reversed", epoch, step),
             )
-            index, label = self._labelled(partners)
-            second = Stream(index=index, label=label, images=view(self._pixels(partners)))
-        index, label = self._labelled(positions)
+            theirs, their_label, their_images = self._drawn(partners)
+            second = Stream(index=theirs, label=their_label, images=view(their_images))
         return Batch(index=index, label=label, views=views, second=second)
 
     def plain(self, positions: NDArray[np.int64]) -> Tensor:
@@ -161,8 +173,11 @@ class BatchMaker:
         pixels = torch.from_numpy(self.dataset.images[self.split.indices[positions]])
         return evaluation_view(pixels, self.protocol.image)
 
-    def _pixels(self, positions: NDArray[np.int64]) -> Tensor:
-        return upload(self.dataset.images[self.split.indices[positions]], self.device)
-
-    def _labelled(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        return upload(positions, self.device), upload(self.labels[positions], self.device)
+    def _drawn(self, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return positions, labels and pixels on the device."""
+        index = upload(positions, self.device)
+        if self.images.kept is None:
+            pixels = self.images.at(self.split.indices[positions])
+            return index, upload(self.labels[positions], self.device), pixels
+        places, labels = self._there
+        return index, labels[index], self.images.kept[places[index]]

@@ -7,6 +7,40 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_CHUNK = 4096
+"""Rows that are sent at once, so that the host never holds a second copy of a whole array."""
+
+
+class Rows:
+    """Rows of an array, for a device: all of them kept there, or those asked for sent each time.
+
+    Attributes:
+        kept: the whole array on the device, or None.
+    """
+
+    def __init__(self, array: NDArray[np.uint8], device: torch.device, *, keep: bool) -> None:
+        """Send the array where it is to be kept.
+
+        Args:
+            array: (n, ...), on the host, perhaps in a file.
+            device: where rows are wanted.
+            keep: whether all of them stay there.
+        """
+        self._array = array
+        self._device = device
+        self.kept: Tensor | None = None
+        if keep:
+            self.kept = torch.empty(array.shape, dtype=torch.uint8, device=device)
+            for start in range(0, len(array), _CHUNK):
+                rows = np.array(array[start : start + _CHUNK])  # a file's may not be written to
+                self.kept[start : start + _CHUNK] = upload(rows, device)
+
+    def at(self, indices: NDArray[np.int64]) -> Tensor:
+        """Return rows by number, uint8 (B, ...), on the device."""
+        if self.kept is None:
+            return upload(self._array[indices], self._device)
+        return self.kept[upload(indices, self._device)]
+
 
 def upload(array: NDArray[np.uint8] | NDArray[np.int64], device: torch.device) -> Tensor:
     """Copy an array to the device without waiting for it where that is possible."""

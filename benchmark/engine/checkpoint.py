@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmark.engine.memory import is_out_of_memory
 from benchmark.write import put_file
@@ -23,8 +25,21 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # In memory first: torch's own writer turns a full disk into an error that names no cause.
     packed = io.BytesIO()
-    torch.save(state, packed)
+    torch.save(_on_host(state), packed)
     put_file(folder / NAME, packed.getbuffer())
+
+
+def _on_host(value: Any) -> Any:
+    """Return a state whose tensors are the host's, so that a file names no device."""
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, dict):
+        kept = copy.copy(value)  # with the versions that torch keeps beside a module's state
+        kept.update((name, _on_host(inner)) for name, inner in value.items())
+        return kept
+    if isinstance(value, list | tuple):
+        return type(value)(map(_on_host, value))
+    return value
 
 
 def load(folder: Path, cell_id: str) -> dict[str, Any] | None:

@@ -21,7 +21,9 @@ DTYPES: dict[str, torch.dtype | None] = {
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` (``cuda:1``) or ``mps`` means here.
+    """Return the device that ``auto``, ``cpu``, ``cuda`` (``cuda:1``), ``mps`` or ``xpu`` means.
+
+    All but the CPU are untested; ``auto`` never means XPU.
 
     Raises:
         InputError: the device is not there.
@@ -34,13 +36,15 @@ def resolve_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or device.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"--device {name}: use auto, cpu, cuda, cuda:N or mps")
+    if device is None or device.type not in ("cpu", "cuda", "mps", "xpu"):
+        raise InputError(f"--device {name}: use auto, cpu, cuda, cuda:N, mps or xpu")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
         raise InputError(f"--device {name}: this machine has {found} CUDA devices; use cpu or auto")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise InputError("--device mps: this machine has none; use cpu or auto")
+    if device.type == "xpu" and (device.index or 0) >= torch.xpu.device_count():
+        raise InputError(f"--device {name}: this machine has no such XPU; use cpu or auto")
     return device
 
 
@@ -54,6 +58,19 @@ def free_gpu_memory_bytes(name: str) -> int:
     return torch.cuda.mem_get_info(torch.device(name))[0]
 
 
+def keeps_images(size: int, device: torch.device) -> bool:
+    """Whether a device keeps a dataset's images beside a training of them.
+
+    CUDA alone, where a copy from the host at each step would cost something, and only where they
+    take at most an eighth of the memory that is free now.
+
+    Args:
+        size: of the images in bytes.
+        device: that trains.
+    """
+    return device.type == "cuda" and 8 * size <= free_gpu_memory_bytes(str(device))
+
+
 def resolve_precision(precision: str, device: torch.device) -> str:
     """Return the precision that is meant on a device: ``auto`` becomes bf16, fp16 or fp32.
 
@@ -65,6 +82,8 @@ def resolve_precision(precision: str, device: torch.device) -> str:
             with torch.cuda.device(device):  # the question is put to the current device
                 has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
             return "bf16" if has_bf16 else "fp16"
+        if device.type == "xpu":
+            return "bf16" if torch.xpu.is_bf16_supported() else "fp16"
         return "bf16" if device.type == "cpu" and cpu_has_bf16() else "fp32"
     if precision == "fp16" and device.type == "cpu":
         raise InputError("--precision fp16 is for GPUs; on a CPU use bf16 or fp32")
@@ -99,10 +118,12 @@ def private_generators(device: torch.device) -> Iterator[None]:
 
     What training draws from the generators is seeded step by step; the caller's state is not ours.
     """
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):  # starts CUDA, without which nothing is counted
-        for each in devices:
-            torch.cuda.reset_peak_memory_stats(each)
+    counted = device.type in ("cuda", "xpu")
+    kind = device.type if counted else "cuda"
+    # Forking starts the device, without which nothing is counted.
+    with torch.random.fork_rng(devices=[device] if counted else [], device_type=kind):
+        if counted:
+            getattr(torch, kind).reset_peak_memory_stats(device)
         yield
 
 
@@ -151,4 +172,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
         facts["cuda"] = torch.version.cuda
         facts["driver"] = _driver()
         facts["peak_gpu_memory_bytes"] = torch.cuda.max_memory_reserved(device)
+    if device.type == "xpu":
+        facts["gpu"] = torch.xpu.get_device_name(device)
+        facts["peak_gpu_memory_bytes"] = torch.xpu.max_memory_reserved(device)
     return facts

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.data.augment import evaluation_view
-from benchmark.data.dataset import FaceDataset
-from benchmark.data.transfer import upload
+from benchmark.data.transfer import Rows
 from benchmark.engine.memory import is_out_of_memory, release
 from benchmark.protocols.protocol import ImageSpec
 from methods.base import Method
@@ -22,10 +21,9 @@ _BATCH = 256
 
 def logits_of(
     method: Method,
-    dataset: FaceDataset,
+    images: Rows,
     indices: NDArray[np.int64],
     image: ImageSpec,
-    device: torch.device,
     advanced: Callable[[], object] = lambda: None,
 ) -> NDArray[np.float32]:
     """Return the logits of un-augmented images, float32 (n, K), in the order of ``indices``.
@@ -37,7 +35,7 @@ def logits_of(
     method.eval()
 
     def predict(chosen: NDArray[np.int64]) -> Tensor:
-        pixels = upload(dataset.images[chosen], device)
+        pixels = images.at(chosen)
         advanced()
         return method.predict(evaluation_view(pixels, image)).float()
 

@@ -75,6 +75,8 @@ def release() -> None:
         trim(0)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if torch.xpu.is_available():
+        torch.xpu.empty_cache()
 
 
 def _glibc(function: str) -> Callable[..., int] | None:

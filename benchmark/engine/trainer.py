@@ -22,6 +22,7 @@ from benchmark.data.dataset import FaceDataset, Part
 from benchmark.data.imbalance import Split
 from benchmark.engine import checkpoint
 from benchmark.engine.assemble import assemble, laid_out, place
+from benchmark.engine.device import keeps_images
 from benchmark.engine.evaluate import logits_of
 from benchmark.engine.final_weights import digest
 from benchmark.engine.memory import is_out_of_memory, largest_that_fits
@@ -94,6 +95,7 @@ class Trainer:
             seed=cell.seed,
             device=device,
             sampling=method.sampling(hyper),
+            keep=keeps_images(dataset.images.nbytes, device),
         )
         self.outcome = Outcome()
         self.advanced: Callable[[], object] = lambda: None
@@ -286,7 +288,7 @@ class Trainer:
         """
         indices = self.dataset.indices(part)
         image = self.protocol.image
-        logits = logits_of(self.method, self.dataset, indices, image, self.device, self.advanced)
+        logits = logits_of(self.method, self.batches.images, indices, image, self.advanced)
         wrong = int((~np.isfinite(logits).all(axis=1)).sum())
         if wrong:
             raise DivergedError(

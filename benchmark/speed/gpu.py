@@ -1,65 +1,113 @@
-"""Steps of each method under `paper` on a GPU: speed, waiting, memory, and cells side by side."""
+"""Steps of each method on a GPU: speed, share of its peak, waiting, memory, cells side by side."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.data.dataset import FaceDataset
+from benchmark.engine.device import DTYPES
 from benchmark.engine.memory import release
 from benchmark.protocols.protocol import Protocol
 from benchmark.speed.findings import Finding, Findings, finding
+from benchmark.speed.methods import trained
+from benchmark.speed.peak import products
 from benchmark.speed.setting import Setting
 from benchmark.speed.steps import Steps
 from benchmark.speed.timing import lap
 from benchmark.speed.worker import Tasks, Worker, side_by_side
-from methods import registry
+
+PROTOCOLS = ("paper", "compact")
 
 SIDE_BY_SIDE = (1, 2, 4)
 """Cells on one GPU."""
 
+_SIDE = 8192  # of the matrices whose product is the peak; smaller ones do not fill a large GPU
 _STEPS = 10  # between two looks at the clock, each of which waits for the GPU
 _WARM_UP = 3
 _ROUNDS = 4
 
 
+def missing() -> str | None:
+    """Return why this part cannot be measured here, None where it can."""
+    return None if torch.cuda.is_available() else "no CUDA device here"
+
+
 def measure(setting: Setting) -> Findings:
     """Measure the first GPU; without one, say so."""
-    if not torch.cuda.is_available():
-        return Findings([], ["skipped: no CUDA device here"])
+    reason = missing()
+    if reason is not None:
+        return Findings([], [f"skipped: {reason}"])
     device = torch.device("cuda:0")
-    dataset, protocol = setting.load(), setting.protocol("paper")
+    dataset, names = setting.load(), trained()
     rows: list[Finding] = []
     remarks = [f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"]
-    for name in registry.every()[0]:
-        found, waits = _method(name, dataset, protocol, device, setting.seconds)
-        rows += found
-        remarks.append(f"{name}: {waits or 'no step waits for the GPU'}")
-        release()
-    rows += _cells_together(dataset, protocol, setting.seconds)
-    return Findings(rows, remarks)
+    peaks: dict[str, float] = {}
+    for chosen in PROTOCOLS:
+        protocol = setting.protocol(chosen)
+        seconds = setting.seconds / (len(names) * len(PROTOCOLS))
+        for name in names:
+            steps = Steps(name, dataset, protocol, device)
+            if steps.precision not in peaks:
+                row = _peak(steps.precision, device)
+                rows.append(row)
+                peaks[steps.precision] = row.value.best
+            found, waits = _method(name, steps, device, seconds, peaks[steps.precision])
+            rows += [replace(row, what=f"{chosen}, {row.what}") for row in found]
+            remarks.append(f"{chosen}, {name}: {waits or 'no step waits for the GPU'}")
+            del steps
+            release()
+        together = _cells_together(dataset, protocol, setting.seconds)
+        rows += [replace(row, what=f"{chosen}, {row.what}") for row in together]
+    return Findings(rows, [*remarks, "operations are those that a step asks for, as torch counts"])
+
+
+def _peak(precision: str, device: torch.device) -> Finding:
+    """Measure products of large matrices in the precision of a backbone."""
+    dtype = DTYPES[precision] or torch.float32
+    task = products(dtype, device, _SIDE)
+    amount = task()
+
+    def work() -> None:
+        task()
+        torch.cuda.synchronize(device)
+
+    work()
+    rates = [amount / lap(work) for _ in range(_ROUNDS)]
+    return finding(f"{precision} product of {_SIDE} x {_SIDE} matrices", "GFLOP/s", rates)
 
 
 def _method(
-    name: str, dataset: FaceDataset, protocol: Protocol, device: torch.device, seconds: float
+    name: str, steps: Steps, device: torch.device, seconds: float, peak: float
 ) -> tuple[list[Finding], str | None]:
-    steps = Steps(name, dataset, protocol, device)
     for _ in range(_WARM_UP):
         steps.step()
     waits = waits_for_gpu(steps.step)
+    gflop = step_gflop(steps)
     several = _several(steps)
     rates: list[float] = []
-    until = time.perf_counter() + seconds / len(registry.every()[0])
+    until = time.perf_counter() + seconds
     while len(rates) < _ROUNDS or time.perf_counter() < until:
-        rates.append(_STEPS * protocol.training.batch_size / lap(several))
-    peak = torch.cuda.max_memory_allocated(device)
+        rates.append(_STEPS / lap(several))
+    size = len(steps.orders[0])
+    memory = torch.cuda.max_memory_allocated(device)
     return [
-        finding(f"{name}: images ({steps.precision})", "images/s", rates),
-        finding(f"{name}: peak memory", "GB", [peak / 1e9], at_least=False),
+        finding(f"{name}: images ({steps.precision})", "images/s", [size * rate for rate in rates]),
+        finding(f"{name}: share of the peak", "x", [gflop * rate / peak for rate in rates]),
+        finding(f"{name}: peak memory", "GB", [memory / 1e9], at_least=False),
     ], waits
+
+
+def step_gflop(steps: Steps) -> float:
+    """Return the operations of a step, forward and backward, in GFLOP."""
+    with FlopCounterMode(display=False) as counter:
+        steps.step()
+    return float(counter.get_total_flops()) / 1e9
 
 
 def waits_for_gpu(step: Callable[[], object]) -> str | None:

@@ -31,10 +31,18 @@ _EVALUATED = 512
 _KEY = "speed"
 
 
+def missing() -> str | None:
+    """Return why this part cannot be measured here, None where it can."""
+    if Path("/proc/self/status").exists():
+        return None
+    return "this system does not tell a process's memory as Linux does"
+
+
 def measure(setting: Setting, small: int = SMALL, large: int = LARGE) -> Findings:
     """Train some steps on the dataset, and on two empty ones of very different sizes."""
-    if not Path("/proc/self/status").exists():
-        return Findings([], ["skipped: this system does not tell a process's memory as Linux does"])
+    reason = missing()
+    if reason is not None:
+        return Findings([], [f"skipped: {reason}"])
     protocol = setting.protocol("compact")
     # The job is one of several side by side: a thread each.
     with Worker(build, setting.load(), protocol) as worker:

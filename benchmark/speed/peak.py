@@ -54,15 +54,19 @@ def peak_dtype() -> torch.dtype:
     return torch.bfloat16 if cpu_has_bf16() else torch.float32
 
 
-def products(dtype: torch.dtype) -> Callable[[], float]:
+def products(
+    dtype: torch.dtype,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+    side: int = SIDE,
+) -> Callable[[], float]:
     """Return a task that multiplies some matrices and returns how many GFLOP that are."""
     generator = torch.Generator().manual_seed(0)
-    left, right = (torch.randn(SIDE, SIDE, generator=generator).to(dtype) for _ in range(2))
-    out = torch.empty(SIDE, SIDE, dtype=dtype)
+    left, right = (torch.randn(side, side, generator=generator).to(device, dtype) for _ in range(2))
+    out = torch.empty(side, side, dtype=dtype, device=device)
 
     def work() -> float:
         for _ in range(_PRODUCTS):
             torch.mm(left, right, out=out)
-        return _PRODUCTS * 2 * SIDE**3 / 1e9
+        return _PRODUCTS * 2 * side**3 / 1e9
 
     return work

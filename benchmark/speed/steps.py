@@ -72,8 +72,6 @@ class Steps:
         """Compute the logits of some training images as an evaluation does."""
         trainer = self.trainer
         indices = trainer.dataset.indices(Part.TRAIN)[:images]
-        logits = logits_of(
-            trainer.method, trainer.dataset, indices, trainer.protocol.image, trainer.device
-        )
+        logits = logits_of(trainer.method, trainer.batches.images, indices, trainer.protocol.image)
         assert np.isfinite(logits).all()
         return len(logits)

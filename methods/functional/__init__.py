@@ -56,6 +56,7 @@ from methods.functional.targets import (
     soft_label_smoothing,
 )
 from methods.functional.weights import (
+    deferred_stages,
     deferred_weights,
     effective_number_weights,
     inverse_frequency_weights,
@@ -71,6 +72,7 @@ __all__ = [
     "cosine_logits",
     "decay_over",
     "deferral_start",
+    "deferred_stages",
     "deferred_weights",
     "effective_number_weights",
     "ema_decay",

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.functional.counts import Counts, like, positive_counts
+from methods.functional.counts import Counts, like, per_sample, positive_counts
 
 
 def uncertainty_mixup(features: Tensor, uncertainty: Tensor, permutation: Tensor) -> Tensor:
@@ -49,11 +49,11 @@ def mixup_targets(
     Args:
         labels: int64 (B,).
         permutation: int64 (B,).
-        lam: one for all or one for each sample, (B,). The targets have a tensor's dtype, else
-            float32.
+        lam: one for all or one for each sample, (B,), where the labels are. The targets have a
+            tensor's dtype, else float32.
         num_classes: K.
     """
-    share = torch.as_tensor(lam, device=labels.device).reshape(-1, 1)
+    share = per_sample(lam)
     own = F.one_hot(labels, num_classes)
     return share * own + (1.0 - share) * own[permutation]
 

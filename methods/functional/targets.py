@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.functional.counts import Counts, like, positive_counts
+from methods.functional.counts import Counts, like, per_sample, positive_counts
 
 
 def rebalanced_smooth_labels(labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
@@ -38,10 +38,10 @@ def smooth_labels(labels: Tensor, num_classes: int, smoothing: float | Tensor) -
     Args:
         labels: int64 (B,).
         num_classes: K.
-        smoothing: s in [0, 1], one for all or one for each sample, (B,). The targets have a
-            tensor's dtype, else float32.
+        smoothing: s in [0, 1], one for all or one for each sample, (B,), where the labels are. The
+            targets have a tensor's dtype, else float32.
     """
-    s = torch.as_tensor(smoothing, device=labels.device).reshape(-1, 1)
+    s = per_sample(smoothing)
     return (1.0 - s) * F.one_hot(labels, num_classes) + s / num_classes
 
 

@@ -67,6 +67,11 @@ def deferred_weights(counts: Counts, beta: float, epoch: float, start: float) ->
     return effective_number_weights(counts, beta if epoch >= start else 0.0)
 
 
+def deferred_stages(counts: Counts, beta: float) -> Tensor:
+    """Return :func:`deferred_weights` before the start, and from it on, (2, K)."""
+    return torch.stack([deferred_weights(counts, beta, epoch, start=1) for epoch in (0, 1)])
+
+
 def powered_weights(weights: Tensor, power: float, total: float) -> Tensor:
     """Return weights to a power, scaled to a sum, (K,).
 

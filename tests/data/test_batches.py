@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from benchmark.data.batches import BatchMaker, drawn_positions, epoch_order, sampled_order
 from benchmark.data.imbalance import draw_split
 from benchmark.data.synthetic import synthetic_dataset
+from benchmark.data.transfer import Rows
 from benchmark.protocols import load_protocol
 from benchmark.seeds import derive
 from methods.base import ClassShares, Views
@@ -23,6 +24,7 @@ def maker(
     seed: int = 0,
     sampling: ClassShares | None = None,
     mirror_first: bool = False,
+    keep: bool = False,
 ) -> BatchMaker:
     dataset = synthetic_dataset(train=30, validation=(2,) * 7, test=(2,) * 7)
     return BatchMaker(
@@ -35,7 +37,33 @@ def maker(
         device=torch.device("cpu"),
         sampling=sampling,
         mirror_first=mirror_first,
+        keep=keep,
     )
+
+
+def test_images_that_are_kept_are_those_that_are_sent() -> None:
+    sent, kept = (maker(reversed_stream=True, keep=keep) for keep in (False, True))
+    positions = sent.order(0)[1]
+    one, two = (each.batch(positions, epoch=0, step=1) for each in (sent, kept))
+    assert kept.images.kept is not None
+    assert sent.images.kept is None
+    assert one.second is not None
+    assert two.second is not None
+    for a, b in ((one, two), (one.second, two.second)):
+        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.label, b.label)
+        assert torch.equal(a.index, b.index)
+    rows = np.array([5, 0, 5])
+    assert torch.equal(sent.images.at(rows), kept.images.at(rows))
+
+
+def test_an_array_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.data.transfer._CHUNK", 3)
+    array = np.random.default_rng(0).integers(0, 256, (10, 4, 4), np.uint8)
+    array.flags.writeable = False
+    rows = Rows(array, torch.device("cpu"), keep=True)
+    assert rows.kept is not None
+    assert np.array_equal(rows.kept.numpy(), array)
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5), st.integers(0, 5))

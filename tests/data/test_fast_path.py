@@ -124,6 +124,18 @@ def test_mirroring_alone_is_the_warp_it_replaces(seed: int, size: int, erase: bo
     torch.testing.assert_close(ours, expected, rtol=0, atol=0.02)  # on 0..255
 
 
+@given(st.integers(0, 1000), st.sampled_from([16, 33]))
+@settings(max_examples=20)
+def test_a_gpu_erases_the_same_pixels(seed: int, size: int) -> None:
+    spec = load_protocol("paper").augment
+    boxes = aug.draw_boxes(8, size, spec, generator=torch.Generator().manual_seed(seed))
+    assert boxes is not None
+    view = torch.randn(8, 3, size, size)
+    masked = view.clone().masked_fill_(aug.box_mask(boxes, size)[:, None], 0)
+    assert torch.equal(masked, aug.erase(view, boxes))
+    assert torch.equal(masked == 0, (erased_mask(boxes, size) == 0).expand(-1, 3, -1, -1))
+
+
 def erased_mask(boxes: Tensor, size: int) -> Tensor:
     """0 where a box is and 1 elsewhere, float32 (B, 1, size, size), pixel by pixel."""
     mask = torch.ones(len(boxes), 1, size, size)

@@ -222,6 +222,33 @@ def test_what_fits_is_counted_from_free_memory(monkeypatch: pytest.MonkeyPatch) 
     assert devices.free_gpu_memory_bytes("cuda:0") == 5 << 30
 
 
+def test_an_xpu_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="--device xpu: this machine has no such XPU"):
+        devices.resolve_device("xpu")
+    monkeypatch.setattr(torch.xpu, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.xpu, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.xpu, "get_device_name", lambda device: "made up")
+    monkeypatch.setattr(torch.xpu, "max_memory_reserved", lambda device: 7)
+    device = devices.resolve_device("xpu:0")
+    with pytest.raises(InputError, match="--device xpu:1"):
+        devices.resolve_device("xpu:1")
+    assert devices.resolve_precision("auto", device) == "bf16"
+    assert devices.resolve_precision("fp16", device) == "fp16"
+    facts = devices.describe_device(device)
+    assert (facts["device"], facts["gpu"], facts["peak_gpu_memory_bytes"]) == ("xpu", "made up", 7)
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "keeps"),
+    [("cuda:0", 100, True), ("cuda:0", 101, False), ("cpu", 1, False), ("mps", 1, False)],
+)
+def test_images_are_kept_where_there_is_much_room(
+    monkeypatch: pytest.MonkeyPatch, place: str, size: int, keeps: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (800, 80 << 30))
+    assert devices.keeps_images(size, torch.device(place)) is keeps
+
+
 def test_nvidias_tool_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from standin import standin
+from sweeps import small_faces
 from torch import nn
 
 from benchmark.cli import COMMANDS, cli
@@ -21,8 +23,9 @@ from benchmark.speed import PARTS, augment, gpu, memory, methods, peak, plain_lo
 from benchmark.speed import sweep as sweep_part
 from benchmark.speed.findings import Finding, Findings, finding, spread
 from benchmark.speed.made import fill
-from benchmark.speed.operations import forward_operations
+from benchmark.speed.operations import forward_operations, step_operations
 from benchmark.speed.setting import Setting
+from benchmark.speed.steps import Steps
 from benchmark.speed.timing import Window, interleaved, work_until
 from benchmark.speed.worker import Tasks, Worker, side_by_side
 from benchmark.store.record import Record
@@ -253,15 +256,59 @@ def test_only_waiting_is_taken_for_waiting(
     assert modes == ["error", 0, "error", 0]
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
+def test_a_gpu_that_is_asked_for_and_not_there_is_refused_before_all_else(tmp_path: Path) -> None:
+    out = tmp_path / "speed.json"
+    asked = ["speed", "peak", "gpu", "--dataset", "synthetic", "--out", str(out)]
+    done = CliRunner().invoke(cli, asked)
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception) == "speed gpu: no CUDA device here; leave it out"
+    assert "measuring" not in done.stderr
+    assert not out.exists()
+
+
+def on_a_gpu(setting: Setting) -> None:
+    found = gpu.measure(setting)
+    names = [row.what for row in found.rows]
+    for protocol in gpu.PROTOCOLS:
+        for name in gpu.trained():
+            for value in ("images (", "share of the peak", "peak memory"):
+                assert sum(n.startswith(f"{protocol}, {name}: {value}") for n in names) == 1
+            assert f"{protocol}, {name}: no step waits for the GPU" in found.remarks
+    assert all(row.value.median >= 0 for row in found.rows)
+    assert any(name.startswith("bf16 product of") for name in names)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_every_method_is_measured(setting: Setting) -> None:
-    found = gpu.measure(setting)
-    assert len([row for row in found.rows if "peak memory" in row.what]) == 8
+    on_a_gpu(setting)
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor")
+def test_the_gpu_part_runs_on_a_stand_in(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Setting, "load", lambda self: small_faces())
+    monkeypatch.setattr(gpu, "_STEPS", 1)
+    monkeypatch.setattr(gpu, "_ROUNDS", 2)
+    monkeypatch.setattr(gpu, "_WARM_UP", 1)
+    monkeypatch.setattr(gpu, "_SIDE", 8)
+    monkeypatch.setattr(gpu, "trained", lambda: ["mek"])
+    monkeypatch.setattr(gpu, "_cells_together", lambda *_: [])  # its processes know no stand-in
+    with standin() as seen:
+        on_a_gpu(setting)
+    assert all(place != "elsewhere" for _, place in seen.waits)
+
+
+def test_operations_of_a_step_are_counted_forward_and_backward(setting: Setting) -> None:
+    steps = Steps("baseline", small_faces(), setting.protocol("compact"))
+    counted = gpu.step_gflop(steps)
+    whole = len(steps.orders[0]) * step_operations(setting.protocol("compact")) / 1e9
+    # All three passes but for the gradient of the images and what grey ones spare.
+    assert 0.7 * whole < counted < whole * 1.01
 
 
 def test_the_command_prints_a_table_and_keeps_a_record(tmp_path: Path) -> None:
     out = tmp_path / "speed.json"
-    arguments = ["speed", "peak", "gpu", "--dataset", "synthetic", "--seconds", "0.1"]
+    arguments = ["speed", "peak", "augment", "--dataset", "synthetic", "--seconds", "0.1"]
     done = CliRunner().invoke(cli, [*arguments, "--out", str(out)])
     assert done.exit_code == 0, done.output
     record = json.loads(out.read_text())
@@ -272,7 +319,7 @@ def test_the_command_prints_a_table_and_keeps_a_record(tmp_path: Path) -> None:
     for row in found:
         assert row["what"] in done.output
     printed = CliRunner().invoke(cli, [*arguments, "--format", "json"])
-    assert json.loads(printed.stdout)["parts"].keys() == {"peak", "gpu"}
+    assert json.loads(printed.stdout)["parts"].keys() == {"peak", "augment"}
 
 
 def test_wrong_parts_are_refused_and_help_is_quick() -> None:
