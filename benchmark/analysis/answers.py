@@ -160,6 +160,20 @@ class Answers:
         counted = self._counted.setdefault(id(labels), labels[kept])
         return logits[kept], counted
 
+    def counted(self, record: Record, labels: Labels) -> NDArray[np.bool_]:
+        """Return which test images count, (n,).
+
+        Args:
+            record: of a finished cell.
+            labels: of all of its test images, (n,).
+
+        Raises:
+            InputError: not all count, and nothing tells which.
+        """
+        if self.images == "all":
+            return np.ones(len(labels), dtype=np.bool_)
+        return self._kept(record, self.marks(record), labels, self.images)
+
     def validation_logits(
         self, record: Record, images: Images = "clean"
     ) -> tuple[NDArray[np.floating[Any]], Labels] | None:

@@ -198,15 +198,30 @@ class DatasetName(_Choice):
         return name if fraction is None else held_out_name(name, fraction)
 
 
+def cache_dir_option(function: F) -> F:
+    """Add ``--cache-dir``."""
+    return click.option(
+        "--cache-dir",
+        type=FilePath(),
+        envvar="FER_BENCH_CACHE",
+        help="Where decoded datasets are kept (default: this user's cache folder).",
+    )(function)
+
+
+def data_root_option(function: F) -> F:
+    """Add ``--data-root``."""
+    return click.option(
+        "--data-root",
+        type=FilePath(),
+        envvar="FER_BENCH_DATA_ROOT",
+        help="The folder that holds the dataset's files.",
+    )(function)
+
+
 def dataset_options(function: F) -> F:
     """Add the options that say which dataset: its name, its files, and what is made of them."""
     for option in (
-        click.option(
-            "--cache-dir",
-            type=FilePath(),
-            envvar="FER_BENCH_CACHE",
-            help="Where decoded datasets are kept (default: this user's cache folder).",
-        ),
+        cache_dir_option,
         click.option(
             "--resize",
             type=int,
@@ -221,12 +236,7 @@ def dataset_options(function: F) -> F:
             help="Draw a validation split, such a share (at most 0.5) of each class's training "
             "images, for a set without one: with 0.1 the dataset raf-db-holdout0.1.",
         ),
-        click.option(
-            "--data-root",
-            type=FilePath(),
-            envvar="FER_BENCH_DATA_ROOT",
-            help="The folder that holds the dataset's files.",
-        ),
+        data_root_option,
         click.option(
             "--classes",
             type=int,
