@@ -113,6 +113,22 @@ class MethodList(_List):
         return [ALL if piece.lower() == ALL else piece]
 
 
+class FaceList(_List):
+    """Names of faces, which whoever takes them looks up; none where nothing is given."""
+
+    name = "faces"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Return the names."""
+        return () if value == "" else super().convert(value, param, ctx)
+
+    def values(self, piece: str, option: str) -> Iterable[str]:
+        """Return the name."""
+        return [piece]
+
+
 def factors_option(default: str | None, absent: str = "") -> Callable[[F], F]:
     """Add ``--factors``.
 
