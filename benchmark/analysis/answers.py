@@ -47,6 +47,16 @@ class Answers:
         self._right: dict[str, tuple[Labels, Right]] = {}
         self._marked: dict[tuple[int, int] | None, Labels] = {}
 
+    @property
+    def rule(self) -> str:
+        """The selection rule."""
+        return self._rule
+
+    @property
+    def store(self) -> Store:
+        """Where the records are."""
+        return self._store
+
     def read(self, decoration: Decoration | None) -> Answers:
         """Return the answers to the same images as a decoration reads them; None is the plain way.
 

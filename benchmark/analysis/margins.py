@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -12,13 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.attention import CLAIMED, MapNumbers
 from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry, Group
 from benchmark.data.imbalance import factor_label
 from benchmark.paper.audit import audit
 from benchmark.paper.published import COUNT_TABLES, RESULT_TABLES, counts, results
+from benchmark.selection import rules
 from benchmark.stats.accuracy import accuracy_weights
 from benchmark.stats.paired import contrast
+from benchmark.store.record import Record
 
 ACCURACIES = ("overall", "mean", "gap")
 
@@ -30,7 +33,8 @@ class Term:
     Attributes:
         method: its name.
         factor: None for the unmodified set.
-        measure: ``overall``, ``mean``, ``gap`` (overall minus mean), or a class for its recall.
+        measure: ``overall``, ``mean``, ``gap`` (overall minus mean), a class for its recall, or one
+            of attention maps (:data:`benchmark.analysis.attention.CLAIMED`).
     """
 
     method: str
@@ -176,6 +180,8 @@ class Published:
         )
 
     def _number(self, dataset: str, term: Term) -> float:
+        if term.measure in CLAIMED:
+            raise Missing("the paper has figures of attention maps and no numbers")
         for method, row in _published_rows(dataset, term.factor):
             if method == term.method:
                 if term.measure == "gap":
@@ -235,6 +241,8 @@ class Measured:
         if not runs:
             raise Missing(f"no common seeds of {self._where(first)} and {self._where(second)}")
         used = [[entry.runs[run] for run in runs] for entry in (one, other)]
+        if first.measure in CLAIMED:
+            return self._of_maps(first, used)
         labels, right = self._answers.of([*used[0], *used[1]])
         sizes = np.bincount(labels, minlength=len(self._group.classes))
         weights = [self._weights(term.measure, sizes) for term in (first, second)]
@@ -257,6 +265,29 @@ class Measured:
             p=found.p,
             seeds=len(runs),
             records=tuple(dict.fromkeys(r.id for part in used for r in part)),
+        )
+
+    def _of_maps(self, term: Term, used: Sequence[Sequence[Record]]) -> Margin:
+        """Return the difference of a measure of attention maps of two methods' records."""
+        if not rules()[self._answers.rule].final:
+            raise Missing("attention maps are of the last epoch: --select last")
+        numbers = MapNumbers(self._answers.store, self._answers)
+        found = numbers.difference(used[0], used[1], CLAIMED[term.measure])
+        if found is None:
+            raise Missing(
+                f"attention maps {_factor_words(term)} are not measured: 'fer-bench report "
+                "--detail attention' measures those of kept networks"
+            )
+        first, second, tested = found
+        return Margin(
+            first=100 * first,
+            second=100 * second,
+            effect=100 * tested.estimate,
+            low=100 * tested.low,
+            high=100 * tested.high,
+            p=tested.p,
+            seeds=len(used[0]),
+            records=tuple(dict.fromkeys(record.id for side in used for record in side)),
         )
 
     def _weights(self, measure: str, sizes: NDArray[np.int64]) -> NDArray[np.float64]:

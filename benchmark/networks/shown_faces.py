@@ -14,6 +14,7 @@ from benchmark.errors import InputError
 from benchmark.networks.images import whole
 from benchmark.networks.network import Network
 from benchmark.stats.attention import heat
+from benchmark.words import count
 
 _AT_ONCE = 64
 
@@ -107,8 +108,8 @@ def picked_faces(
     chosen = np.flatnonzero(major[labels] & right.all(axis=0))
     if len(chosen) < number:
         raise InputError(
-            f"--pick {number}: all networks recognised {len(chosen)} test images of classes with "
-            "more than the average of training images; pick fewer"
+            f"--pick {number}: all networks recognised {count(len(chosen), 'test image')} of "
+            "classes with more than the average of training images; pick fewer"
         )
     differences = _differences(networks, dataset.images[indices[chosen]], minor)
     order = np.argsort(-differences, kind="stable")[:number]
@@ -155,7 +156,8 @@ def _index(name: str, dataset: FaceDataset) -> int | None:
         return int(number) if int(number) in tests else None
     found = [i for i in tests if dataset.sources and _fits(dataset.sources[i], name)]
     if len(found) > 1:
-        raise InputError(f"--faces: {len(found)} test images of {dataset.name} are called '{name}'")
+        several = count(len(found), "test image")
+        raise InputError(f"--faces: {several} of {dataset.name} are called '{name}'")
     return int(found[0]) if found else None
 
 

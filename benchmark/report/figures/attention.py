@@ -25,6 +25,7 @@ from benchmark.report.headers import class_titles
 from benchmark.store.outdated import read_outdated
 from benchmark.store.record import Record
 from benchmark.store.store import Store
+from benchmark.words import count
 
 HELP = "faces and their mirrors under the attention map of every class, of kept networks"
 ALL_IMAGES = True
@@ -72,8 +73,9 @@ def _drawn(group: Drawn, entries: Sequence[Entry], wanted: Wanted, store: Store)
     rows = 2 * len(entries) * len(chosen.faces)
     if rows > _MOST:
         raise InputError(
-            f"{len(chosen.faces)} faces under {len(entries)} methods are {rows} rows, and a page "
-            f"holds {_MOST}; name fewer with --faces, --pick or --methods"
+            f"{count(len(chosen.faces), 'face')} under {count(len(entries), 'method')}, each with "
+            f"its mirror, take {count(rows, 'row')}, and a page holds {_MOST}; "
+            "name fewer with --faces, --pick or --methods"
         )
     looks = [[look_at(network, face) for network in chosen.networks] for face in chosen.faces]
     classes = group.classes
