@@ -28,7 +28,7 @@ def measure_maps(
     """Measure the maps of all kept networks that were not yet, and say of which that cannot be.
 
     Raises:
-        InputError: kept weights or measures are damaged.
+        InputError: measures that are there are damaged.
         StorageError: the store cannot be read or written.
     """
     from benchmark.networks.attention import unmeasured
@@ -76,9 +76,18 @@ def _measure(store: Store, records: list[Record], dataset: FaceDataset, device: 
     regions = regions_of(dataset)
     images = sum(len(store.logits(record, [LABEL])[LABEL]) for record in records)
     label = f"attention maps of {count(len(records), 'network')} on {dataset.name}"
+    refused = []
     with click.progressbar(
         length=images, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
         for record in records:
-            measure(store, record, dataset, regions, where, bar.update)
-    click.echo(f"measured {label}; kept beside their records", err=True)
+            try:
+                measure(store, record, dataset, regions, where, bar.update)
+            except InputError as error:  # the others' numbers do not depend on it
+                refused.append(str(error))
+    done = count(len(records) - len(refused), "network")
+    click.echo(
+        f"measured attention maps of {done} on {dataset.name}; kept with the records", err=True
+    )
+    for line in refused:
+        click.echo(f"not measured: {line}", err=True)

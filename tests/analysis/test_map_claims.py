@@ -12,7 +12,8 @@ from benchmark.analysis.answers import Answers
 from benchmark.analysis.claims import AnyClaim, load_claims
 from benchmark.analysis.decide import FAILS, HOLDS, UNDECIDED
 from benchmark.analysis.groups import group_records
-from benchmark.analysis.margins import Measured, Published
+from benchmark.analysis.margins import Measured
+from benchmark.analysis.published_margins import Published
 from benchmark.analysis.verdicts import Verdict, decide_claim
 from benchmark.store.attention_file import KeptAttention, pack_measures
 from benchmark.store.store import Store

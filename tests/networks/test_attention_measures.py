@@ -155,7 +155,7 @@ def test_the_table_names_what_was_not_measured(store: Store) -> None:
     (store.cells / record.cell.slug / ATTENTION).unlink()
     (store.cells / record.cell.slug / "weights.safetensors").unlink()
     done = called("report", "--results", store.root, "--detail", "attention")
-    assert f"Not measured, no kept weights or not these images: {record.cell.slug}" in done.stdout
+    assert f"they or the images cannot be used: {record.cell.slug}" in done.stdout
 
 
 def test_other_images_at_hand_are_one_line(
@@ -166,6 +166,22 @@ def test_other_images_at_hand_are_one_line(
         cli.main(arguments, standalone_mode=False)
     said = capsys.readouterr().err
     assert "not measured: attention maps of 2 cells on synthetic: the cells are of" in said
+
+
+def test_a_network_that_cannot_be_used_keeps_no_other_from_its_numbers(
+    store: Store, faces: FaceDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.data.load.load_dataset", lambda *_, **__: faces)
+    one, other = store.records()
+    for record in (one, other):
+        KeptAttention(store).path(record).unlink()
+    (store.cells / one.cell.slug / "weights.safetensors").write_bytes(b"other")
+    done = called("report", "--results", store.root, "--detail", "attention")
+    assert done.exit_code == 0, done.output
+    assert "measured attention maps of 1 network on synthetic" in done.stderr
+    assert "not measured: damaged weights" in done.stderr
+    assert f"the images cannot be used: {one.cell.slug}" in done.stdout
+    assert KeptAttention(store).get(other) is not None
 
 
 def test_another_epoch_is_refused(measured: Store) -> None:

@@ -65,7 +65,10 @@ def _table(scope: Scope, measured: Measurements, numbers: MapNumbers) -> Table |
     units = any(UNITS[0] in found.measures for found in seen)
     keys = (*MEASURES, *(UNITS if units else ()))
     absent = [record.cell.slug for record in records if numbers.of(record) is None]
-    left_out = f"Not measured, no kept weights or not these images: {', '.join(sorted(absent))}."
+    left_out = (
+        "Not measured, as weights were not kept, or they or the images cannot be used: "
+        f"{', '.join(sorted(absent))}."
+    )
     return table_of(
         scope,
         measured,
