@@ -100,6 +100,10 @@ class MapNumbers:
         a, b = (np.stack([row for row in side if row is not None]) for side in rows)
         return float(a.mean()), float(b.mean()), average_difference(a, b)
 
+    def places(self, record: Record) -> tuple[int, int] | None:
+        """Return height and width of a record's maps, None where they were not measured."""
+        return self._kept.places(record)
+
     def _read(self, record: Record) -> Seen | None:
         measures = self._kept.get(record)
         if measures is None:

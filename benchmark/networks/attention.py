@@ -60,8 +60,10 @@ def measure(
         )
     network = load_network(store.cells / record.cell.slug, device)
     indices = dataset.indices(Part.TEST)
+    height, width = network.attention(list(dataset.images[indices[:1]])).shape[-2:]
     found = measures_of(network, dataset.images[indices], regions, advanced)
-    KeptAttention(store).put(record, pack_measures(record, dataset.labels[indices], found))
+    content = pack_measures(record, dataset.labels[indices], found, (height, width))
+    KeptAttention(store).put(record, content)
 
 
 def measures_of(

@@ -1,7 +1,8 @@
 """What a network's attention maps say of each test image, as a file beside its record.
 
 <root>/cells/<slug>/attention.npz    float16 (n, K) for each measure, the images' labels, of which
-                                     weights they are, and the hash of all that
+                                     weights they are, the size of a map, and the hash of all
+                                     that
 
 Worked out once from kept weights (:mod:`benchmark.networks.attention`); without it the cell is as
 whole as before.
@@ -38,22 +39,26 @@ VERSION = 1
 Measures = Mapping[str, NDArray[np.floating[Any]]]
 """Arrays (n, K) by name: ``MEASURES``, and ``UNITS`` where they are known."""
 
-_HEAD = ("label", "weights", "version")
+_HEAD = ("label", "weights", "version", "places")
 _HASH = "sha256"
 
 
-def pack_measures(record: Record, labels: NDArray[np.int64], measures: Measures) -> bytes:
+def pack_measures(
+    record: Record, labels: NDArray[np.int64], measures: Measures, places: tuple[int, int]
+) -> bytes:
     """Return the file of a record's measures.
 
     Args:
         record: with kept weights.
         labels: of the test images, (n,).
         measures: of its maps.
+        places: height and width of a map.
     """
     arrays: dict[str, NDArray[Any]] = {
         "label": labels.astype(np.int64),
         "weights": _bytes(record.weights_sha256 or ""),
         "version": np.array([VERSION]),
+        "places": np.array(places, dtype=np.int64),
         **{name: np.asarray(of, dtype=np.float16) for name, of in measures.items()},
     }
     packed = io.BytesIO()
@@ -122,6 +127,19 @@ class KeptAttention:
         if isinstance(found, Damaged):
             raise attention_refusal(found)
         return None if found is None else found[1]
+
+    def places(self, record: Record) -> tuple[int, int] | None:
+        """Return height and width of a record's maps, None where they were not measured.
+
+        Raises:
+            InputError: the measures are damaged, or of other weights or images.
+            StorageError: the system cannot read them.
+        """
+        content = self.content(record)
+        if content is None:
+            return None
+        height, width = (int(side) for side in read_arrays(content, ["places"])["places"])
+        return height, width
 
     def put(self, record: Record, content: bytes) -> None:
         """Lay measures beside their record, in one rename.

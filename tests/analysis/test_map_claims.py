@@ -40,7 +40,7 @@ def made(root: Path, seeds: int, measured: int) -> Store:
             name: rng.normal(mean, 0.2, shape) for name, mean in TRUTH[record.cell.method].items()
         }
         measures["outside"][np.arange(len(labels)), labels] = 100  # the image's own class
-        KeptAttention(store).put(record, pack_measures(record, labels, measures))
+        KeptAttention(store).put(record, pack_measures(record, labels, measures, (4, 4)))
     return store
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmark.analysis.attention import MapNumbers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
@@ -10,6 +12,7 @@ from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes
 from benchmark.report.sheet import Row, Table, mean_number
 from benchmark.store.attention_file import MEASURES, UNITS
+from benchmark.store.record import Record
 
 HELP = (
     "attention maps of kept networks, worked out once where --data-root leads to the images: are "
@@ -24,6 +27,7 @@ NOTHING = (
 )
 
 ALL_CLASSES = "all classes"
+_FINE_ENOUGH = 3  # with two places a side every map has the same heat outside the centre
 TITLES = {
     "consistency": "Consistency",
     "overlap": "Overlap",
@@ -75,10 +79,24 @@ def _table(scope: Scope, measured: Measurements, numbers: MapNumbers) -> Table |
         "attention maps (%)",
         keys,
         lambda scope, entry: _rows(scope, entry, numbers, keys),
-        (*NOTES, *(UNIT_NOTES if units else ()), *([left_out] if absent else [])),
+        (
+            *NOTES,
+            _places_note(records, numbers),
+            *(UNIT_NOTES if units else ()),
+            *([left_out] if absent else []),
+        ),
         more_labels=("Class of the map",),
         titles=TITLES,
     )
+
+
+def _places_note(records: Sequence[Record], numbers: MapNumbers) -> str:
+    """Return how fine the maps are, and what they are not worth where they are coarse."""
+    found = {places for record in records if (places := numbers.places(record)) is not None}
+    sizes = " or ".join(f"{height} x {width}" for height, width in sorted(found))
+    coarse = min(min(places) for places in found) < _FINE_ENOUGH
+    more = ": too coarse to say where a network looks" if coarse else ""
+    return f"Places of a map: {sizes}{more}."
 
 
 def _rows(scope: Scope, entry: Entry, numbers: MapNumbers, keys: tuple[str, ...]) -> list[Row]:
