@@ -47,6 +47,16 @@ class Answers:
         self._right: dict[str, tuple[Labels, Right]] = {}
         self._marked: dict[tuple[int, int] | None, Labels] = {}
 
+    @property
+    def rule(self) -> str:
+        """The selection rule."""
+        return self._rule
+
+    @property
+    def store(self) -> Store:
+        """Where the records are."""
+        return self._store
+
     def read(self, decoration: Decoration | None) -> Answers:
         """Return the answers to the same images as a decoration reads them; None is the plain way.
 
@@ -159,6 +169,20 @@ class Answers:
         # One array for all records of the same images, as for the labels of all of them.
         counted = self._counted.setdefault(id(labels), labels[kept])
         return logits[kept], counted
+
+    def counted(self, record: Record, labels: Labels) -> NDArray[np.bool_]:
+        """Return which test images count, (n,).
+
+        Args:
+            record: of a finished cell.
+            labels: of all of its test images, (n,).
+
+        Raises:
+            InputError: not all count, and nothing tells which.
+        """
+        if self.images == "all":
+            return np.ones(len(labels), dtype=np.bool_)
+        return self._kept(record, self.marks(record), labels, self.images)
 
     def validation_logits(
         self, record: Record, images: Images = "clean"

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from benchmark.analysis.margins import Missing, Source, Term, published_methods
+from benchmark.analysis.margins import Missing, Source, Term
+from benchmark.analysis.published_margins import published_methods
 from benchmark.data.imbalance import factor_label
 from benchmark.protocols.protocol import Strict
 from benchmark.resources import asset

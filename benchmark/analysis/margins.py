@@ -1,24 +1,25 @@
-"""By how much one number is above another: in the published tables, or in stored records."""
+"""By how much one number is above another, and by how much it is in stored records.
+
+The published tables' own are in :mod:`benchmark.analysis.published_margins`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers
-from benchmark.analysis.frame import RECALL_PREFIX
+from benchmark.analysis.attention import CLAIMED, MapNumbers
 from benchmark.analysis.groups import Entry, Group
 from benchmark.data.imbalance import factor_label
-from benchmark.paper.audit import audit
-from benchmark.paper.published import COUNT_TABLES, RESULT_TABLES, counts, results
+from benchmark.selection import rules
 from benchmark.stats.accuracy import accuracy_weights
 from benchmark.stats.paired import contrast
+from benchmark.store.record import Record
 
 ACCURACIES = ("overall", "mean", "gap")
 
@@ -30,7 +31,8 @@ class Term:
     Attributes:
         method: its name.
         factor: None for the unmodified set.
-        measure: ``overall``, ``mean``, ``gap`` (overall minus mean), or a class for its recall.
+        measure: ``overall``, ``mean``, ``gap`` (overall minus mean), a class for its recall, or one
+            of attention maps (:data:`benchmark.analysis.attention.CLAIMED`).
     """
 
     method: str
@@ -105,97 +107,6 @@ class Source(Protocol):
         """
 
 
-def published_methods(dataset: str, factor: float | None) -> list[str]:
-    """Return the methods that the paper's table has at a factor."""
-    return [method for method, _ in _published_rows(dataset, factor)]
-
-
-@cache
-def _published_rows(dataset: str, factor: float | None) -> list[tuple[str, pd.Series[Any]]]:
-    rows: list[tuple[str, pd.Series[Any]]] = []
-    for table, name in RESULT_TABLES.items():
-        frame = results(table)
-        at = frame["factor"].isna() if factor is None else frame["factor"] == factor
-        if name == dataset:
-            rows += [(str(row["method"]), row) for _, row in frame[at].iterrows()]
-    return rows
-
-
-class Published:
-    """The paper's own numbers: two decimals, no uncertainty."""
-
-    title = "published numbers"
-
-    def __init__(self) -> None:
-        # What the audit finds not to fit its row: (dataset, method, factor) -> columns.
-        self._odd = {
-            (RESULT_TABLES[table], finding.method, finding.factor): finding.columns
-            for table in RESULT_TABLES
-            for finding in audit(table).findings
-        }
-
-    def holds(self, dataset: str) -> bool:
-        """Whether there is a table of a dataset."""
-        return dataset in RESULT_TABLES.values()
-
-    def methods(self, dataset: str, factor: float | None) -> list[str]:
-        """Return the methods of the table at a factor."""
-        return published_methods(dataset, factor)
-
-    def name(self, method: str) -> str:
-        """Return a method's name in tables."""
-        return method_title(method)
-
-    def classes(self, dataset: str) -> list[str]:
-        """Return the names of the classes."""
-        table = next(t for t, name in RESULT_TABLES.items() if name == dataset)
-        columns = [c for c in results(table) if str(c).startswith(RECALL_PREFIX)]
-        return [str(column).removeprefix(RECALL_PREFIX) for column in columns]
-
-    def train_counts(self, dataset: str, factor: float | None) -> Mapping[str, int]:
-        """Return the row of Table 4 or 5."""
-        frame = counts(next(t for t, name in COUNT_TABLES.items() if name == dataset))
-        at = frame["factor"].isna() if factor is None else frame["factor"] == factor
-        if not at.any():
-            raise Missing(f"no published counts at factor {factor_label(factor)}")
-        row = frame[at].drop(columns=["factor", "total"]).iloc[0]
-        return {str(name): int(n) for name, n in row.items()}
-
-    def margin(self, dataset: str, first: Term, second: Term) -> Margin:
-        """Return the difference of two printed numbers, exact to the printed digits."""
-        numbers = [self._number(dataset, term) for term in (first, second)]
-        # Each printed number may be half a hundredth off; a gap is made of two.
-        printed = sum(2 if term.measure == "gap" else 1 for term in (first, second))
-        doubts = dict.fromkeys(d for t in (first, second) if (d := self._doubt(dataset, t)))
-        return Margin(
-            first=numbers[0],
-            second=numbers[1],
-            effect=round(numbers[0] - numbers[1], 2),
-            rounding=0.005 * printed,
-            doubt="; ".join(doubts),
-        )
-
-    def _number(self, dataset: str, term: Term) -> float:
-        for method, row in _published_rows(dataset, term.factor):
-            if method == term.method:
-                if term.measure == "gap":
-                    return round(float(row["overall"] - row["mean"]), 2)
-                accuracy = term.measure in ACCURACIES
-                value = row[term.measure if accuracy else f"{RECALL_PREFIX}{term.measure}"]
-                if not pd.isna(value):
-                    return float(value)
-        raise Missing(f"no published {self.name(term.method)} {_factor_words(term)}")
-
-    def _doubt(self, dataset: str, term: Term) -> str:
-        columns = self._odd.get((dataset, term.method, factor_label(term.factor)), ())
-        parts = ("overall", "mean") if term.measure == "gap" else (term.measure,)
-        odd = [part for part in parts if part in columns]
-        if not odd:
-            return ""
-        what = f"{self.name(term.method)}'s {' and '.join(odd)} {_factor_words(term)}"
-        return f"{what} does not fit its row"
-
-
 class Measured:
     """The records of one comparable group."""
 
@@ -235,6 +146,8 @@ class Measured:
         if not runs:
             raise Missing(f"no common seeds of {self._where(first)} and {self._where(second)}")
         used = [[entry.runs[run] for run in runs] for entry in (one, other)]
+        if first.measure in CLAIMED:
+            return self._of_maps(first, used)
         labels, right = self._answers.of([*used[0], *used[1]])
         sizes = np.bincount(labels, minlength=len(self._group.classes))
         weights = [self._weights(term.measure, sizes) for term in (first, second)]
@@ -259,6 +172,29 @@ class Measured:
             records=tuple(dict.fromkeys(r.id for part in used for r in part)),
         )
 
+    def _of_maps(self, term: Term, used: Sequence[Sequence[Record]]) -> Margin:
+        """Return the difference of a measure of attention maps of two methods' records."""
+        if not rules()[self._answers.rule].final:
+            raise Missing("attention maps are of the last epoch: --select last")
+        numbers = MapNumbers(self._answers.store, self._answers)
+        found = numbers.difference(used[0], used[1], CLAIMED[term.measure])
+        if found is None:
+            raise Missing(
+                f"attention maps {factor_words(term)} are not measured: 'fer-bench report "
+                "--detail attention' measures those of kept networks"
+            )
+        first, second, tested = found
+        return Margin(
+            first=100 * first,
+            second=100 * second,
+            effect=100 * tested.estimate,
+            low=100 * tested.low,
+            high=100 * tested.high,
+            p=tested.p,
+            seeds=len(used[0]),
+            records=tuple(dict.fromkeys(record.id for side in used for record in side)),
+        )
+
     def _weights(self, measure: str, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each recall counts for in a measure, (K,)."""
         if measure in ACCURACIES:
@@ -278,7 +214,7 @@ class Measured:
         return found[0]
 
     def _where(self, term: Term) -> str:
-        return f"{self.name(term.method)} {_factor_words(term)}"
+        return f"{self.name(term.method)} {factor_words(term)}"
 
 
 def method_title(method: str) -> str:
@@ -286,7 +222,8 @@ def method_title(method: str) -> str:
     return "Baseline" if method == "baseline" else method.upper()
 
 
-def _factor_words(term: Term) -> str:
+def factor_words(term: Term) -> str:
+    """Return where a number stands, in words."""
     if term.factor is None:
         return "on the unmodified set"
     return f"at factor {factor_label(term.factor)}"

@@ -74,7 +74,8 @@ def _sources(
     """Return where numbers come from, and which cells take no part."""
     from benchmark.analysis.answers import Answers
     from benchmark.analysis.groups import replaced
-    from benchmark.analysis.margins import Measured, Published
+    from benchmark.analysis.margins import Measured
+    from benchmark.analysis.published_margins import Published
     from benchmark.analysis.stored import stored_groups
     from benchmark.analysis.verdicts import UNSPOKEN
     from benchmark.data.known import dataset_title

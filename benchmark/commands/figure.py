@@ -13,9 +13,13 @@ from benchmark.choices import FIGURE_FORMATS
 from benchmark.commands.options import (
     ALL,
     DatasetName,
+    FaceList,
     FilePath,
     MethodList,
     adjust_option,
+    cache_dir_option,
+    data_root_option,
+    device_option,
     factors_option,
     images_option,
     results_option,
@@ -28,6 +32,7 @@ from benchmark.report.figures import figures
 if TYPE_CHECKING:
     from benchmark.analysis.decoration import Tau
     from benchmark.choices import Images
+    from benchmark.report.drawing.draw import FacesWanted
 
 
 def _listed() -> str:
@@ -66,6 +71,29 @@ cells that can be compared gets a file of its own.
     help="Only this dataset's cells (default: a figure for each group of comparable cells).",
 )
 @click.option(
+    "--faces",
+    type=FaceList(),
+    default="",
+    metavar="LIST",
+    help="For attention: comma-separated pictures, or test images of the dataset by their file's "
+    "name or number.",
+)
+@click.option(
+    "--pick",
+    type=click.IntRange(1),
+    metavar="N",
+    help="For attention: the N test images of major classes that all networks recognise and on "
+    "which the first and the last method's maps of the minor class differ most.",
+)
+@click.option(
+    "--minor",
+    metavar="CLASS",
+    help="For attention: the class in green (default: the one with the fewest training images).",
+)
+@data_root_option
+@cache_dir_option
+@device_option
+@click.option(
     "--format",
     "format_name",
     type=click.Choice(FIGURE_FORMATS),
@@ -85,6 +113,12 @@ def command(
     images: Images,
     adjust: Tau | None,
     dataset: str | None,
+    faces: tuple[str, ...],
+    pick: int | None,
+    minor: str | None,
+    data_root: Path | None,
+    cache_dir: Path | None,
+    device: str,
     format_name: str | None,
     results: Path,
     out: Path | None,
@@ -102,6 +136,7 @@ def command(
         rule=rule if given is ParameterSource.COMMANDLINE else None,
         images=images,
         adjust=adjust,
+        faces=_faces(faces, pick, minor, data_root, cache_dir, device),
     )
     needs_store = not figures()[name].facts.get("WITHOUT_RECORDS") or results.is_dir()
     store = Store(results)
@@ -119,6 +154,25 @@ def command(
         for remark in dict.fromkeys(str(one.message) for one in remarks):  # glyphs no font has
             click.echo(f"note: {' '.join(remark.split())}", err=True)
         write_bytes(data, out or Path(f"{figure.stem}.{file_format}"))
+
+
+def _faces(
+    names: tuple[str, ...],
+    pick: int | None,
+    minor: str | None,
+    data_root: Path | None,
+    cache_dir: Path | None,
+    device: str,
+) -> FacesWanted | None:
+    from benchmark.report.drawing.draw import FacesWanted
+
+    if names and pick:
+        raise InputError("--faces names the faces and --pick chooses them; leave one of the two")
+    if not names and not pick:
+        if minor:
+            raise InputError("--minor marks a class below faces: add --faces or --pick")
+        return None
+    return FacesWanted(names, pick or 0, minor, data_root, cache_dir, device)
 
 
 def _format(name: str | None, out: Path | None) -> str:

@@ -113,6 +113,22 @@ class MethodList(_List):
         return [ALL if piece.lower() == ALL else piece]
 
 
+class FaceList(_List):
+    """Names of faces, which whoever takes them looks up; none where nothing is given."""
+
+    name = "faces"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Return the names."""
+        return () if value == "" else super().convert(value, param, ctx)
+
+    def values(self, piece: str, option: str) -> Iterable[str]:
+        """Return the name."""
+        return [piece]
+
+
 def factors_option(default: str | None, absent: str = "") -> Callable[[F], F]:
     """Add ``--factors``.
 
@@ -198,15 +214,30 @@ class DatasetName(_Choice):
         return name if fraction is None else held_out_name(name, fraction)
 
 
+def cache_dir_option(function: F) -> F:
+    """Add ``--cache-dir``."""
+    return click.option(
+        "--cache-dir",
+        type=FilePath(),
+        envvar="FER_BENCH_CACHE",
+        help="Where decoded datasets are kept (default: this user's cache folder).",
+    )(function)
+
+
+def data_root_option(function: F) -> F:
+    """Add ``--data-root``."""
+    return click.option(
+        "--data-root",
+        type=FilePath(),
+        envvar="FER_BENCH_DATA_ROOT",
+        help="The folder that holds the dataset's files.",
+    )(function)
+
+
 def dataset_options(function: F) -> F:
     """Add the options that say which dataset: its name, its files, and what is made of them."""
     for option in (
-        click.option(
-            "--cache-dir",
-            type=FilePath(),
-            envvar="FER_BENCH_CACHE",
-            help="Where decoded datasets are kept (default: this user's cache folder).",
-        ),
+        cache_dir_option,
         click.option(
             "--resize",
             type=int,
@@ -221,12 +252,7 @@ def dataset_options(function: F) -> F:
             help="Draw a validation split, such a share (at most 0.5) of each class's training "
             "images, for a set without one: with 0.1 the dataset raf-db-holdout0.1.",
         ),
-        click.option(
-            "--data-root",
-            type=FilePath(),
-            envvar="FER_BENCH_DATA_ROOT",
-            help="The folder that holds the dataset's files.",
-        ),
+        data_root_option,
         click.option(
             "--classes",
             type=int,

@@ -11,6 +11,9 @@ import click
 from benchmark.commands.options import (
     FilePath,
     adjust_option,
+    cache_dir_option,
+    data_root_option,
+    device_option,
     form_option,
     images_option,
     results_option,
@@ -83,6 +86,9 @@ if TYPE_CHECKING:
     "every cell behind its row, the trade-off by tau, the paper's sentences, the audit.",
 )
 @results_option
+@data_root_option
+@cache_dir_option
+@device_option
 @click.option(
     "--out",
     type=FilePath(),
@@ -102,9 +108,15 @@ def command(
     mixed: bool,
     page: Path | None,
     results: Path,
+    data_root: Path | None,
+    cache_dir: Path | None,
+    device: str,
     out: Path | None,
 ) -> None:
     """Render the stored records as tables; nothing is trained.
+
+    --detail attention shows each kept network the test images once, for which --data-root,
+    --cache-dir and --device are; all else needs no images.
 
     As csv and json, without --table or --detail, every number of every cell and rule is given.
     """
@@ -153,6 +165,10 @@ def command(
                 f"no stored cell has a validation split, so --detail {detail} has nothing to show"
             )
         raise InputError(chooses_nothing(rule))
+    if detail and details()[detail].facts.get("MAPS"):
+        from benchmark.commands.maps import measure_maps
+
+        measure_maps(store, measured.records.values(), data_root, cache_dir, device)
     if page is not None:
         from benchmark.report.page.document import document
 
@@ -224,6 +240,11 @@ def _check(
         raise InputError(
             f"--select {rule} chooses the epoch on the test set, and --detail {detail} must not "
             "look at it; use last or val"
+        )
+    if detail and details()[detail].facts.get("MAPS") and not rules()[rule].final:
+        raise InputError(
+            f"--detail {detail} is of the final weights, and --select {rule} of another epoch; use "
+            "--select last"
         )
     if against and (detail or number in (4, 5)):
         raise InputError("--against stands beside accuracies: --table 1 to 3, or no --table")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from benchmark.words import count
 
 if TYPE_CHECKING:
     from benchmark.store.record import Record
+    from benchmark.store.record_file import Damaged
     from benchmark.store.store import Store
 
 
@@ -26,35 +27,32 @@ def command() -> None:
 @click.option("--move-aside", is_flag=True, help="Move damaged cells to the folder 'damaged'.")
 @results_option
 def check(results: Path, move_aside: bool) -> None:
-    """Read every record, all logits and kept weights, and name what is damaged.
+    """Read every record, all logits, kept weights and attention measures; name what is damaged.
 
     Exit code 1 if anything is.
     """
+    from benchmark.store.attention_file import KeptAttention
     from benchmark.store.faults import MEND
     from benchmark.store.store import Store
 
     store = Store(results)
     store.require()
     records, damaged = store.survey(afresh=True)
-    weights = store.damaged_weights(records)
-    for entry in [*damaged, *weights]:
+    beside = {
+        "weights": store.damaged_weights(records),
+        "attention measures": KeptAttention(store).damaged(records),
+    }
+    found = [*damaged, *(entry for entries in beside.values() for entry in entries)]
+    for entry in found:
         click.echo(f"{entry.state}: {entry.folder}: {entry.reason}")
         if move_aside and not entry.unread:
             click.echo(f"  moved to {store.set_aside(entry)}")
-    whole = count(len(records), "cell is", "cells are")
-    unread = sum(entry.unread for entry in damaged)
-    unread_weights = sum(entry.unread for entry in weights)
-    tally = [f"{whole} whole", f"{len(damaged) - unread} damaged"]
-    tally += [f"{unread} cannot be read"] if unread else []
-    wrong = len(weights) - unread_weights
-    tally += [f"damaged weights of {wrong}"] if wrong else []
-    tally += [f"weights of {unread_weights} cannot be read"] if unread_weights else []
-    click.echo(", ".join(tally))
+    click.echo(", ".join(_tally(len(records), damaged, beside)))
     _tell_absent(records, store)
-    unread += unread_weights
+    unread = sum(entry.unread for entry in found)
     if unread:
         click.echo(f"what cannot be read stays: {MEND}", err=True)
-    left = len(damaged) + len(weights) > unread and not move_aside
+    left = len(found) > unread and not move_aside
     if left:
         click.echo("--move-aside moves them away; the next run trains damaged cells anew", err=True)
     if left or unread:
@@ -105,6 +103,21 @@ def import_(file: Path, results: Path) -> None:
         f"{count(len(arrival.kept), 'was', 'were')} there already"
         f"{_with_weights(len(arrival.weights))}"
     )
+
+
+def _tally(
+    whole: int, damaged: Sequence[Damaged], beside: Mapping[str, Sequence[Damaged]]
+) -> list[str]:
+    """Return how many cells are whole and what is damaged, of files beside records by name."""
+    unread = sum(entry.unread for entry in damaged)
+    tally = [f"{count(whole, 'cell is', 'cells are')} whole", f"{len(damaged) - unread} damaged"]
+    tally += [f"{unread} cannot be read"] if unread else []
+    for what, entries in beside.items():
+        unread = sum(entry.unread for entry in entries)
+        wrong = len(entries) - unread
+        tally += [f"damaged {what} of {wrong}"] if wrong else []
+        tally += [f"{what} of {unread} cannot be read"] if unread else []
+    return tally
 
 
 def _tell_absent(records: Sequence[Record], store: Store) -> None:

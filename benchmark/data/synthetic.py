@@ -143,6 +143,50 @@ def photograph(images: Floats, camera: dict[str, Floats], noise: Floats) -> NDAr
     return np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
 
 
+@dataclass(frozen=True, eq=False)
+class Sitting:
+    """What some faces are drawn from.
+
+    Attributes:
+        place: where they stand among all.
+        labels: (n,), indices into ``EMOTIONS``.
+        traits: all of ``TRAITS``, float32, (n,) each.
+        units: all of ``ACTION_UNITS``, likewise.
+        camera: all of ``CAMERA``, likewise.
+    """
+
+    place: slice
+    labels: NDArray[np.int64]
+    traits: dict[str, Floats]
+    units: dict[int, Floats]
+    camera: dict[str, Floats]
+
+
+def sittings(
+    labels: NDArray[np.int64], *, seed: int | tuple[int, ...], chunk: int
+) -> Iterator[Sitting]:
+    """Yield what the faces of :func:`synthetic_faces` are drawn from, ``chunk`` at a time."""
+    chances, _ = _streams(seed)
+    drawn = len(TRAITS) + len(CAMERA)
+    for start in range(0, len(labels), chunk):
+        part = labels[start : start + chunk]
+        chance = chances.random((len(part), drawn + 1 + 3 * len(ACTION_UNITS)))
+        for_traits, for_camera, for_units = np.split(chance, (len(TRAITS), drawn), axis=1)
+        yield Sitting(
+            place=slice(start, start + len(part)),
+            labels=part,
+            traits=_in_ranges(TRAITS, for_traits),
+            units=expression_units(part, for_units),
+            camera=_in_ranges(CAMERA, for_camera),
+        )
+
+
+def _streams(seed: int | tuple[int, ...]) -> tuple[np.random.Generator, np.random.Generator]:
+    """Return the streams of what is drawn and of the pixels' noise."""
+    one, other = np.random.SeedSequence(seed).spawn(2)
+    return np.random.Generator(np.random.PCG64(one)), np.random.Generator(np.random.PCG64(other))
+
+
 def synthetic_faces(
     labels: Sequence[int] | NDArray[np.int64],
     *,
@@ -174,25 +218,16 @@ def synthetic_faces(
         raise InputError(f"faces are drawn at {LEAST_SIZE} pixels or more, got {size}")
     if wanted.size and not (wanted.min() >= 0 and wanted.max() < len(EMOTIONS)):
         raise ValueError(f"labels outside 0..{len(EMOTIONS) - 1}")
-    chances, grains = (
-        np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(2)
-    )
+    _, grains = _streams(seed)
     faces = np.empty((len(wanted), size, size), np.uint8)
     # glibc hands every freed block back to the system until it has seen a larger one freed; so
     # this one, never touched, costs nothing and makes the first call three times as fast.
     hint = np.empty(_ALLOCATOR_HINT, np.uint8)
     del hint
-    step = chunk or max(1, _CHUNK_PIXELS // size**2)
-    for start in range(0, len(wanted), step):
-        part = wanted[start : start + step]
-        chance = chances.random((len(part), len(TRAITS) + len(CAMERA) + 1 + 3 * len(ACTION_UNITS)))
-        noise = grains.standard_normal((len(part), size, size), np.float32)
-        for_traits, for_camera, for_units = np.split(
-            chance, (len(TRAITS), len(TRAITS) + len(CAMERA)), axis=1
-        )
-        units = expression_units(part, for_units)
-        drawn = draw_faces(_in_ranges(TRAITS, for_traits), units, size)
-        faces[start : start + step] = photograph(drawn, _in_ranges(CAMERA, for_camera), noise)
+    for sitting in sittings(wanted, seed=seed, chunk=chunk or max(1, _CHUNK_PIXELS // size**2)):
+        noise = grains.standard_normal((len(sitting.labels), size, size), np.float32)
+        drawn = draw_faces(sitting.traits, sitting.units, size)
+        faces[sitting.place] = photograph(drawn, sitting.camera, noise)
     return faces
 
 

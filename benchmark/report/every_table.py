@@ -23,8 +23,9 @@ def every_table(
     """Return the files of a whole report.
 
     ``table1`` to ``table5`` are the paper's, ``groups`` has each comparable group, ``intervals``,
-    ``summary``, ``confusion`` and ``validation`` say more of the same cells; the last one is left
-    out where the epoch is chosen on the test set. ``tables.tex`` is a LaTeX document of
+    ``summary``, ``confusion``, ``validation`` and ``attention`` say more of the same cells;
+    ``validation`` is left out where the epoch is chosen on the test set, ``attention`` where it is
+    not the last one or no maps were measured. ``tables.tex`` is a LaTeX document of
     all but the details, ``macros.tex`` has a macro for each number, ``frame`` every number of every
     cell and rule, ``report.html`` is the page.
     """
@@ -66,6 +67,8 @@ def _chapters(
     chapters["groups"] = accuracies.build(measured, against=against, mixed=mixed)
     for name, offer in details().items():
         split, of = split_of(name), measured
+        if offer.facts.get("MAPS") and not rules()[measured.rule].final:
+            continue
         if split != measured.split:
             if rules()[measured.rule].by_test or measured.images != "all":
                 continue

@@ -7,6 +7,7 @@ A file ``<name>.py``, of which ``_`` becomes ``-``, declares as plain values at 
 ``NEEDS``    what a record has to have for it, where not all have that;
 ``BY_VALIDATION``  True where it looks at validation images, whose numbers are then too good;
 ``BY_TEST``  True where it looks at the test set, and every number gets a dagger;
+``FINAL``    True where it is the last epoch, whose weights are the ones that are kept;
 ``PLACE``    where it stands among the others; the first is the default;
 
 and ``choose(history)``, which returns the index of the epoch, None where the history cannot say.
@@ -36,6 +37,7 @@ class Rule(NamedTuple):
         note: the same below a table.
         by_test: whether it looks at the test set.
         by_validation: whether it looks at the validation set.
+        final: whether it is the last epoch of every record.
         needs: what a record has to have; empty where every record has it.
     """
 
@@ -44,6 +46,7 @@ class Rule(NamedTuple):
     note: str
     by_test: bool
     by_validation: bool
+    final: bool
     needs: str
     offer: Offer
 
@@ -65,6 +68,7 @@ def rules() -> dict[str, Rule]:
             note=facts["NOTE"],
             by_test=facts.get("BY_TEST", False),
             by_validation=facts.get("BY_VALIDATION", False),
+            final=facts.get("FINAL", False),
             needs=facts.get("NEEDS", ""),
             offer=offer,
         )

@@ -9,6 +9,7 @@ from benchmark.store.record import Epoch
 HELP = "the last"
 NOTE = "last epoch"
 PLACE = 1
+FINAL = True
 
 
 def choose(history: Sequence[Epoch]) -> int:

@@ -1,7 +1,8 @@
 """Finished cells as one file, to carry them from one store to another.
 
-A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz``, ``<slug>/validation.npz`` where
-there is one and, where they are asked for, ``<slug>/weights.safetensors``; and
+A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz``, ``<slug>/validation.npz`` and
+``<slug>/attention.npz`` where there are such and, where they are asked for,
+``<slug>/weights.safetensors``; and
 ``datasets/<fingerprint>.npz``, the marks of the cells' datasets. What is read from one is checked
 as in a store, and nothing is ever unpacked by the names that stand in it.
 """
@@ -18,9 +19,10 @@ from typing import NamedTuple
 
 from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
+from benchmark.store.attention_file import ATTENTION, KeptAttention, read_measures
 from benchmark.store.cell_folder import LARGEST_WEIGHTS, WEIGHTS
 from benchmark.store.kept_marks import KeptMarks, unpack
-from benchmark.store.logits_file import LARGEST_FILE, LOGITS, VALIDATION, pack
+from benchmark.store.logits_file import LABEL, LARGEST_FILE, LOGITS, VALIDATION, pack, read_arrays
 from benchmark.store.record import Record
 from benchmark.store.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
 from benchmark.store.store import Store
@@ -28,7 +30,7 @@ from benchmark.store.whole import check_whole
 from benchmark.write import drafted
 
 MARKS = "datasets/"
-_FILES = (RECORD, LOGITS, VALIDATION, WEIGHTS)
+_FILES = (RECORD, LOGITS, VALIDATION, WEIGHTS, ATTENTION)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def export_cells(
                 archive.writestr(_member(f"{slug}/{LOGITS}"), store.packed_logits(record))
                 if (validation := store.packed_validation(record)) is not None:
                     archive.writestr(_member(f"{slug}/{VALIDATION}"), validation)
+                if (measures := KeptAttention(store).content(record)) is not None:
+                    archive.writestr(_member(f"{slug}/{ATTENTION}"), measures)
                 archive.writestr(_member(f"{slug}/{RECORD}"), to_json(record))
             for fingerprint in sorted({record.cell.fingerprint for record in records}):
                 if (marks := KeptMarks(store.root).get(fingerprint)) is not None:
@@ -88,7 +92,8 @@ def export_cells(
 def import_cells(store: Store, path: Path) -> Arrival:
     """Put the cells of a file into a store, both checked as a whole before the first is added.
 
-    A cell that the store holds already stays as it is; weights that it names and lacks are added.
+    A cell that the store holds already stays as it is; weights that it names and lacks are added,
+    and so is what their attention maps say.
 
     Raises:
         InputError: the file is none of ours, or a cell in it or in the store is damaged.
@@ -123,11 +128,13 @@ class _Found(NamedTuple):
     logits: bytes
     validation: bytes | None
     weights: bytes | None
+    attention: bytes | None
 
 
 def _add(store: Store, found: Iterable[_Found]) -> Arrival:
     arrival = Arrival([], [], [])
-    for record, logits, validation, weights in found:
+    attention = KeptAttention(store)
+    for record, logits, validation, weights, measures in found:
         slug = record.cell.slug
         there = store.find(record.cell)
         if there is None:
@@ -136,6 +143,9 @@ def _add(store: Store, found: Iterable[_Found]) -> Arrival:
             weights = None  # of another training of the cell, or known
         elif weights is not None:
             store.add_weights(there, weights)
+        same = there is None or there.weights_sha256 == record.weights_sha256
+        if measures is not None and same and attention.get(record) is None:
+            attention.put(record, measures)
         (arrival.added if there is None else arrival.kept).append(slug)
         if weights is not None:
             arrival.weights.append(slug)
@@ -193,11 +203,24 @@ def _read(archive: zipfile.ZipFile, name: str, path: Path) -> _Found:
             validation = _content(archive, f"{folder}/{VALIDATION}", LARGEST_FILE)
         check_whole(record, content, validation)
         weights = _weights(archive, record)
+        measures = _measures(archive, record, content)
     except KeyError as error:
         raise InputError(f"{path}: {folder} has no {missing}; nothing was imported") from error
     except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: {folder} is damaged ({error}); nothing was imported") from error
-    return _Found(record, content, validation, weights)
+    return _Found(record, content, validation, weights, measures)
+
+
+def _measures(archive: zipfile.ZipFile, record: Record, logits: bytes) -> bytes | None:
+    name = f"{record.cell.slug}/{ATTENTION}"
+    if name not in archive.namelist():
+        return None
+    content = _content(archive, name, LARGEST_FILE)
+    try:
+        read_measures(content, record, read_arrays(logits, [LABEL])[LABEL])
+    except ValueError as error:
+        raise ValueError(f"{ATTENTION}: {error}") from error
+    return content
 
 
 def _weights(archive: zipfile.ZipFile, record: Record) -> bytes | None:

@@ -13,6 +13,10 @@ from benchmark.store.record_file import RECORD, Damaged
 MEND = "it may be whole: mend disk, network or rights, and give the same command again"
 
 _MOVE_WEIGHTS = "'fer-bench results check --move-aside' moves them away, and the record stays"
+_MOVE_ATTENTION = (
+    "'fer-bench results check --move-aside' moves them away, and 'fer-bench report --detail "
+    "attention' works them out anew"
+)
 _MOVE = "'fer-bench results check --move-aside' moves it away, and the next run makes it anew"
 
 
@@ -54,6 +58,14 @@ def weights_refusal(damaged: Damaged) -> InputError | StorageError:
     if damaged.unread:
         return StorageError(f"cannot read {what}; {MEND}")
     return InputError(f"damaged {what}; {_MOVE_WEIGHTS}")
+
+
+def attention_refusal(damaged: Damaged) -> InputError | StorageError:
+    """Return the error for measures of attention maps that cannot be used."""
+    what = f"attention measures {damaged.folder.parent}/{damaged.reason}"
+    if damaged.unread:
+        return StorageError(f"cannot read {what}; {MEND}")
+    return InputError(f"damaged {what}; {_MOVE_ATTENTION}")
 
 
 def file_refusal(path: Path, reason: str) -> InputError:

@@ -4,6 +4,7 @@
 <root>/cells/<slug>/logits.npz    test logits of the selected epochs
 <root>/cells/<slug>/validation.npz    validation logits of the same epochs, where there are any
 <root>/cells/<slug>/weights.safetensors, model-card.md    the final weights, where they were kept
+<root>/cells/<slug>/attention.npz    what their attention maps say, where it was worked out
 <root>/running/<slug>/            checkpoint and lease of a cell that is being trained
 <root>/failed/<slug>/error.txt    the traceback of a cell that failed, beside what names the attempt
 <root>/damaged/<slug>/            what was moved aside because it cannot be read
@@ -229,7 +230,7 @@ class Store:
         return records, [entry for entry in read if isinstance(entry, Damaged)]
 
     def set_aside(self, damaged: Damaged) -> Path:
-        """Move what is damaged out of the way: a cell, which the next run trains anew, or weights.
+        """Move what is damaged out of the way: a cell, which the next run trains anew, or a file.
 
         Raises:
             StorageError: the store cannot be written to.
@@ -238,7 +239,7 @@ class Store:
             aside = self.root / "damaged"
             aside.mkdir(exist_ok=True)
             path = damaged.folder
-            slug = path.parent.name if path.name == WEIGHTS else path.name
+            slug = path.name if path.parent == self.cells else path.parent.name
             target = Path(tempfile.mkdtemp(prefix=f"{slug}.", dir=aside))
             path.rename(target / path.name)
         return target

@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 
 from benchmark.analysis.claims import Case, Pair, load_claims
 from benchmark.analysis.decide import Cell, decide
-from benchmark.analysis.margins import Margin, Missing, Published, Term
+from benchmark.analysis.margins import Margin, Missing, Term
+from benchmark.analysis.published_margins import Published
 from benchmark.analysis.verdicts import decide_claim
 from benchmark.cli import cli
 from benchmark.errors import InputError

@@ -28,7 +28,7 @@ from benchmark.store.store import Store
 from methods.registry import PAPER
 
 DISTRIBUTION = "distribution"
-OF_OTHER_THINGS = (DISTRIBUTION, "tuning")  # than groups of cells that can be compared
+OF_OTHER_THINGS = (DISTRIBUTION, "tuning", "attention")  # than groups of cells that can be compared
 MEASURED = [name for name in figures() if name not in OF_OTHER_THINGS]
 ALL = [DISTRIBUTION, *MEASURED]
 

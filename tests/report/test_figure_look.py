@@ -31,7 +31,8 @@ from benchmark.report.figures import figures
 from benchmark.store.record import Cell
 from methods.registry import BUILT_IN, PAPER
 
-MEASURED = [name for name in figures() if name not in ("distribution", "tradeoff", "tuning")]
+OTHERS = ("distribution", "tradeoff", "tuning", "attention")
+MEASURED = [name for name in figures() if name not in OTHERS]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
@@ -22,6 +23,28 @@ from benchmark.store.store import Store
 
 
 @dataclass(frozen=True)
+class FacesWanted:
+    """Which faces a figure of single faces shows.
+
+    Attributes:
+        names: of faces, as :func:`benchmark.networks.shown_faces.named_faces` takes them.
+        pick: how many to pick by the rule of :func:`benchmark.networks.shown_faces.picked_faces`;
+            0 where they are named.
+        minor: the class that is marked as minor, None for the one with the fewest training images.
+        data_root: the folder of the dataset's files.
+        cache_dir: where decoded datasets are kept.
+        device: where networks compute.
+    """
+
+    names: Sequence[str] = ()
+    pick: int = 0
+    minor: str | None = None
+    data_root: Path | None = None
+    cache_dir: Path | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What is drawn; what is empty or None means everything.
 
@@ -32,6 +55,7 @@ class Wanted:
         rule: the selection rule, None for the last epoch.
         images: which test images count.
         adjust: by how much logits are adjusted in a further series beside each; None for none.
+        faces: for figures of single faces, None where no face was asked for.
     """
 
     dataset: str | None = None
@@ -40,6 +64,7 @@ class Wanted:
     rule: str | None = None
     images: Images = "all"
     adjust: Tau | None = None
+    faces: FacesWanted | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,8 @@ def drawings(
     offer = figures()[name]
     if wanted.images != "all" and offer.facts.get("ALL_IMAGES"):
         raise InputError(f"{offer.facts['WHY']}; leave --images away")
+    if wanted.faces is not None and not offer.facts.get("FACES"):
+        raise InputError(f"figure {name} shows no single faces; leave --faces and --pick away")
     if wanted.adjust is not None and offer.facts.get("PLAIN"):
         raise InputError(f"{offer.facts['PLAIN']}; leave --adjust away")
     figure = offer.load()

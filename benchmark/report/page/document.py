@@ -10,8 +10,9 @@ from typing import NamedTuple
 from jinja2.utils import htmlsafe_json_dumps
 
 from benchmark.analysis.claims import AnyClaim, load_claims
-from benchmark.analysis.margins import Measured, Published, Source
+from benchmark.analysis.margins import Measured, Source
 from benchmark.analysis.measurements import Measurements
+from benchmark.analysis.published_margins import Published
 from benchmark.analysis.verdicts import Verdict, decide_claim
 from benchmark.errors import InputError
 from benchmark.paper.audit import TABLES, audit

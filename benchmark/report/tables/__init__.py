@@ -5,6 +5,8 @@ A file ``<name>.py`` declares, as plain values at its top:
 ``HELP``   what it says, for ``--detail``;
 ``SPLIT``  ``"validation"`` where it is of that split, and no test image may be looked at;
 ``PLAIN``  why it has the rows of the records alone, and no decorated ones below them;
+``MAPS``   True where it is of the final weights' attention maps, which are measured first where
+           that was not done;
 ``NOTHING``  what is said where it has no table at all, if that can be;
 ``PLACE``  where it stands among the others; the first is what ``report`` prints by itself;
 
