@@ -17,7 +17,7 @@ from benchmark.sweep.plan import hyper_identity, recipe
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 STORES = sorted(path.parent for path in RESULTS.glob("**/cells") if "runs" not in path.parts)
-STUDIES = [path for path in STORES if path.name != "tuning"]
+STUDIES = [path for path in STORES if "tuning" not in path.parts]
 LIMIT = 20_000_000  # bytes of one folder of results
 KEPT = {".json", ".jsonl", ".npz", ".md", ".csv", ".toml", ".html"}
 

@@ -93,7 +93,7 @@ def row_of(
         "rule": rule,
         "epoch": chosen.epoch,
         "epochs": len(record.history),
-        "backed": split == "test" and record.logits_name(index) is not None,
+        "backed": record.logits_name(index, split) is not None,
         "overall": 100 * overall_accuracy(confusion),
         "mean": 100 * mean_accuracy(confusion),
         **{f"{RECALL_PREFIX}{name}": 100 * float(value) for name, value in named},

@@ -196,11 +196,13 @@ def test_a_figure_brings_no_style_and_no_id_of_another() -> None:
         b'<g id="figure_1" clip-path="url(#p1)"><use xlink:href="#m1"/></g>'
         b'<clipPath id="p1"/></svg>'
     )
-    found = lxml.html.fragment_fromstring(inline_svg(svg, "f0", 'a "b" <c>'))
+    text = inline_svg(svg, "f0", 'a "b" <c>')
+    assert inline_svg(svg.replace(b"p1", b"p0a3"), "f0", 'a "b" <c>') == text
+    found = lxml.html.fragment_fromstring(text)
     assert found.get("aria-label") == 'a "b" <c>'
-    assert found.xpath("//@id") == ["f0-m1", "f0-p1"]
-    assert found.xpath("//use/@href") == ["#f0-m1"]
-    assert found.xpath("//g/@clip-path") == ["url(#f0-p1)"]
+    assert found.xpath("//@id") == ["f0-1", "f0-0"]
+    assert found.xpath("//use/@href") == ["#f0-1"]
+    assert found.xpath("//g/@clip-path") == ["url(#f0-0)"]
     assert found.xpath("//path/@fill") == ["none"]
     assert found.xpath("//path/@d") == ["M 0.1 1"]
     assert not found.xpath("//style | //metadata | //*[@style]")

@@ -16,12 +16,15 @@ import pytest
 from click.testing import CliRunner
 from made_records import FERPLUS, made_record
 from table_readers import html_rows, latex_rows, markdown_rows
+from validated import with_validation
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.protocols import load_protocol
 from benchmark.report.forms import forms
 from benchmark.report.tables.validation import differences
+from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.logits_file import pack
 from benchmark.store.record import Cell
 from benchmark.store.store import Store
 
@@ -284,3 +287,19 @@ def test_latex_compiles(tries: Path, report: Report, tmp_path: Path) -> None:
     packages = text.splitlines()[0].removeprefix("% Needs ").replace(" and ", "")
     document = rf"\documentclass{{article}}{packages}\begin{{document}}{text}\end{{document}}"
     compile_latex(document, tmp_path)
+
+
+def test_rows_whose_validation_logits_are_not_kept_are_named(
+    tmp_path: Path, report: Callable[..., str]
+) -> None:
+    store = Store(tmp_path)
+    store.add(*made_record("cb"))
+    without = "none of the validation split are kept"
+    assert without in report(*DETAIL, "--format", "markdown", store=tmp_path)
+    record, arrays = made_record("baseline")
+    record, validation, marks = with_validation(record, arrays["label"])
+    store.add(record, arrays, validation=validation)
+    KeptMarks(tmp_path).put(record.cell.fingerprint, pack(marks.arrays()))
+    text = report(*DETAIL, "--format", "markdown", store=tmp_path)
+    assert without not in text
+    assert "Not backed by stored logits (runs): CB at 150 (1 of 1)." in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -30,14 +31,16 @@ def inline_svg(svg: bytes, name: str, label: str) -> str:
         for parent in list(root.iter()):
             for child in parent.findall(f"{_SVG}{unwanted}"):
                 parent.remove(child)
-    used = {
+    used = dict.fromkeys(
         target
         for element in root.iter()
         for value in element.attrib.values()
         for target in [*_REFERENCE.findall(value), *([value[1:]] if value[:1] == "#" else [])]
-    }
+    )
+    # Numbers, as Matplotlib's own names of clipping paths differ from run to run.
+    names = {target: f"{name}-{number}" for number, target in enumerate(used)}
     for element in root.iter():
-        _plain(element, name, used)
+        _plain(element, names)
     width, height = (root.attrib.pop(side).removesuffix("pt") for side in ("width", "height"))
     root.attrib |= {**_ROUND, "viewBox": f"0 0 {float(width):.1f} {float(height):.1f}"}
     root.attrib |= {"role": "img", "aria-label": label, "class": "figure"}
@@ -45,7 +48,7 @@ def inline_svg(svg: bytes, name: str, label: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _plain(element: Element, name: str, used: set[str]) -> None:
+def _plain(element: Element, names: Mapping[str, str]) -> None:
     element.tag = element.tag.removeprefix(_SVG)
     styles = element.attrib.pop("style", "").split(";")
     element.attrib |= {
@@ -53,15 +56,15 @@ def _plain(element: Element, name: str, used: set[str]) -> None:
     }
     element.attrib.pop("font-family", None)  # the page's own
     own = element.attrib.pop("id", None)
-    if own in used:
-        element.attrib["id"] = f"{name}-{own}"
+    if own in names:
+        element.attrib["id"] = names[own]
     link = element.attrib.pop(_LINK, None)
     if link is not None:
-        element.attrib["href"] = f"#{name}-{link[1:]}"
+        element.attrib["href"] = f"#{names[link[1:]]}"
     for key, value in element.attrib.items():
         if key not in ("id", "href", "fill", "stroke"):
             value = " ".join(_NUMBER.sub(_short, value).split())
-        element.attrib[key] = _REFERENCE.sub(rf"url(#{name}-\1)", value)
+        element.attrib[key] = _REFERENCE.sub(lambda found: f"url(#{names[found[1]]})", value)
     if element.text is not None and not element.text.strip():
         element.text = None
     if element.tail is not None and not element.tail.strip():

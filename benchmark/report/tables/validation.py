@@ -8,7 +8,7 @@ from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.protocols import shown_value
 from benchmark.report.headers import headers
-from benchmark.report.notes import seed_notes
+from benchmark.report.notes import backing_notes, seed_notes
 from benchmark.report.scope import (
     Scope,
     context_notes,
@@ -34,7 +34,6 @@ PLAIN = "it is of validation images"
 PLACE = 5
 
 SCORE = "score"
-BACKING_NOTE = "Not backed by stored logits: none of the validation split are kept."
 SPLIT_NOTE = (
     "All numbers are of the VALIDATION split: values are chosen by them, and no test image was "
     "looked at. Score: the plain average of overall and mean accuracy."
@@ -87,11 +86,19 @@ def _table(scope: Scope, measured: Measurements) -> Table:
             *([DIFFERENCE_NOTE] if several else []),
             *([PICKED_NOTE] if rules()[measured.rule].by_validation else []),
             *seed_notes(scope.blocks),
-            BACKING_NOTE,
+            *_backing_notes(scope, measured),
         ),
         name=f"{name_of_table(scope)} validation",
         facts={**facts_of(scope, measured.rule), "split": measured.split},
     )
+
+
+def _backing_notes(scope: Scope, measured: Measurements) -> list[str]:
+    """Return which rows rest on epochs whose validation logits were not kept."""
+    entries = [entry for block in scope.blocks for entry in block]
+    if any(row["backed"] for entry in entries for row in measured.rows(entry)):
+        return backing_notes(scope.blocks, measured)
+    return ["Not backed by stored logits: none of the validation split are kept."]
 
 
 def differences(records: Sequence[Record]) -> dict[str, str]:
