@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from generated_blocks import Block, main, parse, printed, rewritten, stale
+from made_records import made_record
 from table_readers import markdown_rows
 
 from benchmark.errors import InputError
+from benchmark.store.store import Store
 
 BEGIN = "<!-- generated: fer-bench report --table 2 -->"
 END = "<!-- end generated -->"
@@ -176,18 +178,23 @@ def test_wrong_usage_is_refused_too(checkout: Path) -> None:
         printed(["report", "--nonsense"], checkout)
 
 
-def test_pages_beside_records_are_compared_and_written(checkout: Path, stored: Path) -> None:
+def test_pages_beside_records_are_compared_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runner = CliRunner()
-    runner.invoke(main, ["--write"])
-    page = checkout / "results/x/report.html"
+    monkeypatch.setattr("generated_blocks.ROOT", tmp_path)
+    (tmp_path / "README.md").write_text("")
+    store = tmp_path / "results/x"
+    Store(store).add(*made_record("cb"))
+    page = store / "report.html"
     page.write_text("another page")
     before = runner.invoke(main, [])
     assert before.exit_code == 1
     assert "results/x/report.html:1: its records say otherwise\n'make docs'" in before.output
     assert runner.invoke(main, ["--write"]).output == "wrote results/x/report.html\n"
     assert runner.invoke(main, []).exit_code == 0
-    out = checkout / "other.html"
-    printed(["report", "--results", str(stored), "--page", str(out)], checkout)
+    out = tmp_path / "other.html"
+    printed(["report", "--results", str(store), "--page", str(out)], tmp_path)
     assert page.read_text() == out.read_text()
     drawn = page.read_text().replace("<path ", "<path  ")
     assert drawn != page.read_text()

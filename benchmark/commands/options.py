@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -369,6 +370,16 @@ def write_out(text: str, out: Path | None) -> None:
     write_bytes(encoded(click.unstyle(text)), out)
 
 
+def begin_folder(folder: Path) -> None:
+    """Make a folder for what takes long to work out.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with _told(folder, "--out"):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def write_files(
     files: Mapping[str, str], folder: Path, start: str = "start at index.html or index.md"
 ) -> None:
@@ -441,8 +452,14 @@ def write_bytes(data: bytes, out: Path) -> None:
 
 
 def _write(data: bytes, out: Path, option: str = "--out") -> None:
-    try:
+    with _told(out, option):
         out.parent.mkdir(parents=True, exist_ok=True)
         put_file(out, data)
+
+
+@contextlib.contextmanager
+def _told(out: Path, option: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{option} {out}: cannot be written ({error.strerror})") from error

@@ -11,6 +11,7 @@ import click
 from benchmark.commands.options import (
     FilePath,
     adjust_option,
+    begin_folder,
     cache_dir_option,
     data_root_option,
     device_option,
@@ -176,6 +177,7 @@ def command(
     elif everything and out is not None:
         from benchmark.report.every_table import every_table
 
+        begin_folder(out)
         write_files(every_table(records, measured, **wants), out)
     else:
         tables = _tables(measured, number, detail, wants)

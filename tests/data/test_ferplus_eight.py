@@ -171,6 +171,7 @@ def test_every_claim_is_open(store: Path) -> None:
 
 
 @pytest.mark.ferplus
+@pytest.mark.exhaustive
 def test_the_real_set(tmp_path: Path) -> None:
     root = Path(os.environ["FER_BENCH_FERPLUS"])
     data = load_dataset("ferplus-8", root, cache_dir=tmp_path)

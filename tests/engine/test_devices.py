@@ -117,7 +117,7 @@ def test_a_precision_that_is_slow_here_is_named(
             )
         ),
         pytest.param(["SIGINT"] * 2, "1", marks=pytest.mark.exhaustive),
-        (["SIGINT"] * 3, "2"),
+        pytest.param(["SIGINT"] * 3, "2", marks=pytest.mark.exhaustive),
     ],
 )  # fmt: skip
 def test_what_schedulers_and_terminals_send_is_an_interruption(

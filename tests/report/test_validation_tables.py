@@ -269,6 +269,7 @@ def test_a_store_without_a_validation_split_is_said(tmp_path: Path) -> None:
     assert "--detail validation has nothing to show" in str(done.exception)
 
 
+@pytest.mark.exhaustive
 def test_the_whole_report_has_it_unless_the_test_set_chose_the_epoch(
     tries: Path, report: Report, tmp_path: Path
 ) -> None:

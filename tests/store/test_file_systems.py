@@ -45,7 +45,7 @@ RUN = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.exhaustive), "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.exhaustive)])
 def test_a_sweep_where_the_file_system_lacks_everything(tmp_path: Path, jobs: str) -> None:
     (tmp_path / "poor").mkdir()
     (tmp_path / "poor" / "sitecustomize.py").write_text(POOR)

@@ -76,6 +76,7 @@ def test_status_of_a_sweep_says_what_differs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_cells_travel_as_one_file(tmp_path: Path) -> None:
     run = ("run", "--methods", "baseline,cb", "--factors", "50", *QUICK, "--results", "here")
     assert fer_bench(tmp_path, *run)[0] == 0

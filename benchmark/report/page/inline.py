@@ -56,7 +56,7 @@ def _plain(element: Element, names: Mapping[str, str]) -> None:
     }
     element.attrib.pop("font-family", None)  # the page's own
     own = element.attrib.pop("id", None)
-    if own in names:
+    if own is not None and own in names:
         element.attrib["id"] = names[own]
     link = element.attrib.pop(_LINK, None)
     if link is not None:
