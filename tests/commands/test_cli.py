@@ -264,6 +264,7 @@ def test_a_reader_that_goes_away_is_no_failed_check() -> None:
     assert (done.returncode, done.stderr) == (130, "")
 
 
+@pytest.mark.exhaustive
 def test_a_method_of_the_working_directory_trains_beside_the_others(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

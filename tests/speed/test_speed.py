@@ -144,6 +144,7 @@ def rows(findings: Findings) -> dict[str, Finding]:
     return {row.what: row for row in findings.rows}
 
 
+@pytest.mark.exhaustive
 def test_methods_are_held_against_the_baseline(setting: Setting) -> None:
     found = rows(methods.measure(setting))
     assert len(found) == len(methods.trained()) > 8

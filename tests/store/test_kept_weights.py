@@ -196,6 +196,7 @@ def test_any_change_of_travelling_weights_is_named(store: Store, tmp_path: Path)
     assert not there.cells.exists()
 
 
+@pytest.mark.exhaustive
 def test_the_command_keeps_them_and_trains_no_finished_cell_again(tmp_path: Path) -> None:
     code, text = fer_bench(tmp_path, *SWEEP, "--only", "base*", "--results", "runs")
     assert code == 0, text
