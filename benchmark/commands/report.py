@@ -125,7 +125,7 @@ def command(
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
     if page is not None:
-        _check_page(number, everything, detail, format_name, against, oracle, mixed, out)
+        _check_page(number, everything, detail, format_name, against, oracle, mixed, out, page)
     _check(number, everything, detail, format_name, rule, against, out)
     _check_images(images, number, detail, against)
     _check_rows(adjust, oracle, number, detail, against, rule)
@@ -199,8 +199,11 @@ def _check_page(
     oracle: bool,
     mixed: bool,
     out: Path | None,
+    page: Path,
 ) -> None:
     """Refuse what says what a table is to be: the page has all of them, each in its place."""
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--page {page}: the name must end in .html")
     given = {
         "--table": number,
         "--all": everything,

@@ -238,3 +238,11 @@ def test_nothing_else_is_written_with_it(option: tuple[str, ...], tmp_path: Path
         r"--page writes the page and nothing else; leave --.* away", str(done.exception)
     )
     assert not out.exists()
+
+
+def test_a_name_of_another_form_is_refused(stored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.md"
+    done = CliRunner().invoke(cli, ["report", "--page", str(out), "--results", str(stored)])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception) == f"--page {out}: the name must end in .html"
+    assert not out.exists()
