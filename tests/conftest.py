@@ -15,6 +15,7 @@ _NEEDS = {
     "exhaustive": ("FER_BENCH_EXHAUSTIVE", "set FER_BENCH_EXHAUSTIVE=1 to run every case"),
     "ferplus": ("FER_BENCH_FERPLUS", "set FER_BENCH_FERPLUS to the folder of the real FERPlus"),
     "vectors": ("FER_BENCH_VECTORS", "set FER_BENCH_VECTORS to the folder of reference vectors"),
+    "ray": ("FER_BENCH_RAY", "pip install ray and set FER_BENCH_RAY=1 to start Ray clusters"),
     "slurm": ("SLURM_CONF", "start a cluster with tools/slurm.sh and set SLURM_CONF as it says"),
     "mutation": ("FER_BENCH_MUTATIONS", "set FER_BENCH_MUTATIONS=1 to run mutation tests"),
 }

@@ -24,8 +24,9 @@ _PLAIN_INTERVAL = 30.0  # seconds between two plain lines within an epoch
 class PlainListener:
     """Prints a line for each cell and epoch, and one every half minute within a long epoch."""
 
-    def __init__(self, *, alone: bool, split: Split = "test") -> None:
+    def __init__(self, *, alone: bool, split: Split = "test", label: str = "") -> None:
         self._alone = alone
+        self._label = label
         self._split = split
         self._started = self._printed = time.monotonic()
         self._total = self._number = 0
@@ -97,7 +98,7 @@ class PlainListener:
             KeyboardInterrupt: nobody reads any more, as when a terminal was closed.
         """
         try:
-            click.echo(line)
+            click.echo(f"{self._label}{line}")
         except BrokenPipeError:
             raise KeyboardInterrupt from None
 
@@ -154,13 +155,14 @@ class LiveListener(PlainListener):
         self._live.update(Text(line))
 
 
-def make_listener(alone: bool, split: Split = "test") -> PlainListener:
+def make_listener(alone: bool, split: Split = "test", label: str = "") -> PlainListener:
     """Return a live listener on a terminal, a plain one otherwise.
 
     Args:
         alone: whether no other job prints beside this one, so that it can number the cells.
         split: whose accuracies are shown.
+        label: what each line begins with where several jobs print.
     """
-    if sys.stdout.isatty():
+    if alone and sys.stdout.isatty():
         return LiveListener(Console(), split)
-    return PlainListener(alone=alone, split=split)
+    return PlainListener(alone=alone, split=split, label=label)

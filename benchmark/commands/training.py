@@ -146,13 +146,15 @@ class Training:
             listen=partial(self._listener, split="validation" if choice.tries else "test"),
         )
 
-    def _listener(self, alone: bool, split: Split) -> AbstractContextManager[SweepListener]:
+    def _listener(
+        self, alone: bool, label: str = "", *, split: Split
+    ) -> AbstractContextManager[SweepListener]:
         from benchmark.commands.progress import make_listener
         from benchmark.sweep.heard import Heard
         from benchmark.trackers import make
 
         made = [(name, make(name, self.results)) for name in self.logs]
-        person = make_listener(alone, split)
+        person = make_listener(alone, split, label)
         return Heard(person, made, partial(click.echo, err=True)) if made else person
 
     def prepare(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> None:

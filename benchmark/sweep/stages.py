@@ -64,3 +64,26 @@ def has_weights(cell: Cell, store: Store) -> bool:
     """Whether a cell is finished and its weights lie beside its record."""
     record = store.find(cell)
     return record is not None and store.has_weights(record)
+
+
+def shares(cells: Sequence[Cell], sweep: Sweep, size: int) -> list[list[Cell]]:
+    """Divide cells into tasks; what starts from a cell is in one task with it and comes later.
+
+    Args:
+        cells: a first stage before what starts from it.
+        sweep: they are part of.
+        size: cells of a task, which may be more where they belong together.
+    """
+    together: dict[str, list[Cell]] = {}
+    for cell in cells:
+        first = sweep.first_stage(cell)
+        together.setdefault(
+            first.id if first is not None and first.id in together else cell.id, []
+        ).append(cell)
+    found: list[list[Cell]] = []
+    for group in together.values():
+        if found and len(found[-1]) + len(group) <= size:
+            found[-1] += group
+        else:
+            found.append(list(group))
+    return found

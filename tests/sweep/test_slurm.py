@@ -18,9 +18,9 @@ from sweeps import small_sweep
 from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.store.store import Store
-from benchmark.sweep.executors.slurm import shares
 from benchmark.sweep.share import Share
 from benchmark.sweep.slurm_script import Script
+from benchmark.sweep.stages import shares
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 

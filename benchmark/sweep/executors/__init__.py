@@ -53,7 +53,8 @@ class Order:
         keep_weights: whether final weights are kept beside the records.
         say: takes each line for the user.
         complain: takes each line that says what went wrong.
-        listen: makes what hears of progress in this process; ``alone`` where no other one prints.
+        listen: makes what hears of progress in this process: ``listen(alone, label="")``, alone
+            where no other one prints, the label in front of each line.
     """
 
     sweep: Sweep
@@ -70,7 +71,7 @@ class Order:
     keep_weights: bool
     say: Callable[[str], None]
     complain: Callable[[str], None]
-    listen: Callable[[bool], AbstractContextManager[SweepListener]]
+    listen: Callable[..., AbstractContextManager[SweepListener]]
 
 
 @cache

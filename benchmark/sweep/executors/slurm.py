@@ -19,9 +19,9 @@ from benchmark.store import lease
 from benchmark.store.faults import writing
 from benchmark.store.record import Cell
 from benchmark.sweep.executors import Order
-from benchmark.sweep.plan import Sweep
 from benchmark.sweep.share import Share
 from benchmark.sweep.slurm_script import Script
+from benchmark.sweep.stages import shares
 from benchmark.words import count
 
 HELP = "tasks of a Slurm cluster"
@@ -111,29 +111,6 @@ def _check(order: Order) -> None:
 
 def _shares(order: Order) -> list[list[Cell]]:
     return shares(order.cells, order.sweep, int(order.options["cells"]))
-
-
-def shares(cells: Sequence[Cell], sweep: Sweep, size: int) -> list[list[Cell]]:
-    """Divide cells into tasks; what starts from a cell is in one task with it and comes later.
-
-    Args:
-        cells: a first stage before what starts from it.
-        sweep: they are part of.
-        size: cells of a task, which may be more where they belong together.
-    """
-    together: dict[str, list[Cell]] = {}
-    for cell in cells:
-        first = sweep.first_stage(cell)
-        together.setdefault(
-            first.id if first is not None and first.id in together else cell.id, []
-        ).append(cell)
-    found: list[list[Cell]] = []
-    for group in together.values():
-        if found and len(found[-1]) + len(group) <= size:
-            found[-1] += group
-        else:
-            found.append(list(group))
-    return found
 
 
 def _script(order: Order, shares: Sequence[Sequence[Cell]], folder: Path) -> Script:

@@ -1,0 +1,255 @@
+"""Ray: the only file that calls it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import InputError, describe
+from benchmark.sweep.nodes.depot import Depot, Event, News
+from benchmark.sweep.nodes.job import Ended, Job, Lost, Node
+
+_ANSWER = 5.0
+"""Seconds in which an address answers; Ray itself tries for minutes."""
+
+_NO_CODE = "failed to import on the worker"
+"""What Ray says where a node cannot even find the function that trains."""
+
+_LOST = {
+    "WorkerCrashedError": "its process died",
+    "NodeDiedError": "its node is gone",
+    "LocalRayletDiedError": "its node is gone",
+    "OutOfMemoryError": "its node ran out of memory",
+    "TaskCancelledError": "it was given up",
+}
+
+
+@dataclass(frozen=True)
+class DepotCalls:
+    """The depot as a node reaches it; each call waits for its answer."""
+
+    actor: Any
+
+    def tell(self, job: int, attempt: int, events: Sequence[Event]) -> bool:
+        """Leave events; False where the attempt no longer counts."""
+        return bool(_get(self.actor.tell.remote(job, attempt, events)))
+
+    def keep(self, job: int, attempt: int, slug: str, content: bytes) -> bool:
+        """Leave a cell's checkpoint; False where the attempt no longer counts."""
+        return bool(_get(self.actor.keep.remote(job, attempt, slug, content)))
+
+    def read(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return those files of the store that are there, by their names below its root."""
+        found: dict[str, bytes] = _get(self.actor.read.remote(names))
+        return found
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """A Ray cluster that this process drives.
+
+    Attributes:
+        cpus: of each job.
+        gpus: of each job, also fractions of one.
+        depot: the actor that nodes tell things.
+    """
+
+    cpus: int
+    gpus: float
+    depot: Any
+
+    def hand_out(self, job: Job, attempt: int, without: frozenset[str]) -> Any:
+        """Have a job trained on some node and return what its end is asked by.
+
+        Args:
+            job: to be trained.
+            attempt: the only one that counts from now on.
+            without: ids of nodes that cannot train it.
+        """
+        import ray
+
+        _get(self.depot.expect.remote(job.number, attempt))
+        labels = {"ray.io/node-id": f"!in({','.join(sorted(without))})"} if without else None
+        task = ray.remote(_train).options(
+            name=f"fer-bench-{job.number}",
+            num_cpus=self.cpus,
+            num_gpus=self.gpus,
+            max_retries=0,  # the driver hands out anew, with the attempt's number
+            scheduling_strategy="SPREAD",
+            label_selector=labels,
+        )
+        return task.remote(job, attempt, DepotCalls(self.depot))
+
+    def over(self, job: Job) -> None:
+        """Say that no attempt of a job counts any more."""
+        _get(self.depot.expect.remote(job.number, None))
+
+    def wait(self, tasks: Sequence[Any], seconds: float) -> list[Any]:
+        """Return those that have ended, after so many seconds at most."""
+        import ray
+
+        ended: list[Any] = ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)[0]
+        return ended
+
+    def end(self, task: Any) -> Ended | Lost:
+        """Return how a task ended."""
+        from ray.exceptions import RayError, RayTaskError
+
+        try:
+            ended: Ended = _get(task)
+            return ended
+        except RayTaskError as error:
+            cause = getattr(error, "cause", None) or error
+            if _NO_CODE in str(error):
+                return Lost("it has no fer-bench such as this; install the same there", error.ip)
+            text = str(cause).strip().rpartition("\n")[2]
+            return Lost(f"{type(cause).__name__}: {text}"[:300])
+        except RayError as error:
+            return Lost(_LOST.get(type(error).__name__) or describe(error).partition("\n")[0])
+
+    def collect(self) -> list[News]:
+        """Return what nodes told since the last call."""
+        news: list[News] = _get(self.depot.collect.remote())
+        return news
+
+    def interrupt(self, task: Any) -> None:
+        """Have a task stop as Ctrl-C would."""
+        import ray
+
+        ray.cancel(task, force=False)
+
+    def kill(self, node: Node, process: int) -> None:
+        """End a process that does not answer, which its task then ends with."""
+        import ray
+
+        pinned = _on(node.id)
+        ray.remote(_kill).options(num_cpus=0, max_retries=0, scheduling_strategy=pinned).remote(
+            process
+        )
+
+    def nodes(self) -> list[Node]:
+        """Return the living nodes that have room for a job when nothing else runs."""
+        import ray
+
+        return [
+            Node(node["NodeID"], node["NodeManagerAddress"])
+            for node in ray.nodes()
+            if node["Alive"]
+            and node["Resources"].get("CPU", 0) >= self.cpus
+            and node["Resources"].get("GPU", 0) >= self.gpus
+        ]
+
+
+@contextlib.contextmanager
+def connected(
+    address: str | None, cpus: int, gpus: Callable[[float], float], root: Path
+) -> Iterator[RayCluster]:
+    """Give a Ray cluster: the one at an address, or one of this machine that ends with the block.
+
+    Args:
+        address: of the cluster, ``host:port`` or ``auto``; None for one of this machine.
+        cpus: of each job.
+        gpus: of each job, by the number that the cluster has.
+        root: of the driver's store.
+
+    Raises:
+        InputError: nothing answers at the address.
+    """
+    import ray
+
+    _check_address(address)
+    # Workers look for packages in the folder that they are started from: an empty one.
+    with tempfile.TemporaryDirectory(prefix="fer-bench-") as empty:
+        try:
+            with contextlib.chdir(empty), _own_handlers():
+                _init(address)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = f"--ray-address {address}" if address else "--executor ray"
+            raise InputError(f"{where}: no Ray cluster is reached ({describe(error)})") from error
+        try:
+            here = _on(ray.get_runtime_context().get_node_id())
+            depot = ray.remote(Depot).options(num_cpus=0, scheduling_strategy=here)
+            share = gpus(ray.cluster_resources().get("GPU", 0))
+            yield RayCluster(cpus, share, depot.remote(str(root.absolute())))
+        finally:
+            ray.shutdown()
+
+
+def _init(address: str | None) -> None:
+    import ray
+    import ray._private.worker
+
+    # Of a lost process Ray prints a page, for which it has no option; the driver says it in a line.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = {} if address else {"include_dashboard": False}
+    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Keep this process's own answer to signals, which Ray replaces."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    handlers = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
+
+
+def _train(job: Job, attempt: int, depot: DepotCalls) -> Ended:
+    import ray
+
+    from benchmark.sweep.nodes.node import train
+
+    context = ray.get_runtime_context()
+    node = Node(context.get_node_id(), ray.util.get_node_ip_address())
+    return train(job, attempt, depot, node)
+
+
+def _kill(process: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def _get(reference: Any) -> Any:
+    import ray
+
+    return ray.get(reference)
+
+
+def _on(node: str) -> Any:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
+
+
+def _check_address(address: str | None) -> None:
+    """Refuse an address at which no cluster is.
+
+    Raises:
+        InputError: it is of another form, or nothing answers.
+    """
+    if address in (None, "auto"):
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in address:
+        raise InputError(
+            f"--ray-address {address}: neither auto nor host:port; run on a node of the cluster"
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"--ray-address {address}: no Ray cluster answers there ({error}); start one with "
+            "'ray start --head', or leave the option out for one of this machine"
+        ) from error

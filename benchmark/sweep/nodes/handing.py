@@ -1,0 +1,295 @@
+"""The driver: hands jobs out, hears what nodes tell, and hands out anew what is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from benchmark.errors import InputError, StorageError
+from benchmark.store import lease
+from benchmark.store.record import Cell
+from benchmark.sweep.executors import Order
+from benchmark.sweep.nodes.arrival import Arrival
+from benchmark.sweep.nodes.depot import News
+from benchmark.sweep.nodes.job import Ended, Job, Lost, Node
+from benchmark.sweep.stages import has_weights
+from benchmark.words import count
+
+_LOOK = 0.5
+"""Seconds between two looks at what nodes told."""
+
+_LOOK_AGAIN = 5.0
+"""Seconds between two looks at cells that other processes hold."""
+
+_LOSSES = 3
+"""Attempts that may be lost without an epoch between them: then it is the cell that ends them."""
+
+_PARTING = 60.0
+"""Seconds that nodes have to stop when the driver is interrupted."""
+
+
+class Cluster(Protocol):
+    """What jobs are handed out to."""
+
+    def hand_out(self, job: Job, attempt: int, without: frozenset[str]) -> Any:
+        """Have a job trained on some node and return what its end is asked by."""
+
+    def over(self, job: Job) -> None:
+        """Say that no attempt of a job counts any more."""
+
+    def wait(self, tasks: Sequence[Any], seconds: float) -> list[Any]:
+        """Return those that have ended, after so many seconds at most."""
+
+    def end(self, task: Any) -> Ended | Lost:
+        """Return how a task ended."""
+
+    def collect(self) -> list[News]:
+        """Return what nodes told since the last call."""
+
+    def interrupt(self, task: Any) -> None:
+        """Have a task stop as Ctrl-C would."""
+
+    def kill(self, node: Node, process: int) -> None:
+        """End a process that does not answer, which its task then ends with."""
+
+    def nodes(self) -> list[Node]:
+        """Return the living nodes that have room for a job when nothing else runs."""
+
+
+@dataclass
+class Handed:
+    """Where a job stands.
+
+    Attributes:
+        job: with the cells that are left of it.
+        cells: the same, as planned here.
+        attempt: the last one, from 1.
+        task: by which its end is asked, None while it is not handed out.
+        place: node and process once they are known.
+        heard: when it last told something.
+        losses: attempts that were lost since the last epoch.
+        look: when its cells may be free that others hold.
+        held: keeps what the driver itself holds of it meanwhile.
+    """
+
+    job: Job
+    cells: list[Cell]
+    arrival: Arrival
+    attempt: int = 0
+    task: Any = None
+    place: tuple[Node, int] | None = None
+    heard: float = 0.0
+    losses: int = 0
+    look: float = 0.0
+    leases: list[lease.Lease] = field(default_factory=list)
+    held: ExitStack = field(default_factory=ExitStack)
+
+
+@dataclass
+class Handing:
+    """Works through jobs on a cluster.
+
+    Attributes:
+        order: whose cells they are.
+        cluster: what they are handed out to.
+        left: jobs that have not ended.
+        silence: seconds after which a node that tells nothing is given up.
+    """
+
+    order: Order
+    cluster: Cluster
+    left: list[Handed]
+    silence: float = lease.PATIENCE
+    _without: dict[str, Node] = field(default_factory=dict)
+    _waiting: bool = False
+
+    def run(self) -> None:
+        """Return when all jobs have ended.
+
+        Raises:
+            InputError: no node can train them.
+            StorageError: the store cannot be written to any more.
+            KeyboardInterrupt: this process was told to stop; nodes have stopped, too.
+        """
+        try:
+            while self.left:
+                self._hand_out()
+                self._look()
+        except BaseException:
+            self._part()
+            raise
+
+    def _look(self) -> None:
+        """Hear what nodes told, and see which have ended."""
+        out = {handed.task: handed for handed in self.left if handed.task is not None}
+        if not out:
+            time.sleep(_LOOK)
+        ended = self.cluster.wait(list(out), _LOOK) if out else []
+        self._hear()
+        for task in ended:
+            self._settle(out[task])
+        self._give_up_silent()
+
+    def _hear(self) -> None:
+        jobs = {handed.job.number: handed for handed in self.left}
+        for number, attempt, events in self.cluster.collect():
+            handed = jobs.get(number)
+            if handed is None or handed.attempt != attempt:
+                continue
+            self._sign_of_life(handed)
+            for name, *what in events:
+                if name == "begun":
+                    handed.place = what[0], what[1]
+                else:
+                    handed.losses = 0 if name == "evaluated" else handed.losses
+                    handed.arrival.take(name, what)
+
+    def _sign_of_life(self, handed: Handed) -> None:
+        handed.heard = time.monotonic()
+        for each in handed.leases:
+            each.advance()
+
+    def _hand_out(self) -> None:
+        """Hand out what is free, as many at once as were asked for."""
+        now = time.monotonic()
+        room = (self.order.jobs or len(self.left)) - sum(h.task is not None for h in self.left)
+        for handed in list(self.left):
+            if handed.task is not None or handed.look > now or room <= 0:
+                continue
+            handed.cells = [cell for cell in handed.cells if not self._done(handed, cell)]
+            if not handed.cells:
+                self._end(handed)
+            elif self._take(handed):
+                slugs = tuple(cell.slug for cell in handed.cells)
+                handed.job, handed.place = replace(handed.job, slugs=slugs), None
+                handed.attempt += 1
+                handed.task = self.cluster.hand_out(
+                    handed.job, handed.attempt, frozenset(self._without)
+                )
+                room -= 1
+            else:
+                handed.look = now + _LOOK_AGAIN
+        self._tell_waiting()
+
+    def _done(self, handed: Handed, cell: Cell) -> bool:
+        store = self.order.store
+        return store.has(cell) and (
+            cell.id not in handed.arrival.needed or has_weights(cell, store)
+        )
+
+    def _take(self, handed: Handed) -> bool:
+        """See that nobody else trains the cells, and hold them where nodes do not see the store."""
+        begun = self.order.store.begun
+        if handed.job.sign is not None:
+            return not any(lease.holder(begun.folder(cell)) for cell in handed.cells)
+        if handed.leases:
+            return True
+        for cell in handed.cells:
+            taken = begun.take(cell)
+            if taken is None:
+                handed.held.close()
+                handed.leases.clear()
+                return False
+            handed.leases.append(handed.held.enter_context(taken))
+            if self.order.store.has(cell):
+                begun.again(cell)
+        return True
+
+    def _tell_waiting(self) -> None:
+        """Say once where only what others hold is left."""
+        idle = all(handed.task is None for handed in self.left)
+        if idle and self.left and not self._waiting:
+            cells = sum(len(handed.cells) for handed in self.left)
+            are = count(cells, "cell is", "cells are")
+            self.order.say(f"{are} being trained by other processes; waiting")
+        self._waiting = idle
+
+    def _settle(self, handed: Handed) -> None:
+        """See how an attempt ended."""
+        ended, handed.task = self.cluster.end(handed.task), None
+        if isinstance(ended, Lost):
+            if ended.address is None:
+                self._lose(handed, ended.reason)
+            else:
+                self._refuse(ended.address, None, ended.reason)
+        elif ended.refused is not None:
+            assert handed.place is not None  # told before it refused
+            self._refuse(handed.place[0].address, handed.place[0], ended.refused)
+        elif ended.fault is not None:
+            raise StorageError(ended.fault)
+        elif ended.held:
+            handed.cells = [cell for cell in handed.cells if cell.slug in ended.held]
+        else:
+            self._end(handed)
+
+    def _lose(self, handed: Handed, reason: str) -> None:
+        """Hand a job out anew whose process or node is gone, or give its cells up."""
+        handed.losses += 1
+        where = "" if handed.place is None else f" on {handed.place[0]}"
+        name = f"job {handed.job.number}{where}: {reason}"
+        if handed.losses < _LOSSES:
+            self.order.complain(f"{name}; handed out again")
+            if not self._able():
+                self.order.complain("no node is left that has room for a job; waiting for one")
+            return
+        told = f"{reason}, {handed.losses} times without an epoch between them"
+        for cell in handed.cells:
+            if not self._done(handed, cell):
+                handed.arrival.fail(cell, told, told)
+        self._end(handed)
+
+    def _refuse(self, address: str, node: Node | None, reason: str) -> None:
+        """Leave a node out that cannot train.
+
+        Raises:
+            InputError: no node is left.
+        """
+        able = [each for each in self.cluster.nodes() if each.address == address]
+        for each in [node] if node is not None else able:
+            if each.id not in self._without:
+                self._without[each.id] = each
+                self.order.complain(f"{each} is left out: {reason}")
+        if not self._able():
+            raise InputError("no node of the cluster can train these cells")
+
+    def _able(self) -> list[Node]:
+        return [node for node in self.cluster.nodes() if node.id not in self._without]
+
+    def _end(self, handed: Handed) -> None:
+        if handed.attempt:
+            self.cluster.over(handed.job)
+        self.left.remove(handed)
+        handed.held.close()
+
+    def _give_up_silent(self) -> None:
+        """End processes that tell nothing more: their devices hang, or nothing reaches us."""
+        now = time.monotonic()
+        for handed in self.left:
+            if handed.task is not None and handed.place is None:
+                self._sign_of_life(handed)  # it waits for a node
+            elif handed.task is not None and now - handed.heard > self.silence:
+                assert handed.place is not None
+                node, process = handed.place
+                self.order.complain(
+                    f"job {handed.job.number} on {node}: silent for {self.silence:.0f} s; ended"
+                )
+                self.cluster.kill(node, process)
+                handed.heard = now
+
+    def _part(self) -> None:
+        """Have all nodes stop, and take what they still deliver."""
+        out = [handed.task for handed in self.left if handed.task is not None]
+        try:
+            for task in out:
+                self.cluster.interrupt(task)
+            until = time.monotonic() + _PARTING
+            while out and time.monotonic() < until:
+                ended = self.cluster.wait(out, _LOOK)
+                self._hear()
+                out = [task for task in out if task not in ended]
+        finally:
+            for handed in self.left:
+                handed.held.close()

@@ -1,0 +1,97 @@
+"""``run --executor ray`` as far as no Ray is needed: options, dry run, refusals."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from processes import QUICK
+
+from benchmark.cli import cli
+from benchmark.errors import InputError
+from benchmark.sweep.nodes.cluster import _check_address
+
+RUN = ("run", "--factors=50", "--methods=baseline,crt,cb", "--executor=ray", "--results=the runs")
+
+
+def _call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, [*RUN, *QUICK, *arguments])
+
+
+def _ray_is(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+
+    def find(name: str, package: str | None = None) -> object:
+        return (object() if there else None) if name == "ray" else real(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+
+
+@pytest.fixture(autouse=True)
+def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray is found, whether it is there or not, and never imported."""
+    _ray_is(True, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--ray-storage=nfs"], "--ray-storage nfs: neither shared nor driver"),
+        (["--jobs-per-gpu=auto"], "--jobs-per-gpu auto: memory of a cluster's GPUs"),
+        (["--device=cuda:1"], "--device cuda:1: Ray chooses the device of a node"),
+        (["--precision=auto"], "precision auto depends on the device"),
+        (["--executor=local", "--ray-address=auto"], "means nothing to --executor local"),
+    ],
+)
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_what_nodes_cannot_be_given_is_refused(
+    arguments: list[str], said: str, dry: list[str]
+) -> None:
+    done = _call(*arguments, *dry)
+    assert isinstance(done.exception, InputError), (done.output, done.exception)
+    assert said in str(done.exception)
+
+
+def test_a_missing_ray_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    _ray_is(False, monkeypatch)
+    done = _call("--dry-run")
+    assert isinstance(done.exception, InputError), (done.output, done.exception)
+    assert "Ray is not installed; pip install 'fer-bench[ray]'" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device=cpu"], "2 jobs for the Ray cluster started on this machine, each 1 CPU core\n"),
+        (
+            ["--ray-address=10.0.0.9:6379", "--threads=2", "--jobs-per-gpu=4"],
+            "cluster 10.0.0.9:6379, each 2 CPU cores, 1/4 of a GPU where there is one\n",
+        ),
+        (["--ray-storage=driver"], "Checkpoints and finished cells are sent to this machine\n"),
+        ([], "Every node must see"),
+    ],
+)
+def test_a_dry_run_says_what_would_be_handed_out(arguments: list[str], said: str) -> None:
+    done = _call("--dry-run", *arguments)
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert said in done.output
+    assert "cannot be known" in done.output
+    assert not Path("the runs").exists()
+
+
+@pytest.mark.parametrize("address", ["ray://host:10001", "host", "host:", ":6379", "http://a:1"])
+def test_an_address_of_another_form_is_refused(address: str) -> None:
+    with pytest.raises(InputError, match="neither auto nor host:port"):
+        _check_address(address)
+
+
+def test_an_address_where_nothing_answers_is_refused() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        with pytest.raises(InputError, match="no Ray cluster answers there"):
+            _check_address(f"127.0.0.1:{port}")
