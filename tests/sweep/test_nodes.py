@@ -80,6 +80,17 @@ def test_a_lost_attempt_goes_on_from_its_checkpoint(
     assert run.said.count(lost) == 1
 
 
+def test_a_second_stage_goes_on_without_its_first(tmp_path: Path) -> None:
+    """The node is lost after the first stage came back, which is then given to the next node."""
+    plan = partial(small_sweep, ("baseline", "crt"), overrides=SHORT)
+    run = Run(tmp_path / "runs", plan, "driver")
+    cluster = MadeCluster(run.root, {(1, 1): 5})
+    run.on(cluster)
+    assert cluster.handed == [(1, 1), (1, 2)]
+    assert [slug.partition("-")[0] for slug in run.heard.started] == ["baseline", "crt", "crt"]
+    assert len(Store(run.root).records()) == 2
+
+
 def test_what_an_older_attempt_sends_changes_nothing(tmp_path: Path) -> None:
     depot = Depot(str(tmp_path))
     folder = tmp_path / "running" / "cell"

@@ -6,6 +6,7 @@ Run with ``FER_BENCH_RAY=1``; ``-s`` prints the seconds.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ METHODS = ("baseline", "cb", "soft")
 CELLS = ("run", f"--methods={','.join(METHODS)}", "--factors=50", "--device=cpu", "--threads=1")
 SHORT = ("--set=training.epochs=24", "--set=image.size=24", "--set=training.batch_size=48")
 STORAGES = pytest.mark.parametrize("storage", ["shared", "driver"])
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 400.0
 """Seconds for one run, whatever is killed."""
 
@@ -40,7 +42,11 @@ cluster = Cluster(
 nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
 print(cluster.address, flush=True)
 for line in sys.stdin:  # the test's side says what is to be done
-    if line.strip() == "kill":
+    if line.startswith("add"):
+        path = line.split()[1]
+        cluster.add_node(num_cpus=1, env_vars=dict(PYTHONPATH=path), **small)
+        print("added", flush=True)
+    elif line.strip() == "kill":
         cluster.remove_node(nodes.pop(), allow_graceful=False)
         print("killed", flush=True)
 cluster.shutdown()
@@ -65,11 +71,18 @@ class Two:
                 return line.strip()
         raise RuntimeError("the cluster is gone")
 
-    def kill_node(self) -> None:
+    def _ask(self, what: str, answer: str) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write("kill\n")
+        self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
-        assert self._answer() == "killed"
+        assert self._answer() == answer
+
+    def kill_node(self) -> None:
+        self._ask("kill", "killed")
+
+    def add_node(self, code: Path) -> None:
+        """Add a node that finds its packages in a folder first."""
+        self._ask(f"add {code}", "added")
 
     def stop(self) -> None:
         assert self.process.stdin is not None
@@ -213,3 +226,25 @@ def test_a_cluster_without_room_is_one_line(tmp_path: Path, two: Two) -> None:
     code, text = fer_bench(tmp_path, *CELLS, "--executor=ray", address, "--threads=3")
     assert code == 2, text
     assert "no node of the cluster has 3 CPU cores for a job" in text
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_node_with_other_code_is_left_out(
+    undisturbed: Path, tmp_path: Path, two: Two, missing: bool
+) -> None:
+    """Both good nodes go, one after a node with other code came."""
+    code = tmp_path / "code"
+    for name in ("benchmark", "fer_bench", "methods"):
+        shutil.copytree(ROOT / name, code / name, ignore=shutil.ignore_patterns("__pycache__"))
+    if missing:
+        shutil.rmtree(code / "benchmark" / "sweep" / "nodes")
+    else:
+        with (code / "methods" / "cb.py").open("a", encoding="utf-8") as file:
+            file.write("# changed\n")
+    two.kill_node()
+    two.add_node(code)
+    text, _ = _finished(_start(tmp_path, two, "driver"), time.monotonic())
+    said = "it has no fer-bench such as this" if missing else "is other code than the driver's"
+    assert text.count("is left out") == 1, text
+    assert said in text
+    assert outcome(tmp_path / "runs") == outcome(undisturbed)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import importlib.util
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from benchmark.errors import InputError
 from benchmark.store.faults import writing
-from benchmark.store.record import Cell
 from benchmark.sweep.executors import Order
 from benchmark.sweep.nodes.arrival import Arrival
 from benchmark.sweep.nodes.cluster import RayCluster, connected
 from benchmark.sweep.nodes.code import code_digest
 from benchmark.sweep.nodes.handing import Handed, Handing
 from benchmark.sweep.nodes.job import Job
-from benchmark.sweep.stages import has_weights, needed_first_stages, shares
+from benchmark.sweep.stages import needed_first_stages, shares
 from benchmark.words import count
 
 HELP = "nodes of a Ray cluster"
@@ -66,7 +65,7 @@ def run(order: Order) -> bool:
 def show(order: Order) -> None:
     """Say what would be handed out."""
     _check(order)
-    jobs = len(_shares(order))
+    jobs = len(shares(order.cells, order.sweep, 1))
     where = order.options["address"] or "started on this machine"
     gpu = "" if order.device == "cpu" else f", 1/{order.jobs_per_gpu} of a GPU where there is one"
     order.say(
@@ -136,10 +135,6 @@ def sign(order: Order) -> Iterator[str | None]:
         path.unlink(missing_ok=True)
 
 
-def _shares(order: Order) -> list[list[Cell]]:
-    return shares(order.cells, order.sweep, 1)
-
-
 def handed(order: Order, device: str, signed: str | None, held: ExitStack) -> list[Handed]:
     """Return the jobs that an order comes to, each with what listens to it here.
 
@@ -151,7 +146,7 @@ def handed(order: Order, device: str, signed: str | None, held: ExitStack) -> li
     """
     needed = frozenset(needed_first_stages(order.cells, order.sweep, order.store))
     found = []
-    divided = _shares(order)
+    divided = shares(order.cells, order.sweep, 1)
     for number, cells in enumerate(divided, start=1):
         job = Job(
             number=number,
@@ -162,7 +157,7 @@ def handed(order: Order, device: str, signed: str | None, held: ExitStack) -> li
             command=tuple(sys.argv[1:]),
             root=str(order.store.root.absolute()),
             sign=signed,
-            seeds=() if signed is not None else tuple(_seeds(order, cells)),
+            seeds=(),
             device=device,
             threads=_threads(order),
             deterministic=order.deterministic,
@@ -171,14 +166,3 @@ def handed(order: Order, device: str, signed: str | None, held: ExitStack) -> li
         listener = held.enter_context(order.listen(False, f"[{number}/{len(divided)}] "))
         found.append(Handed(job, list(cells), Arrival(order.store, listener, needed)))
     return found
-
-
-def _seeds(order: Order, cells: Sequence[Cell]) -> Iterator[str]:
-    """Name the files of the store that a node needs which does not see it."""
-    yield f"datasets/{cells[0].fingerprint}.npz"
-    for cell in cells:
-        yield f"running/{cell.slug}/checkpoint.pt"
-        first = order.sweep.first_stage(cell)
-        if first is not None and has_weights(first, order.store):
-            names = ("record.json", "logits.npz", "validation.npz", "weights.safetensors")
-            yield from (f"cells/{first.slug}/{name}" for name in names)

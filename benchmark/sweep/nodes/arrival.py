@@ -1,15 +1,18 @@
-"""What nodes tell, as it reaches the driver's store and whoever listens there."""
+"""What passes between nodes and the driver's store, and whoever listens there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark.store.cell_folder import WEIGHTS
 from benchmark.store.logits_file import LOGITS, VALIDATION
 from benchmark.store.record import Cell, Record
+from benchmark.store.record_file import RECORD
 from benchmark.store.store import Store
+from benchmark.sweep.plan import Sweep
+from benchmark.sweep.stages import has_weights
 from benchmark.sweep.work import SweepListener
 
 
@@ -64,3 +67,14 @@ class Arrival:
             replace=record.cell.id in self.needed,
         )
         self.listener.cell_finished(record)
+
+
+def seeds(cells: Sequence[Cell], sweep: Sweep, store: Store) -> Iterator[str]:
+    """Name the files of a store that a node needs which does not see it, below the store's root."""
+    yield f"datasets/{cells[0].fingerprint}.npz"
+    for cell in cells:
+        yield f"running/{cell.slug}/checkpoint.pt"
+        first = sweep.first_stage(cell)
+        if first is not None and has_weights(first, store):
+            for name in (RECORD, LOGITS, VALIDATION, WEIGHTS):
+                yield f"cells/{first.slug}/{name}"

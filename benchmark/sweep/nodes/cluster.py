@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import InputError, describe
+from benchmark.errors import InputError, StorageError, describe
 from benchmark.sweep.nodes.depot import Depot, Event, News
 from benchmark.sweep.nodes.job import Ended, Job, Lost, Node
 
@@ -162,8 +162,10 @@ def connected(
 
     Raises:
         InputError: nothing answers at the address.
+        StorageError: the cluster is gone, as when its head is.
     """
     import ray
+    from ray.exceptions import RayError
 
     _check_address(address)
     # Workers look for packages in the folder that they are started from: an empty one.
@@ -179,6 +181,11 @@ def connected(
             depot = ray.remote(Depot).options(num_cpus=0, scheduling_strategy=here)
             share = gpus(ray.cluster_resources().get("GPU", 0))
             yield RayCluster(cpus, share, depot.remote(str(root.absolute())))
+        except RayError as error:
+            raise StorageError(
+                f"the Ray cluster is gone ({describe(error).partition(chr(10))[0]}); what is "
+                "finished is kept, give the same command again to go on"
+            ) from error
         finally:
             ray.shutdown()
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from benchmark.errors import InputError, StorageError
 from benchmark.store import lease
 from benchmark.store.record import Cell
 from benchmark.sweep.executors import Order
-from benchmark.sweep.nodes.arrival import Arrival
-from benchmark.sweep.nodes.depot import News
-from benchmark.sweep.nodes.job import Ended, Job, Lost, Node
+from benchmark.sweep.nodes.arrival import Arrival, seeds
+from benchmark.sweep.nodes.job import Cluster, Job, Lost, Node
 from benchmark.sweep.stages import has_weights
 from benchmark.words import count
 
@@ -31,34 +29,6 @@ _PARTING = 60.0
 """Seconds that nodes have to stop when the driver is interrupted."""
 
 
-class Cluster(Protocol):
-    """What jobs are handed out to."""
-
-    def hand_out(self, job: Job, attempt: int, without: frozenset[str]) -> Any:
-        """Have a job trained on some node and return what its end is asked by."""
-
-    def over(self, job: Job) -> None:
-        """Say that no attempt of a job counts any more."""
-
-    def wait(self, tasks: Sequence[Any], seconds: float) -> list[Any]:
-        """Return those that have ended, after so many seconds at most."""
-
-    def end(self, task: Any) -> Ended | Lost:
-        """Return how a task ended."""
-
-    def collect(self) -> list[News]:
-        """Return what nodes told since the last call."""
-
-    def interrupt(self, task: Any) -> None:
-        """Have a task stop as Ctrl-C would."""
-
-    def kill(self, node: Node, process: int) -> None:
-        """End a process that does not answer, which its task then ends with."""
-
-    def nodes(self) -> list[Node]:
-        """Return the living nodes that have room for a job when nothing else runs."""
-
-
 @dataclass
 class Handed:
     """Where a job stands.
@@ -66,13 +36,15 @@ class Handed:
     Attributes:
         job: with the cells that are left of it.
         cells: the same, as planned here.
+        arrival: takes what is told of it.
         attempt: the last one, from 1.
         task: by which its end is asked, None while it is not handed out.
         place: node and process once they are known.
         heard: when it last told something.
         losses: attempts that were lost since the last epoch.
         look: when its cells may be free that others hold.
-        held: keeps what the driver itself holds of it meanwhile.
+        leases: of its cells, where the driver holds them for nodes that do not see the store.
+        held: lets go of them.
     """
 
     job: Job
@@ -163,16 +135,21 @@ class Handing:
             if not handed.cells:
                 self._end(handed)
             elif self._take(handed):
-                slugs = tuple(cell.slug for cell in handed.cells)
-                handed.job, handed.place = replace(handed.job, slugs=slugs), None
-                handed.attempt += 1
-                handed.task = self.cluster.hand_out(
-                    handed.job, handed.attempt, frozenset(self._without)
-                )
+                self._begin(handed)
                 room -= 1
             else:
                 handed.look = now + _LOOK_AGAIN
         self._tell_waiting()
+
+    def _begin(self, handed: Handed) -> None:
+        """Hand out what is left of a job, with what nodes need that see no store but their own."""
+        cells, job = handed.cells, handed.job
+        given = () if job.sign is not None else seeds(cells, self.order.sweep, self.order.store)
+        slugs = tuple(cell.slug for cell in cells)
+        handed.job, handed.place = replace(job, slugs=slugs, seeds=tuple(given)), None
+        handed.attempt += 1
+        without = frozenset(self._without)
+        handed.task = self.cluster.hand_out(handed.job, handed.attempt, without)
 
     def _done(self, handed: Handed, cell: Cell) -> bool:
         store = self.order.store
@@ -222,6 +199,7 @@ class Handing:
             raise StorageError(ended.fault)
         elif ended.held:
             handed.cells = [cell for cell in handed.cells if cell.slug in ended.held]
+            handed.look = time.monotonic() + _LOOK_AGAIN
         else:
             self._end(handed)
 

@@ -1,15 +1,16 @@
-"""What a node is given, and what it answers in the end."""
+"""What a node is given, what it answers in the end, and what jobs are handed out to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.store.record import Cell
+    from benchmark.sweep.nodes.depot import News
     from benchmark.sweep.plan import Sweep
 
 
@@ -99,3 +100,31 @@ class Lost(NamedTuple):
 
     reason: str
     address: str | None = None
+
+
+class Cluster(Protocol):
+    """What jobs are handed out to."""
+
+    def hand_out(self, job: Job, attempt: int, without: frozenset[str]) -> Any:
+        """Have a job trained on some node and return what its end is asked by."""
+
+    def over(self, job: Job) -> None:
+        """Say that no attempt of a job counts any more."""
+
+    def wait(self, tasks: Sequence[Any], seconds: float) -> list[Any]:
+        """Return those that have ended, after so many seconds at most."""
+
+    def end(self, task: Any) -> Ended | Lost:
+        """Return how a task ended."""
+
+    def collect(self) -> list[News]:
+        """Return what nodes told since the last call."""
+
+    def interrupt(self, task: Any) -> None:
+        """Have a task stop as Ctrl-C would."""
+
+    def kill(self, node: Node, process: int) -> None:
+        """End a process that does not answer, which its task then ends with."""
+
+    def nodes(self) -> list[Node]:
+        """Return the living nodes that have room for a job when nothing else runs."""
