@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import signal
 import socket
 import tempfile
@@ -19,9 +20,6 @@ from benchmark.sweep.nodes.job import Ended, Job, Lost, Node
 
 _ANSWER = 5.0
 """Seconds in which an address answers; Ray itself tries for minutes."""
-
-_NO_CODE = "failed to import on the worker"
-"""What Ray says where a node cannot even find the function that trains."""
 
 _LOST = {
     "WorkerCrashedError": "its process died",
@@ -78,7 +76,7 @@ class RayCluster:
 
         _get(self.depot.expect.remote(job.number, attempt))
         labels = {"ray.io/node-id": f"!in({','.join(sorted(without))})"} if without else None
-        task = ray.remote(_train).options(
+        task = ray.remote(_task()).options(
             name=f"fer-bench-{job.number}",
             num_cpus=self.cpus,
             num_gpus=self.gpus,
@@ -86,7 +84,7 @@ class RayCluster:
             scheduling_strategy="SPREAD",
             label_selector=labels,
         )
-        return task.remote(job, attempt, DepotCalls(self.depot))
+        return task.remote(pickle.dumps((job, attempt)), self.depot)
 
     def over(self, job: Job) -> None:
         """Say that no attempt of a job counts any more."""
@@ -104,12 +102,14 @@ class RayCluster:
         from ray.exceptions import RayError, RayTaskError
 
         try:
-            ended: Ended = _get(task)
-            return ended
+            ended = _get(task)
+            if isinstance(ended, Ended):
+                return ended
+            node, address, reason = ended
+            told = f"it has no fer-bench such as this; install the same there ({reason})"
+            return Ended(refused=told, node=Node(node, address))
         except RayTaskError as error:
             cause = getattr(error, "cause", None) or error
-            if _NO_CODE in str(error):
-                return Lost("it has no fer-bench such as this; install the same there", error.ip)
             text = str(cause).strip().rpartition("\n")[2]
             return Lost(f"{type(cause).__name__}: {text}"[:300])
         except RayError as error:
@@ -213,14 +213,33 @@ def _own_handlers() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _train(job: Job, attempt: int, depot: DepotCalls) -> Ended:
-    import ray
+def _task() -> Callable[[bytes, Any], Any]:
+    """Return what runs on a node.
 
+    A function within one travels by value, and the job in bytes: a node without this package can
+    still say that it is such a node.
+    """
+
+    def train(content: bytes, depot: Any) -> Any:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id(), ray.util.get_node_ip_address()
+        try:
+            from benchmark.sweep.nodes.cluster import train_here
+
+            job, attempt = pickle.loads(content)
+        except Exception as error:
+            return *node, f"{type(error).__name__}: {error}"
+        return train_here(job, attempt, depot, node)
+
+    return train
+
+
+def train_here(job: Job, attempt: int, depot: Any, node: tuple[str, str]) -> Ended:
+    """Train a job in this process, which is one of Ray's."""
     from benchmark.sweep.nodes.node import train
 
-    context = ray.get_runtime_context()
-    node = Node(context.get_node_id(), ray.util.get_node_ip_address())
-    return train(job, attempt, depot, node)
+    return train(job, attempt, DepotCalls(depot), Node(*node))
 
 
 def _kill(process: int) -> None:

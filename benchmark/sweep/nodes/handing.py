@@ -75,7 +75,7 @@ class Handing:
     cluster: Cluster
     left: list[Handed]
     silence: float = lease.PATIENCE
-    _without: dict[str, Node] = field(default_factory=dict)
+    _without: set[str] = field(default_factory=set)
     _waiting: bool = False
 
     def run(self) -> None:
@@ -188,13 +188,9 @@ class Handing:
         """See how an attempt ended."""
         ended, handed.task = self.cluster.end(handed.task), None
         if isinstance(ended, Lost):
-            if ended.address is None:
-                self._lose(handed, ended.reason)
-            else:
-                self._refuse(ended.address, None, ended.reason)
-        elif ended.refused is not None:
-            assert handed.place is not None  # told before it refused
-            self._refuse(handed.place[0].address, handed.place[0], ended.refused)
+            self._lose(handed, ended.reason)
+        elif ended.refused is not None and ended.node is not None:
+            self._leave_out(ended.node, ended.refused)
         elif ended.fault is not None:
             raise StorageError(ended.fault)
         elif ended.held:
@@ -219,17 +215,15 @@ class Handing:
                 handed.arrival.fail(cell, told, told)
         self._end(handed)
 
-    def _refuse(self, address: str, node: Node | None, reason: str) -> None:
-        """Leave a node out that cannot train.
+    def _leave_out(self, node: Node, reason: str) -> None:
+        """Hand nothing more to a node that cannot train.
 
         Raises:
             InputError: no node is left.
         """
-        able = [each for each in self.cluster.nodes() if each.address == address]
-        for each in [node] if node is not None else able:
-            if each.id not in self._without:
-                self._without[each.id] = each
-                self.order.complain(f"{each} is left out: {reason}")
+        if node.id not in self._without:
+            self._without.add(node.id)
+            self.order.complain(f"{node} is left out: {reason}")
         if not self._able():
             raise InputError("no node of the cluster can train these cells")
 

@@ -65,20 +65,6 @@ class Job:
         return found
 
 
-class Ended(NamedTuple):
-    """How a job ended that came to its end.
-
-    Attributes:
-        held: slugs of cells that another process trains.
-        refused: why its node cannot train; nothing was trained then.
-        fault: what is wrong with the store that all nodes share.
-    """
-
-    held: tuple[str, ...] = ()
-    refused: str | None = None
-    fault: str | None = None
-
-
 class Node(NamedTuple):
     """A node of a cluster."""
 
@@ -90,16 +76,26 @@ class Node(NamedTuple):
         return f"node {self.address} ({self.id[:6]})"
 
 
-class Lost(NamedTuple):
-    """A job whose process or node ended before it.
+class Ended(NamedTuple):
+    """How a job ended that came to its end.
 
     Attributes:
-        reason: in a few words.
-        address: of a node that could not even begin, None of any other.
+        held: slugs of cells that another process trains.
+        refused: why its node cannot train; nothing was trained then.
+        node: that refused.
+        fault: what is wrong with the store that all nodes share.
     """
 
+    held: tuple[str, ...] = ()
+    refused: str | None = None
+    node: Node | None = None
+    fault: str | None = None
+
+
+class Lost(NamedTuple):
+    """A job whose process or node ended before it, for a reason in a few words."""
+
     reason: str
-    address: str | None = None
 
 
 class Cluster(Protocol):

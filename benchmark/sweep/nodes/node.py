@@ -38,10 +38,11 @@ def train(job: Job, attempt: int, depot: Reached, node: Node) -> Ended:
         try:
             return _train(job, depot, line)
         except InputError as error:
-            return Ended(refused=str(error))
+            return Ended(refused=str(error), node=node)
         except StorageError as error:
-            alone = job.sign is None  # the fault of the node's own disk
-            return Ended(refused=str(error)) if alone else Ended(fault=str(error))
+            if job.sign is not None:
+                return Ended(fault=str(error))
+            return Ended(refused=str(error), node=node)  # its own disk is at fault
 
 
 def _train(job: Job, depot: Reached, line: Line) -> Ended:
