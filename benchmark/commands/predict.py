@@ -64,12 +64,14 @@ def command(
     if form.name in ("csv", "json", "macros"):  # whose rows have no place for it
         for note in notes:
             click.echo(f"note: {note}", err=True)
-    write_tables([_table(network, judged, notes)], form, out)
+    if judged.shares:
+        write_tables([_table(network, judged, notes)], form, out)
     bad = [*complaints, *judged.bad]
     for line in bad:
         click.echo(f"skipped: {line}", err=True)
     if bad:
-        click.echo(f"{count(len(bad), 'path')} could not be used", err=True)
+        nothing = "" if judged.shares else "; there is nothing to show"
+        click.echo(f"{count(len(bad), 'path')} could not be used{nothing}", err=True)
         sys.exit(1)
 
 
@@ -102,7 +104,7 @@ def _judge(network: Network, files: Sequence[Path]) -> _Judged:
     for part in _shown(files):
         read = []
         for file, found in zip(part, read_pictures(part, network.source_image), strict=True):
-            name = escaped(str(file))
+            name = _name(file)
             if isinstance(found, PictureError):
                 judged.bad.append(f"{name} {found}" + (f"; {found.remedy}" if found.remedy else ""))
             else:
@@ -112,6 +114,12 @@ def _judge(network: Network, files: Sequence[Path]) -> _Judged:
             shares = softmax(network.logits_of([pixels for _, pixels in read]))
             judged.shares += zip([name for name, _ in read], shares, strict=True)
     return judged
+
+
+def _name(file: Path) -> str:
+    """Return what a file is called in a table; no spreadsheet takes it for a formula."""
+    name = escaped(str(file))
+    return f"./{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 
 def _shown(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
@@ -144,7 +152,7 @@ def _table(network: Network, judged: _Judged, notes: Sequence[str]) -> Table:
         labels=("Image", "Prediction"),
         columns=tuple(each.capitalize() for each in classes),
         keys=tuple(f"probability_{each}" for each in classes),
-        blocks=(tuple(rows),) if rows else (),
+        blocks=(tuple(rows),),
         notes=tuple(f"{note[0].upper()}{note[1:]}." for note in notes),
         name="predictions",
         data=tuple(data),

@@ -59,6 +59,8 @@ def _facts(path: Path, report: WeightsReport) -> Table:
         "classifier": _some(report.classifier) or "none",
         "left out": _some(beside) or "nothing",
     }
+    if len(report.prefixes) > 1 and report.loaded is not None:
+        rows["loaded"] = f"what stands behind {report.loaded or 'no prefix'}"
     return text_table("", ("what", "value"), rows.items())
 
 
@@ -110,6 +112,7 @@ def _rows(path: Path, report: WeightsReport) -> list[dict[str, Any]]:
             "matched": fit.matched,
             "needed": fit.needed,
             "prefixes": list(fit.prefixes),
+            "loaded": fit.loaded,
             "classifier": list(fit.classifier),
             "missing": list(fit.missing),
             "unexpected": list(fit.unexpected),

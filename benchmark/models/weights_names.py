@@ -123,6 +123,7 @@ class Fit:
     Attributes:
         reason: why it cannot be loaded, or nothing where it can.
         prefixes: what stands before the backbone's names, where at least half of them stand.
+        loaded: the one of them that is loaded, None where the file does not fit.
         needed: tensors that the backbone needs.
         matched: those of them that are in the file, in the right shape.
         missing: names of those that are not in the file.
@@ -133,6 +134,7 @@ class Fit:
 
     reason: str
     prefixes: Sequence[str]
+    loaded: str | None
     needed: int
     matched: int
     missing: Sequence[str]
@@ -170,6 +172,7 @@ def fit(
     return Fit(
         reason=reason,
         prefixes=sorted(prefix for (prefix, _), n in share.items() if 2 * n >= len(required)),
+        loaded=None if reason else place[0],
         needed=len(required),
         matched=sum(pairs[n][0].shape == pairs[n][1].shape for n in required & pairs.keys()),
         missing=sorted(required - names.keys()),

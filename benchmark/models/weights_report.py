@@ -61,6 +61,11 @@ class WeightsReport:
         return next(iter(self.fits.values())).prefixes
 
     @property
+    def loaded(self) -> str | None:
+        """The prefix that this backbone is loaded from, None where none fits."""
+        return next(iter(self.fits.values())).loaded
+
+    @property
     def classifier(self) -> Sequence[str]:
         """The classifier's matrices, by that backbone."""
         return next(iter(self.fits.values())).classifier

@@ -635,3 +635,14 @@ def test_bad_weights_are_said_before_any_training(
         assert isinstance(done.exception, InputError)
         assert words in one_line(done.exception)
         assert "[1/1]" not in done.output
+
+
+def test_inspect_says_which_of_two_copies_is_loaded(
+    resnet18: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.models.weights_report.report_on.__defaults__", (("resnet18",),))
+    state = resnet18.state_dict()
+    path = small_form(tmp_path, {"state_dict": other(state), "state_dict_ema": state})
+    assert "loaded what stands behind state_dict_ema." in " ".join(inspected(str(path)).split())
+    (row,) = json.loads(inspected(str(path), "--format", "json"))
+    assert row["loaded"] == "state_dict_ema."

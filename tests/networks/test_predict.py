@@ -82,11 +82,24 @@ def test_a_table_for_people_and_rows_for_machines(store: Path, pictures: Path) -
     assert row["prediction"] in done.stdout
 
 
-def test_nothing_usable_still_ends_in_the_columns(store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["csv", "json", "terminal"])
+def test_of_nothing_usable_there_is_no_table(store: Path, tmp_path: Path, form: str) -> None:
     (tmp_path / "empty").mkdir()
-    done = predict(store, str(tmp_path / "empty"), "--format", "csv")
+    out = tmp_path / "found.csv"
+    to = ("--format", form) if form != "csv" else ("--out", str(out))
+    done = predict(store, str(tmp_path / "empty"), *to)
     assert done.exit_code == 1
     assert f"skipped: {tmp_path}/empty holds no image" in done.stderr
+    assert "1 path could not be used; there is nothing to show" in done.stderr
+    assert not done.stdout
+    assert not out.exists()
+
+
+def test_no_name_is_a_formula(store: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures)
+    (pictures / "b.png").rename(pictures / "=1+1.png")
+    rows = csv.DictReader(io.StringIO(predict(store, "=1+1.png", "--format", "csv").stdout))
+    assert [row["image"] for row in rows] == ["./=1+1.png"]
 
 
 def test_a_model_that_is_not_there_is_wrong_usage(store: Path, pictures: Path) -> None:

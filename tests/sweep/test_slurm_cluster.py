@@ -95,15 +95,19 @@ def test_a_preempted_task_comes_back_and_goes_on(undisturbed: Path, tmp_path: Pa
     assert max(map(len, _sessions(tmp_path).values())) == 2
 
 
-def test_a_time_limit_ends_in_another_turn(undisturbed: Path, tmp_path: Path) -> None:
-    """A task of all cells, which a minute is too short for."""
-    extra = ("--slurm-cells=4", "--slurm-time=1", "--slurm-extra=--signal=B:USR1@40")
-    job = _submit(tmp_path, *extra)
+def test_a_time_limit_ends_in_another_turn(tmp_path: Path) -> None:
+    """A task of two cells that has some twenty seconds at a time, and needs twice as many."""
+    two = "--methods=baseline,crt"
+    code, text = fer_bench(tmp_path, *CELLS, *SHORT, two, "--results=local", "--jobs=1")
+    assert code == 0, text
+    job = _submit(
+        tmp_path, two, "--slurm-cells=2", "--slurm-time=1", "--slurm-extra=--signal=B:USR1@40"
+    )
     took = _wait("the task", 900, tmp_path, lambda: _gone(job))
     print(f"time limit: all after {took:.1f} s")
     _print_log(tmp_path)
     print(_sessions(tmp_path))
-    assert outcome(tmp_path / "runs 1%") == outcome(undisturbed)
+    assert outcome(tmp_path / "runs 1%") == outcome(tmp_path / "local")
     assert max(map(len, _sessions(tmp_path).values())) > 1
 
 
