@@ -20,6 +20,9 @@ from benchmark.store.whole import labels_of
 CLAIMED = {f"map {name}": name for name in MEASURES}
 """The measures that a sentence can speak of, as claims call them."""
 
+FINE_ENOUGH = 3
+"""Places a side from which on a map can say where; with two, all have the same heat outside."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -46,7 +49,8 @@ class MapNumbers:
     def of(self, record: Record) -> Seen | None:
         """Return what was measured of a record, None where nothing was.
 
-        Outside the face's centre counts for classes alone that the image does not show.
+        Outside the face's centre counts for classes alone that the image does not show, and not at
+        all where maps are too coarse to say.
 
         Raises:
             InputError: the measures are damaged, or nothing tells which images count.
@@ -58,13 +62,12 @@ class MapNumbers:
     def by_image(self, record: Record, name: str) -> NDArray[np.float64] | None:
         """Return a measure's average over the classes of each image that has one, (n,).
 
-        None where it was not measured.
+        None where it was not measured, or says nothing of any.
         """
         seen = self.of(record)
         values = None if seen is None else seen.measures.get(name)
-        if values is None:
+        if values is None or not (of_some := ~np.isnan(values).all(axis=1)).any():
             return None
-        of_some = ~np.isnan(values).all(axis=1)
         return np.asarray(np.nanmean(values[of_some], axis=1))
 
     def average(self, record: Record, name: str, label: int | None = None) -> float:
@@ -77,7 +80,7 @@ class MapNumbers:
         """
         if label is None:
             over = self.by_image(record, name)
-            return float(over.mean()) if over is not None and len(over) else np.nan
+            return np.nan if over is None else float(over.mean())
         seen = self.of(record)
         values = None if seen is None else seen.measures.get(name)
         if values is None or np.isnan(values[:, label]).all():
@@ -112,5 +115,8 @@ class MapNumbers:
         counted = self._answers.counted(record, labels)
         found = {name: np.array(values[counted]) for name, values in measures.items()}
         labels = labels[counted]
+        places = self._kept.places(record)
+        if places is not None and max(places) < FINE_ENOUGH:
+            found["outside"][:] = np.nan
         found["outside"][np.arange(len(labels)), labels] = np.nan
         return Seen(labels, found)

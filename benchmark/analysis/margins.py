@@ -180,8 +180,8 @@ class Measured:
         found = numbers.difference(used[0], used[1], CLAIMED[term.measure])
         if found is None:
             raise Missing(
-                f"attention maps {factor_words(term)} are not measured: 'fer-bench report "
-                "--detail attention' measures those of kept networks"
+                f"attention maps {factor_words(term)} are not measured, or too coarse for this: "
+                "'fer-bench report --detail attention' measures those of kept networks"
             )
         first, second, tested = found
         return Margin(

@@ -100,7 +100,22 @@ def test_measures_are_those_of_the_networks_own_maps(measured: Store, faces: Fac
     assert not some.all()
 
 
-def test_averages_leave_out_what_says_nothing(measured: Store) -> None:
+def test_maps_of_two_places_a_side_say_nothing_of_the_rim(measured: Store) -> None:
+    numbers = MapNumbers(measured, Answers(measured, "last"))
+    for record in measured.records():
+        assert numbers.places(record) == (2, 2)
+        assert numbers.by_image(record, "outside") is None
+        assert np.isnan(numbers.average(record, "outside"))
+        assert numbers.difference([record], [record], "outside") is None
+        assert numbers.average(record, "overlap") > 0
+    done = called("report", "--results", measured.root, "--detail", "attention", "--format", "json")
+    assert "43.75" not in done.stdout.replace("43.75 for even heat", "")
+
+
+def test_averages_leave_out_what_says_nothing(
+    measured: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.analysis.attention.FINE_ENOUGH", 2)
     record = measured.records()[0]
     kept_measures = KeptAttention(measured).get(record)
     assert kept_measures is not None

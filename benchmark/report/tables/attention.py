@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.analysis.attention import MapNumbers
+from benchmark.analysis.attention import FINE_ENOUGH, MapNumbers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.report.headers import class_titles
@@ -27,7 +27,6 @@ NOTHING = (
 )
 
 ALL_CLASSES = "all classes"
-_FINE_ENOUGH = 3  # with two places a side every map has the same heat outside the centre
 TITLES = {
     "consistency": "Consistency",
     "overlap": "Overlap",
@@ -94,7 +93,7 @@ def _places_note(records: Sequence[Record], numbers: MapNumbers) -> str:
     """Return how fine the maps are, and what they are not worth where they are coarse."""
     found = {places for record in records if (places := numbers.places(record)) is not None}
     sizes = " or ".join(f"{height} x {width}" for height, width in sorted(found))
-    coarse = min(min(places) for places in found) < _FINE_ENOUGH
+    coarse = min(min(places) for places in found) < FINE_ENOUGH
     more = ": too coarse to say where a network looks" if coarse else ""
     return f"Places of a map: {sizes}{more}."
 
