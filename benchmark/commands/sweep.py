@@ -73,6 +73,13 @@ def _with_options(function: F, factors: str, seeds: str) -> F:
             type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
             help="Of the backbone (default: the protocol's).",
         ),
+        click.option(
+            "--compile",
+            "compile_backbone",
+            is_flag=True,
+            help="Train the backbone by kernels that torch.compile makes: other cells, as their "
+            "numbers differ in rounding (the same as --set training.compile=true).",
+        ),
         device_option,
         click.option(
             "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value."
@@ -140,6 +147,7 @@ class SweepChoice:
     device: str
     precision: str | None
     cut_head: bool
+    compile_backbone: bool = False
     tries: tuple[tuple[str, ...], ...] = ()
     """What each of several variants sets over the rest; all of them are planned together."""
     elsewhere: bool = False
@@ -168,7 +176,8 @@ class SweepChoice:
         options = [f"{name}={value}" for name, value in values.items() if value is not None]
         options += [f"--set={text}" for text in self.overrides]
         options += [f"{TRY_OPTION}={json.dumps(texts)}" for texts in self.tries]
-        return [*options, *(["--cut-head"] if self.cut_head else [])]
+        flags = {"--compile": self.compile_backbone, "--cut-head": self.cut_head}
+        return [*options, *(name for name, given in flags.items() if given)]
 
     def plan(
         self, precision: str | None = None, methods: Mapping[str, type[Method]] | None = None
@@ -284,6 +293,8 @@ class SweepChoice:
         overrides = (*self.overrides, *more)
         if self.precision is not None:
             overrides = (*overrides, f"training.precision={self.precision}")
+        if self.compile_backbone:
+            overrides = (*overrides, "training.compile=true")
         return load_protocol(name, overrides).model_copy(update={"recipe": self.recipe})
 
 

@@ -167,7 +167,11 @@ class Training:
         from benchmark.trackers import make
 
         if not self.elsewhere:
+            from benchmark.engine.compiled import check_compiles
+            from benchmark.engine.device import resolve_device
+
             tell_precision(todo, choice.device)
+            check_compiles(todo, resolve_device(choice.device))
         for name in self.logs:  # refused before anything is trained
             make(name, self.results)
         for note in check_buildable(todo, sweep):

@@ -30,17 +30,36 @@ def build_optimizer(method: Method, spec: TrainingSpec) -> torch.optim.Optimizer
         # Only the fused one takes the scale of fp16 along; the other would wait for the device in
         # each step. On a CPU it would round otherwise than stored results did.
         on_gpu = any(p.device.type != "cpu" for entry in entries for p in entry["params"])
-        return torch.optim.SGD(
+        built: torch.optim.Optimizer = torch.optim.SGD(
             entries, lr=spec.lr, momentum=_MOMENTUM, nesterov=nesterov, fused=on_gpu or None
         )
-    kind = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
-    return kind(entries, lr=spec.lr, fused=True)
+    else:
+        kind = torch.optim.AdamW if spec.optimizer == "adamw" else torch.optim.Adam
+        built = kind(entries, lr=spec.lr, fused=True)
+    rates_on_device(built)
+    return built
+
+
+def rates_on_device(optimizer: torch.optim.Optimizer) -> None:
+    """Have rates lie where CUDA kernels read them, so that a captured step sees each new one.
+
+    On a CPU they stay numbers of Python: a tensor is float32, and results would round otherwise.
+    To be called again after a state was loaded, whose rates lie on the host.
+    """
+    for group in optimizer.param_groups:
+        place = group["params"][0].device if group["params"] else torch.device("cpu")
+        if place.type == "cuda":
+            group["lr"] = torch.full((), float(group["base_lr"]), device=place)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Set every group's rate to ``factor`` times its own."""
     for group in optimizer.param_groups:
-        group["lr"] = group["base_lr"] * factor
+        rate = group["base_lr"] * factor
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def _entries(group: ParameterGroup, spec: TrainingSpec) -> Iterable[dict[str, Any]]:

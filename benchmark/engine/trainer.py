@@ -22,11 +22,12 @@ from benchmark.data.dataset import FaceDataset, Part
 from benchmark.data.imbalance import Split
 from benchmark.engine import checkpoint
 from benchmark.engine.assemble import assemble, laid_out, place
+from benchmark.engine.compiled import train_compiled
 from benchmark.engine.device import keeps_images
 from benchmark.engine.evaluate import logits_of
 from benchmark.engine.final_weights import digest
 from benchmark.engine.memory import is_out_of_memory, largest_that_fits
-from benchmark.engine.optim import build_optimizer, set_rate
+from benchmark.engine.optim import build_optimizer, rates_on_device, set_rate
 from benchmark.engine.outcome import Listener, Outcome
 from benchmark.engine.schedule import rate_factor
 from benchmark.engine.stage import stage_protocol
@@ -192,7 +193,10 @@ class Trainer:
         grey = self.dataset.images.ndim == 3
         place(backbone, self.protocol.image, self.device, self.cell.precision, grey=grey)
         built = assemble(method, hyper, backbone, self.dataset, self.batches.split, self.protocol)
-        return laid_out(built, self.device)
+        built = laid_out(built, self.device)
+        if self.protocol.training.compile:
+            train_compiled(built)
+        return built
 
     def _start_from(self, start: Mapping[str, Tensor]) -> None:
         try:
@@ -332,6 +336,7 @@ class Trainer:
         try:
             self.method.load_state_dict(state["method"])
             self.optimizer.load_state_dict(state["optimizer"])
+            rates_on_device(self.optimizer)
             self.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise TrainingError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -29,6 +29,7 @@ class Backbone(nn.Module):
     compute_dtype: torch.dtype | None = None
     weights: str = "scratch"
     weights_note: str = ""
+    _compiled: Callable[[Tensor], Tensor] | None = None
     _watched: list[Tensor] | None = None
 
     def autocast(self, images: Tensor) -> AbstractContextManager[object]:
@@ -54,11 +55,21 @@ class Backbone(nn.Module):
         if images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         if self._watched is None:
+            compute = self._compiled if self.training and self._compiled else self.features
             with self.autocast(images):
-                return self.last(self.features(images))
+                return self.last(compute(images))
         with torch.no_grad(), self.autocast(images):  # what comes before the last map is not asked
             features = self.features(images)
         return self.last(features)
+
+    def train_compiled(self) -> None:
+        """Have training compute :meth:`features` by kernels that torch.compile makes of them.
+
+        Names of parameters stay, and evaluation computes as it did: so a trained network gives the
+        same logits wherever it is loaded. A batch of each size has kernels of its own, whichever
+        came first. To be called on a network that is complete: a copy of it would not be compiled.
+        """
+        self._compiled = torch.compile(self.features, dynamic=False)
 
     def last(self, maps: Tensor) -> Tensor:
         """Return a map (B, C, h, w) in float32, as what a classifier reads of the network.

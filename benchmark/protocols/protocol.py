@@ -119,6 +119,8 @@ class TrainingSpec(Strict):
         clip_norm: largest norm of the gradient; 0 clips nothing.
         precision: of the backbone; heads and losses are float32. ``auto`` is bf16 where the device
             has it, else fp16 on CUDA, else fp32.
+        compile: whether the backbone is trained by kernels that torch.compile makes, which round
+            in another order than torch's own; evaluation never is.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
@@ -134,6 +136,7 @@ class TrainingSpec(Strict):
     warmup: Annotated[float, Field(ge=0, lt=1)]
     clip_norm: Annotated[float, Field(ge=0)]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
+    compile: Annotated[bool, LATER] = False
 
 
 class Protocol(Strict):

@@ -77,6 +77,7 @@ def test_a_sweep_is_handed_on_as_it_is(factors: list[float | None], seeds: list[
         device="cpu",
         precision=None,
         cut_head=True,
+        compile_backbone=True,
         tries=(("a=2", "b=[1, 2]"), ()),
     )
     command.main(choice.arguments("folder"), standalone_mode=False)

@@ -119,6 +119,8 @@ def test_a_method_trains_on_one_device_and_waits_only_where_it_must(
     with standin() as gpu:
         trainer = trainer_of(sweep, sweep.cells[-1], GPU)
         train_twice(trainer, tmp_path, gpu)
+        groups = [group for group in trainer.optimizer.param_groups if group["params"]]
+        assert all(group["lr"].is_cuda for group in groups), "after going on from a checkpoint, too"
         attend(trainer, gpu)
 
 

@@ -133,7 +133,7 @@ class StandIn(TorchDispatchMode):
                 kwargs[name] = None
         if any(isinstance(e, Tensor) and not isinstance(e, FakeTensor) for e in flat(args, kwargs)):
             args, kwargs = tree_map(self._faked, (args, kwargs))
-        if func.overloadpacket is aten._fused_sgd_:  # has no fake form
+        if func.overloadpacket in _FORMLESS:
             assert all(e.is_cuda for e in flat(args, kwargs) if isinstance(e, Tensor))
             return None
         out = self._fake.dispatch(func, (), args, kwargs)
@@ -147,6 +147,10 @@ class StandIn(TorchDispatchMode):
         if isinstance(value, Tensor) and not isinstance(value, FakeTensor):
             return self._fake.from_tensor(value)
         return value
+
+
+_FORMLESS = (aten._fused_sgd_, aten._fused_adam_, aten._fused_adamw_)
+"""Optimisers that change their tensors in place; with rates as tensors torch has no fake form."""
 
 
 class _Fake(FakeTensorMode):
