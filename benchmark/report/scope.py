@@ -26,6 +26,9 @@ from benchmark.report.notes import (
     provenance_notes,
 )
 
+REFERENCE = "baseline"
+"""The method that differences of a table are from."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -160,6 +163,18 @@ def name_of(scope: Scope, entry: Entry) -> tuple[str, ...]:
     """Return what a machine calls an entry."""
     group = [scope.letter(entry)] if scope.mixed else []
     return entry.label, factor_label(entry.factor), *group
+
+
+def reference_of(scope: Scope, entry: Entry) -> Entry | None:
+    """Return the one entry of the baseline that an entry can be held against, None without one."""
+    found = [
+        other
+        for group in scope.groups
+        if group.shared == entry.group
+        for other in group.at(entry.factor, REFERENCE)
+        if other.train_images == entry.train_images
+    ]
+    return found[0] if len(found) == 1 and entry.method != REFERENCE else None
 
 
 def title_of(scope: Scope, what: str) -> str:

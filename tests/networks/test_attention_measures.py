@@ -166,6 +166,30 @@ def test_the_table_in_every_form(measured: Store, form: str) -> None:
     assert expected.rstrip("0") in done.stdout  # JSON has numbers
 
 
+def test_differences_from_the_baseline_have_a_paired_test(measured: Store) -> None:
+    words = ["report", "--results", measured.root, "--detail", "attention", "--format"]
+    text = called(*words, "markdown").stdout
+    assert "attention maps less the baseline's (points)" in text
+    row = next(line for line in text.splitlines() if line.startswith("| EAC") and "\\[" in line)
+    plain = {record.cell.method: record for record in measured.records()}
+    numbers = MapNumbers(measured, Answers(measured, "last"))
+    for name in ("consistency", "overlap"):
+        told = numbers.difference([plain["eac"]], [plain["baseline"]], name)
+        assert told is not None
+        by_image = [numbers.by_image(plain[method], name) for method in ("eac", "baseline")]
+        assert told[2].estimate == pytest.approx(np.mean(by_image[0]) - np.mean(by_image[1]))
+        assert f"{100 * told[2].estimate:+.2f}" in row
+    assert "nothing of methods" in text
+
+
+def test_without_a_baseline_there_are_no_differences(store: Store) -> None:
+    record = next(r for r in store.records() if r.cell.method == "baseline")
+    shutil.rmtree(store.cells / record.cell.slug)
+    text = called("report", "--results", store.root, "--detail", "attention").stdout
+    assert "less the baseline's" not in text
+    assert "EAC" in text
+
+
 def test_the_table_names_what_was_not_measured(store: Store) -> None:
     record = store.records()[0]
     (store.cells / record.cell.slug / ATTENTION).unlink()

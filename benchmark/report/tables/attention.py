@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from benchmark.analysis.attention import FINE_ENOUGH, MapNumbers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
+from benchmark.report.compare_table import show_p
 from benchmark.report.headers import class_titles
 from benchmark.report.rows import table_of
-from benchmark.report.scope import Scope, labels_for, name_of, scopes
-from benchmark.report.sheet import Row, Table, mean_number
+from benchmark.report.scope import Scope, labels_for, name_of, reference_of, scopes
+from benchmark.report.sheet import Number, Row, Table, mean_number
+from benchmark.stats.crossed import Contrast
 from benchmark.store.attention_file import MEASURES, UNITS
 from benchmark.store.record import Record
 
@@ -43,6 +45,11 @@ NOTES = (
     "and width, for classes that the image does not show; 43.75 for even heat.",
     "Averages over test images: of the class's maps, and for all classes of each image's average.",
 )
+AGAINST_NOTES = (
+    "Differences of each image's average over classes on the same images and seeds, with 95 % "
+    "intervals; p of no difference counts images and, from two seeds on, seeds as chance. With one "
+    "seed it says something of two networks and nothing of methods.",
+)
 UNIT_NOTES = (
     "On shared units: on a drawn face of another class, heat where the face changes without the "
     "action units that its class shares with the map's (energy-based pointing game, Wang et al. "
@@ -56,7 +63,12 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
         return []
     numbers = MapNumbers(measured.store, measured.answers)
     found = scopes(measured, number=number, mixed=mixed, plain=True)
-    return [table for scope in found if (table := _table(scope, measured, numbers)) is not None]
+    return [
+        table
+        for scope in found
+        for table in (_table(scope, measured, numbers), _against(scope, measured, numbers))
+        if table is not None
+    ]
 
 
 def _table(scope: Scope, measured: Measurements, numbers: MapNumbers) -> Table | None:
@@ -87,6 +99,48 @@ def _table(scope: Scope, measured: Measurements, numbers: MapNumbers) -> Table |
         more_labels=("Class of the map",),
         titles=TITLES,
     )
+
+
+def _against(scope: Scope, measured: Measurements, numbers: MapNumbers) -> Table | None:
+    """Return how far measures lie from the baseline's, None where none can be told."""
+
+    def rows(scope: Scope, entry: Entry) -> list[Row]:
+        reference = reference_of(scope, entry)
+        shared = [run for run in entry.runs if reference is not None and run in reference.runs]
+        if reference is None or not shared:
+            return []
+        own, other = ([side.runs[run] for run in shared] for side in (entry, reference))
+        told = [numbers.difference(own, other, key) for key in MEASURES]
+        if not any(told):
+            return []
+        return [
+            Row(
+                (*labels_for(scope, entry), f"{len(shared)}"),
+                tuple(number for each in told for number in _difference(each)),
+                name_of(scope, entry),
+            )
+        ]
+
+    keys = [key for name in MEASURES for key in (name, f"{name}_p")]
+    titles = {f"{name}_p": "p" for name in MEASURES} | {name: TITLES[name] for name in MEASURES}
+    found = table_of(
+        scope,
+        measured,
+        "attention maps less the baseline's (points)",
+        keys,
+        rows,
+        AGAINST_NOTES,
+        more_labels=("Shared runs",),
+        titles=titles,
+    )
+    return found if found.blocks else None
+
+
+def _difference(told: tuple[float, float, Contrast] | None) -> tuple[Number, Number]:
+    if told is None:
+        return Number(), Number()
+    value, low, high = (f"{100 * x:+.2f}" for x in (told[2].estimate, told[2].low, told[2].high))
+    return Number(value, low=low, high=high), Number(show_p(told[2].p))
 
 
 def _places_note(records: Sequence[Record], numbers: MapNumbers) -> str:

@@ -9,7 +9,7 @@ from benchmark.analysis.corrected import corrected_answers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.report.rows import table_of
-from benchmark.report.scope import Scope, labels_for, name_of, scopes
+from benchmark.report.scope import Scope, labels_for, name_of, reference_of, scopes
 from benchmark.report.sheet import Number, Row, Table, percent
 from benchmark.stats.accuracy import accuracies
 from benchmark.stats.adjustment import TAUS
@@ -19,7 +19,6 @@ HELP = "accuracies with logits adjusted by tau 1, and how far the trade-off curv
 PLACE = 6
 PLAIN = "it has columns of adjusted logits itself"
 
-REFERENCE = "baseline"
 COLUMNS = {
     "overall": "Overall",
     "mean": "Mean",
@@ -43,25 +42,13 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
     """Return a table for each scope."""
 
     def rows(scope: Scope, entry: Entry) -> list[Row]:
-        numbers = _numbers(entry, _reference(scope, entry), measured)
+        numbers = _numbers(entry, reference_of(scope, entry), measured)
         return [Row(labels_for(scope, entry), numbers, name_of(scope, entry))]
 
     return [
         table_of(scope, measured, "trade-off (%)", tuple(COLUMNS), rows, NOTES, titles=COLUMNS)
         for scope in scopes(measured, number=number, mixed=mixed, plain=True)
     ]
-
-
-def _reference(scope: Scope, entry: Entry) -> Entry | None:
-    """Return the one entry of the baseline that an entry can be held against."""
-    found = [
-        other
-        for group in scope.groups
-        if group.shared == entry.group
-        for other in group.at(entry.factor, REFERENCE)
-        if other.train_images == entry.train_images
-    ]
-    return found[0] if len(found) == 1 and entry.method != REFERENCE else None
 
 
 def _numbers(entry: Entry, reference: Entry | None, measured: Measurements) -> tuple[Number, ...]:
