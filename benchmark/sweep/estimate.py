@@ -152,6 +152,7 @@ def _setting(cell: Cell) -> tuple[object, ...]:
         protocol.image.size,
         protocol.training.batch_size,
         cell.precision,
+        protocol.training.compile,
         cell.stage is None,  # a frozen network takes a part of the time
     )
 

@@ -75,7 +75,7 @@ def test_a_missing_compiler_is_one_line_before_training(
     monkeypatch.setattr(torch, "compile", fails)
     error = _run(tmp_path / "runs", "--compile")
     assert isinstance(error, InputError)
-    assert "torch.compile does not work here (RuntimeError: no compiler" in str(error)
+    assert "torch.compile does not work here (RuntimeError: no compiler); install" in str(error)
     assert "\n" not in str(error)
     assert not [*tmp_path.glob("runs/running/*")]
 
