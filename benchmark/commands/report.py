@@ -182,8 +182,7 @@ def command(
     else:
         tables = _tables(measured, number, detail, wants)
         if not tables:
-            empty = details()[detail].facts.get("NOTHING") if detail else None
-            raise InputError(empty or _nothing(number, measured, results))
+            raise InputError(_nothing(number, detail, measured, results))
         write_tables(tables, form, out)
     if measured.left_out:
         cells = count(measured.left_out, "cell has", "cells have")
@@ -323,7 +322,12 @@ def _tables(
     return accuracies.build(measured, number=number, **wants)
 
 
-def _nothing(number: int | None, measured: Measurements, results: Path) -> str:
+def _nothing(number: int | None, detail: str | None, measured: Measurements, results: Path) -> str:
+    from benchmark.report.scope import scopes
+
+    empty = details()[detail].facts.get("NOTHING") if detail else None
+    if empty and (number is None or scopes(measured, number=number, plain=True)):
+        return str(empty)
     where = {1: "RAF-DB at factor 50, 100 or 150", 2: "FERPlus at factor 50, 100 or 150"}
     cells = where.get(number or 0, "the unmodified FERPlus")
     split = " with a validation split" if measured.split == "validation" else ""

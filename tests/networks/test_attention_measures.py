@@ -208,6 +208,11 @@ def test_other_images_at_hand_are_one_line(
     assert "not measured: attention maps of 2 cells on synthetic: the cells are of" in said
 
 
+def test_a_table_without_cells_is_not_said_to_lack_maps(measured: Store) -> None:
+    words = ("report", "--results", measured.root, "--detail", "attention", "--table", 1)
+    assert "--table 1: no finished cell of RAF-DB at factor 50, 100 or 150" in refused(*words)
+
+
 def test_a_network_that_cannot_be_used_keeps_no_other_from_its_numbers(
     store: Store, faces: FaceDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
