@@ -32,37 +32,19 @@ def measure_maps(
         StorageError: the store cannot be read or written.
     """
     from benchmark.networks.attention import unmeasured
+    from benchmark.networks.trained_on import dataset_of
 
     by_data: dict[tuple[str, str], list[Record]] = {}
     for record in unmeasured(store, records):
         by_data.setdefault((record.cell.dataset, record.cell.fingerprint), []).append(record)
-    for (name, fingerprint), members in by_data.items():
+    for (name, _), members in by_data.items():
         try:
-            dataset = _dataset(name, fingerprint, data_root, cache_dir)
+            dataset = dataset_of(members[0], data_root, cache_dir)
         except InputError as error:
             cells = count(len(members), "cell")
             click.echo(f"not measured: attention maps of {cells} on {name}: {error}", err=True)
             continue
         _measure(store, members, dataset, device)
-
-
-def _dataset(
-    name: str, fingerprint: str, data_root: Path | None, cache_dir: Path | None
-) -> FaceDataset:
-    """Return a dataset with the content that records are of.
-
-    Raises:
-        InputError: its files are not there, or other ones are.
-    """
-    from benchmark.data.load import load_dataset
-
-    dataset = load_dataset(name, data_root, cache_dir=cache_dir)
-    if dataset.fingerprint != fingerprint:
-        raise InputError(
-            f"the cells are of {fingerprint[:8]}, the files that were found are "
-            f"{dataset.fingerprint[:8]}; name the folder of the former with --data-root"
-        )
-    return dataset
 
 
 def _measure(store: Store, records: list[Record], dataset: FaceDataset, device: str) -> None:

@@ -205,7 +205,7 @@ def test_other_images_at_hand_are_one_line(
     with pytest.raises(InputError, match="no cell has measured attention maps"):
         cli.main(arguments, standalone_mode=False)
     said = capsys.readouterr().err
-    assert "not measured: attention maps of 2 cells on synthetic: the cells are of" in said
+    assert "not measured: attention maps of 2 cells on synthetic: the networks are of" in said
 
 
 def test_a_table_without_cells_is_not_said_to_lack_maps(measured: Store) -> None:
@@ -216,7 +216,7 @@ def test_a_table_without_cells_is_not_said_to_lack_maps(measured: Store) -> None
 def test_a_network_that_cannot_be_used_keeps_no_other_from_its_numbers(
     store: Store, faces: FaceDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.data.load.load_dataset", lambda *_, **__: faces)
+    monkeypatch.setattr("benchmark.networks.trained_on.load_dataset", lambda *_, **__: faces)
     one, other = store.records()
     for record in (one, other):
         KeptAttention(store).path(record).unlink()

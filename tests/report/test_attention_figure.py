@@ -17,10 +17,10 @@ from sweeps import CPU, kept, small_faces, small_sweep
 from benchmark.cli import cli
 from benchmark.data.dataset import FaceDataset, Part
 from benchmark.errors import InputError
+from benchmark.networks import trained_on
 from benchmark.networks.load import load_network
 from benchmark.networks.network import Network
 from benchmark.networks.shown_faces import look_at, named_faces, picked_faces
-from benchmark.report.drawing import chosen_faces
 from benchmark.report.drawing.heats import enlarged
 from benchmark.store.store import Store
 
@@ -48,7 +48,7 @@ def draw(
     store: Store, faces: FaceDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
     """Call ``fer-bench figure attention`` with the small faces at hand; return its file."""
-    monkeypatch.setattr(chosen_faces, "load_dataset", lambda *_, **__: faces)
+    monkeypatch.setattr(trained_on, "load_dataset", lambda *_, **__: faces)
 
     def call(*arguments: str, out: str = "figure.svg", root: Path = store.root) -> Path:
         file = tmp_path / out

@@ -11,12 +11,12 @@ import numpy as np
 from benchmark.analysis.answers import Answers
 from benchmark.analysis.groups import Entry
 from benchmark.data.dataset import FaceDataset
-from benchmark.data.load import load_dataset
 from benchmark.engine.device import keep_float32, resolve_device
 from benchmark.errors import InputError
 from benchmark.networks.load import load_network
 from benchmark.networks.network import Network
 from benchmark.networks.shown_faces import Face, named_faces, picked_faces
+from benchmark.networks.trained_on import dataset_of
 from benchmark.report.drawing.draw import FacesWanted
 from benchmark.store.store import Store
 
@@ -93,13 +93,6 @@ def _dataset(wanted: FacesWanted, entry: Entry, *, optional: bool = False) -> Fa
     Raises:
         InputError: it is needed, and its files are not there or other ones are.
     """
-    cell = entry.first.cell
     if optional and all(Path(name).is_file() for name in wanted.names):
         return None
-    dataset = load_dataset(cell.dataset, wanted.data_root, cache_dir=wanted.cache_dir)
-    if dataset.fingerprint != cell.fingerprint:
-        raise InputError(
-            f"the networks are of {cell.dataset} {cell.fingerprint[:8]}, the files that were found "
-            f"are {dataset.fingerprint[:8]}; name the folder of the former with --data-root"
-        )
-    return dataset
+    return dataset_of(entry.first, wanted.data_root, wanted.cache_dir)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from functools import cache
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.protocols import load_protocol, shipped
 from benchmark.protocols.protocol import Protocol
+from benchmark.store.command_line import options_of
 from benchmark.store.record import Cell, Record, show_value
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def repeating_command(record: Record) -> tuple[str, str]:
     In two parts, to be joined by a space; cells of one sweep and method share the first.
     """
     cell, protocol = record.cell, record.cell.protocol
-    recorded = _recorded(record)
+    recorded = options_of(record)
     name = protocol.name if protocol.name in shipped() else f"{protocol.name}.toml"
     options = {
         "--dataset": cell.dataset,
@@ -170,14 +169,3 @@ def _shown(value: Any) -> str:
 def _toml(value: Any) -> str:
     """Return a value as ``--set`` reads it."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _recorded(record: Record) -> dict[str, str]:
-    """Return the long options of the command that was recorded, with their values."""
-    command = record.provenance.get("command")
-    words = [w for w in command if isinstance(w, str)] if isinstance(command, list) else []
-    found: dict[str, str] = {}
-    for word, following in zip_longest(words, words[1:], fillvalue=""):
-        if match := re.fullmatch(r"(--[a-z-]+)(?:=(.*))?", word, re.DOTALL):
-            found[match[1]] = following if match[2] is None else match[2]
-    return found
