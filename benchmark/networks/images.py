@@ -54,14 +54,14 @@ class Read:
 def as_list(pictures: Pictures) -> list[Picture]:
     """Return pictures one by one.
 
-    An array of three dimensions whose last is 3 is one colour picture, any other of three a batch
-    of grey ones.
+    An array of three dimensions whose last is 1, 3 or 4 is one picture (of 4 channels none that can
+    be used), any other of three a batch of grey ones.
 
     Raises:
         InputError: it is nothing of the kind.
     """
     if isinstance(pictures, np.ndarray):
-        if pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[2] not in (1, 3)):
+        if pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[2] not in (1, 3, 4)):
             return list(pictures)
         return [pictures]
     if _is_one(pictures):

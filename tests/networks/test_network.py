@@ -162,6 +162,7 @@ def test_a_method_without_maps_says_so(network: Network, monkeypatch: pytest.Mon
         (np.zeros((2, 3, 48, 48), np.uint8), r"is an array of the shape \(3, 48, 48\)"),
         (np.zeros((0, 5), np.uint8), r"shape \(0, 5\)"),
         ([np.zeros((9, 9), np.uint8), "gone.png"], "gone.png is missing"),
+        (np.zeros((9, 9, 4), np.uint8), r"picture 0 is an array of the shape \(9, 9, 4\); give"),
         ([[np.zeros((9, 9), np.uint8)]], "picture 0 is a list and no picture"),
         (3, "a int is no picture"),
         (Image.new("I;16", (9, 9)), r"more than 8 bits a channel \(mode I;16\); save it with 8"),
