@@ -319,7 +319,7 @@ def device_option(function: F) -> F:
         "--device",
         default="auto",
         show_default=True,
-        help="auto, cpu, cuda, cuda:N, mps or xpu (mps and xpu are untested).",
+        help="auto, cpu, cuda, cuda:N, mps or xpu (all but cpu are untested).",
     )(function)
 
 

@@ -139,11 +139,12 @@ def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:
 
 def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], results: Path) -> None:
     """Refuse in a dry run what the run itself would not begin with."""
+    from benchmark.engine.compiled import check_compiles
     from benchmark.engine.device import resolve_device
     from benchmark.sweep.buildable import check_buildable
 
     if not choice.elsewhere:
-        resolve_device(choice.device)
+        check_compiles(todo, resolve_device(choice.device))
     place = next(path for path in (results, *results.absolute().parents) if path.exists())
     if not place.is_dir():
         raise InputError(f"--results {results}: {place} is not a folder; name another")
@@ -167,14 +168,18 @@ def _train_share(file: Path, choice: SweepChoice, training: Training) -> list[st
     """Train the cells that another process planned, and return the names of those that failed.
 
     Raises:
-        InputError: the same plan comes to other cells here: data, weights or code are not the same.
+        InputError: the same plan comes to other cells here: data, weights or code are not the same;
+            or a cell is to be compiled, and nothing can be on this machine.
     """
+    from benchmark.engine.compiled import check_compiles
+    from benchmark.engine.device import resolve_device
     from benchmark.sweep.share import Share
     from benchmark.sweep.work import train_here
 
     share = Share.read(file)
     sweep = choice.plan(share.precision)
     todo = share.find(sweep, file)
+    check_compiles(todo, resolve_device(choice.device))  # another machine than planned it, maybe
     tally = train_here(training.order(choice, sweep, todo), alone=False, wait=share.wait)
     for slug in tally.held:
         click.echo(f"{slug}: another process trains it, and this one does not wait for it")

@@ -38,6 +38,10 @@ def provenance_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) ->
     notes = [f"{group_line(shared, frame)}."]
     if shared.overrides:
         notes.append(f"Changed from the protocol: {' '.join(shared.overrides)}.")
+    if _compiled(groups[0]):
+        notes.append(
+            "Trained by kernels of torch.compile, which round otherwise than torch's own do."
+        )
     return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
 
 
@@ -51,9 +55,16 @@ def mixed_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) -> list
         shared = group.shared
         line = group_line(shared, frame[frame["id"].isin(group.records)])
         changed = f", changed: {' '.join(shared.overrides)}" if shared.overrides else ""
+        changed += ", compiled" if _compiled(group) else ""
         data = f"data {shared.fingerprint[:12]}"
         notes.append(f"{group_letter(index)}: {line}{changed}, {data}.")
     return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
+
+
+def _compiled(group: Group) -> bool:
+    """Whether cells of a group were trained compiled, be it by their protocol or by an option."""
+    records = [record for entry in group.entries for record in entry.runs.values()]
+    return any(record.cell.protocol.training.compile for record in records)
 
 
 def older_notes(groups: Sequence[Group]) -> list[str]:

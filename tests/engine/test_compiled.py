@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from made_records import fill, made_record
 from processes import QUICK, outcome
 from sweeps import CPU, Silent, kept, run, small_sweep
 from torch import Tensor
@@ -66,31 +68,48 @@ def _run(folder: Path, *arguments: str) -> object:
     return CliRunner().invoke(cli, [*words, f"--results={folder}", *arguments]).exception
 
 
+def _named(folder: Path, *arguments: str) -> list[str]:
+    """Return the names of the cells that a run would train."""
+    words = ["run", "--methods=baseline", "--factors=50", "--device=cpu", *QUICK, "--dry-run"]
+    told = CliRunner().invoke(cli, [*words, f"--results={folder}", *arguments]).output
+    return re.findall("baseline-synthetic-50-s0-[0-9a-f]+", told)
+
+
 def test_a_missing_compiler_is_one_line_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> object:
         raise RuntimeError("no compiler\nwas found")
 
+    results, share = tmp_path / "runs", tmp_path / "cells.json"
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    share.write_text(json.dumps({"precision": "fp32", "cells": _named(results, "--compile")}))
     monkeypatch.setattr(torch, "compile", fails)
-    error = _run(tmp_path / "runs", "--compile")
-    assert isinstance(error, InputError)
-    assert "torch.compile does not work here (RuntimeError: no compiler); install" in str(error)
-    assert "\n" not in str(error)
-    assert not [*tmp_path.glob("runs/running/*")]
+    for more in ([], ["--dry-run"], [f"--cells={share}"]):
+        error = _run(results, "--compile", *more)
+        assert isinstance(error, InputError)
+        assert "torch.compile does not work here (RuntimeError: no compiler); install" in str(error)
+        assert "\n" not in str(error)
+        assert not [*tmp_path.glob("runs/running/*")]
 
 
+@pytest.mark.usefixtures("compiled")
 def test_the_option_is_the_value(tmp_path: Path) -> None:
-    words = ["run", "--methods=baseline", "--factors=50", *QUICK, "--dry-run"]
     plain, option, value = (
-        CliRunner().invoke(cli, [*words, f"--results={tmp_path / 'runs'}", *more]).output
-        for more in ([], ["--compile"], [f"--set={COMPILED}"])
+        _named(tmp_path / "runs", *more) for more in ([], ["--compile"], [f"--set={COMPILED}"])
     )
-    ids = [
-        re.findall("baseline-synthetic-50-s0-[0-9a-f]+", text) for text in (plain, option, value)
-    ]
-    assert ids[0]
-    assert ids[0] != ids[1] == ids[2]
+    assert plain
+    assert plain != option == value
+
+
+def test_tables_say_that_cells_were_compiled(tmp_path: Path, report: Callable[..., str]) -> None:
+    both, alone = Store(tmp_path / "both"), Store(tmp_path / "alone")
+    fill(both, ("baseline", "cb"), (50.0,), 1)
+    assert "torch.compile" not in report(store=both.root)
+    for store in (both, alone):
+        store.add(*made_record("mek", 50.0, overrides=[COMPILED]))
+    assert report("--mixed", store=both.root).count(", compiled, data ") == 1
+    assert "Trained by kernels of torch.compile" in report(store=alone.root)
 
 
 @pytest.mark.exhaustive
