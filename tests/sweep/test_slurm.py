@@ -189,6 +189,14 @@ def test_what_slurm_cannot_take_is_refused(commands: Path, arguments: list[str],
     assert not [*Path().glob("the runs/slurm/*")], "nothing of it is left"
 
 
+def test_an_option_that_sbatch_does_not_know_is_named(commands: Path) -> None:
+    told = "sbatch: unrecognized option '--none'\nTry \\\"sbatch --help\\\" for more information"
+    _put(commands, "sbatch", f'printf "{told}\\n" >&2; exit 1')
+    done = _call("--methods=cb", "--slurm-extra=--none")
+    assert isinstance(done.exception, InputError), (done.output, done.exception)
+    assert str(done.exception).endswith("Slurm takes no such job: unrecognized option '--none'")
+
+
 def test_a_machine_without_slurm_is_named(commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(commands))
     assert "there is no sbatch on this machine" in str(_call("--methods=cb").exception)

@@ -158,6 +158,12 @@ def _submit(script: Path) -> str:
     )
     if done.returncode != 0:
         shutil.rmtree(script.parent)
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise InputError(f"Slurm takes no such job: {lines[-1].removeprefix('sbatch: error: ')}")
+        reason = _reason(done.stderr) or f"exit code {done.returncode}"
+        raise InputError(f"Slurm takes no such job: {reason}")
     return done.stdout.strip().partition(";")[0]
+
+
+def _reason(told: str) -> str:
+    """Return the last line that says why; sbatch ends some refusals with where its help is."""
+    lines = [line for line in told.strip().splitlines() if not line.startswith("Try ")]
+    return lines[-1].removeprefix("sbatch: ").removeprefix("error: ") if lines else ""
