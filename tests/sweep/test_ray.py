@@ -12,7 +12,8 @@ from processes import QUICK
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.sweep.nodes.cluster import _check_address
+from benchmark.sweep.nodes import address as asked
+from benchmark.sweep.nodes.address import check_address
 
 RUN = ("run", "--factors=50", "--methods=baseline,crt,cb", "--executor=ray", "--results=the runs")
 
@@ -86,7 +87,7 @@ def test_a_dry_run_says_what_would_be_handed_out(arguments: list[str], said: str
 @pytest.mark.parametrize("address", ["ray://host:10001", "host", "host:", ":6379", "http://a:1"])
 def test_an_address_of_another_form_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="neither auto nor host:port"):
-        _check_address(address)
+        check_address(address)
 
 
 def test_an_address_where_nothing_answers_is_refused() -> None:
@@ -94,4 +95,30 @@ def test_an_address_where_nothing_answers_is_refused() -> None:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
         with pytest.raises(InputError, match="no Ray cluster answers there"):
-            _check_address(f"127.0.0.1:{port}")
+            check_address(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("import time; time.sleep(60)", "what answers there is no Ray cluster"),
+        (
+            "class AuthenticationError(Exception): ...\nraise AuthenticationError",
+            "asks for a token",
+        ),
+        ("raise RuntimeError('other version')", "RuntimeError: other version"),
+        ("", None),
+    ],
+)
+def test_what_answers_must_be_a_cluster_that_takes_this_machine(
+    answer: str, said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "_ASK", answer)
+    monkeypatch.setattr(asked, "_ANSWERS", 20.0 if said is None or "no Ray" not in said else 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        if said is None:
+            check_address(address)
+            return
+        with pytest.raises(InputError, match=said):
+            check_address(address)

@@ -7,7 +7,6 @@ import logging
 import os
 import pickle
 import signal
-import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import InputError, StorageError, describe
+from benchmark.sweep.nodes.address import check_address
 from benchmark.sweep.nodes.depot import Depot, Event, News
 from benchmark.sweep.nodes.job import Ended, Job, Lost, Node
-
-_ANSWER = 5.0
-"""Seconds in which an address answers; Ray itself tries for minutes."""
 
 _LOST = {
     "WorkerCrashedError": "its process died",
@@ -161,13 +158,13 @@ def connected(
         root: of the driver's store.
 
     Raises:
-        InputError: nothing answers at the address.
+        InputError: no cluster answers at the address, or not to this machine.
         StorageError: the cluster is gone, as when its head is.
     """
     import ray
     from ray.exceptions import RayError
 
-    _check_address(address)
+    check_address(address)
     # Workers look for packages in the folder that they are started from: an empty one.
     with tempfile.TemporaryDirectory(prefix="fer-bench-") as empty:
         try:
@@ -257,25 +254,3 @@ def _on(node: str) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-
-
-def _check_address(address: str | None) -> None:
-    """Refuse an address at which no cluster is.
-
-    Raises:
-        InputError: it is of another form, or nothing answers.
-    """
-    if address in (None, "auto"):
-        return
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or "/" in address:
-        raise InputError(
-            f"--ray-address {address}: neither auto nor host:port; run on a node of the cluster"
-        )
-    try:
-        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"--ray-address {address}: no Ray cluster answers there ({error}); start one with "
-            "'ray start --head', or leave the option out for one of this machine"
-        ) from error
