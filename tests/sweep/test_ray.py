@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.sweep.nodes import address as asked
 from benchmark.sweep.nodes.address import check_address
+from benchmark.sweep.nodes.cluster import connected
 
 RUN = ("run", "--factors=50", "--methods=baseline,crt,cb", "--executor=ray", "--results=the runs")
 
@@ -62,6 +64,19 @@ def test_a_missing_ray_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     done = _call("--dry-run")
     assert isinstance(done.exception, InputError), (done.output, done.exception)
     assert "Ray is not installed; pip install 'fer-bench[ray]'" in str(done.exception)
+
+
+def test_a_ray_that_cannot_be_loaded_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ray.py").write_text("raise ImportError('too old a libc')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    with (
+        pytest.raises(InputError, match=r"Ray cannot be loaded \(.*too old a libc"),
+        connected(None, 1, lambda gpus: gpus, tmp_path),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -158,12 +158,15 @@ def connected(
         root: of the driver's store.
 
     Raises:
-        InputError: no cluster answers at the address, or not to this machine.
+        InputError: Ray cannot be loaded, or no cluster answers at the address, or not to this
+            machine.
         StorageError: the cluster is gone, as when its head is.
     """
-    import ray
-    from ray.exceptions import RayError
-
+    try:
+        import ray
+        from ray.exceptions import RayError
+    except ImportError as error:
+        raise InputError(f"--executor ray: Ray cannot be loaded ({describe(error)})") from error
     check_address(address)
     # Workers look for packages in the folder that they are started from: an empty one.
     with tempfile.TemporaryDirectory(prefix="fer-bench-") as empty:
