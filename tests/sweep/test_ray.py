@@ -14,7 +14,7 @@ from processes import QUICK
 from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.sweep.nodes import address as asked
-from benchmark.sweep.nodes.address import check_address
+from benchmark.sweep.nodes.address import check_address, check_answers
 from benchmark.sweep.nodes.cluster import connected
 
 RUN = ("run", "--factors=50", "--methods=baseline,crt,cb", "--executor=ray", "--results=the runs")
@@ -111,6 +111,8 @@ def test_an_address_where_nothing_answers_is_refused() -> None:
         port = bound.getsockname()[1]
         with pytest.raises(InputError, match="no Ray cluster answers there"):
             check_address(f"127.0.0.1:{port}")
+        with pytest.raises(InputError, match=f"auto: no Ray cluster answers at 127.0.0.1:{port}"):
+            check_answers("auto", f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize(

@@ -37,16 +37,31 @@ def check_address(address: str | None) -> None:
         raise InputError(
             f"--ray-address {address}: neither auto nor host:port; run on a node of the cluster"
         )
-    try:
-        socket.create_connection((host, int(port)), timeout=_CONNECTS).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"--ray-address {address}: no Ray cluster answers there ({error}); start one with "
-            "'ray start --head', or leave the option out for one of this machine"
-        ) from error
+    check_answers(address, address)
     fault = _fault(address)
     if fault is not None:
         raise InputError(f"--ray-address {address}: {fault}")
+
+
+def check_answers(given: str, address: str) -> None:
+    """Refuse an address that takes no connection.
+
+    Args:
+        given: of the option, which may be ``auto``.
+        address: what it stands for, ``host:port``. Ray remembers that of a cluster which died.
+
+    Raises:
+        InputError: nothing answers.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECTS).close()
+    except (OSError, OverflowError) as error:
+        there = "there" if given == address else f"at {address}"
+        raise InputError(
+            f"--ray-address {given}: no Ray cluster answers {there} ({error}); start one with "
+            "'ray start --head', or leave the option out for one of this machine"
+        ) from error
 
 
 def _fault(address: str) -> str | None:

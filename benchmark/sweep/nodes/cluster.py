@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import InputError, StorageError, describe
-from benchmark.sweep.nodes.address import check_address
+from benchmark.sweep.nodes.address import check_address, check_answers
 from benchmark.sweep.nodes.depot import Depot, Event, News
 from benchmark.sweep.nodes.job import Ended, Job, Lost, Node
 
@@ -193,7 +193,10 @@ def connected(
 def _init(address: str | None) -> None:
     import ray
     import ray._private.worker
+    from ray._private import services
 
+    if address == "auto":
+        check_answers(address, services.canonicalize_bootstrap_address(address))
     # Of a lost process Ray prints a page, for which it has no option; the driver says it in a line.
     ray._private.worker.print_to_stdstream = lambda *_, **__: None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
