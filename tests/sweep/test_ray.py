@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import socket
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.sweep.nodes import address as asked
 from benchmark.sweep.nodes.address import check_address, check_answers
-from benchmark.sweep.nodes.cluster import connected
+from benchmark.sweep.nodes.cluster import _remembered, connected
 
 RUN = ("run", "--factors=50", "--methods=baseline,crt,cb", "--executor=ray", "--results=the runs")
 
@@ -139,3 +140,14 @@ def test_what_answers_must_be_a_cluster_that_takes_this_machine(
             return
         with pytest.raises(InputError, match=said):
             check_address(address)
+
+
+def test_a_machine_that_is_no_node_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(address: str) -> str:
+        raise ConnectionError(f"{address}: no running instance; use --address")
+
+    services = types.SimpleNamespace(canonicalize_bootstrap_address=find)
+    monkeypatch.setitem(sys.modules, "ray", types.ModuleType("ray"))
+    monkeypatch.setitem(sys.modules, "ray._private", types.SimpleNamespace(services=services))
+    with pytest.raises(InputError, match="auto: this machine is no node of a Ray cluster"):
+        _remembered()

@@ -193,15 +193,31 @@ def connected(
 def _init(address: str | None) -> None:
     import ray
     import ray._private.worker
-    from ray._private import services
 
     if address == "auto":
-        check_answers(address, services.canonicalize_bootstrap_address(address))
+        check_answers(address, _remembered())
     # Of a lost process Ray prints a page, for which it has no option; the driver says it in a line.
     ray._private.worker.print_to_stdstream = lambda *_, **__: None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     local = {} if address else {"include_dashboard": False}
     ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local)
+
+
+def _remembered() -> str:
+    """Return the address of the cluster that this machine is a node of.
+
+    Raises:
+        InputError: of none that Ray knows.
+    """
+    from ray._private import services
+
+    try:
+        return str(services.canonicalize_bootstrap_address("auto"))
+    except ConnectionError as error:
+        raise InputError(
+            "--ray-address auto: this machine is no node of a Ray cluster; start one with "
+            "'ray start --head', or leave the option out for one of this machine"
+        ) from error
 
 
 @contextlib.contextmanager
