@@ -15,7 +15,6 @@ from benchmark.analysis.frame import tidy
 from benchmark.choices import SYNTHETIC
 from benchmark.commands.sweep import SweepChoice, chosen_methods
 from benchmark.data.imbalance import parse_factor
-from benchmark.engine.compiled import check_compiles
 from benchmark.engine.device import resolve_device
 from benchmark.errors import TrainingError
 from benchmark.store.store import Store
@@ -99,10 +98,8 @@ def run(
     store.prepare()
     todo = work(sweep.cells, sweep, store).missing
     keep = [cell.id for cell in todo] if keep_weights else []
-    place = resolve_device(device)
-    check_compiles(todo, place)
     with _listener(progress) as listener:
-        tally = run_sweep(sweep, todo, store, place, listener, keep_weights=keep)
+        tally = run_sweep(sweep, todo, store, resolve_device(device), listener, keep_weights=keep)
     if tally.failed:
         raise TrainingError(
             f"{count(len(tally.failed), 'cell')} failed: {', '.join(tally.failed)}; "

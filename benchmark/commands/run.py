@@ -171,15 +171,12 @@ def _train_share(file: Path, choice: SweepChoice, training: Training) -> list[st
         InputError: the same plan comes to other cells here: data, weights or code are not the same;
             or a cell is to be compiled, and nothing can be on this machine.
     """
-    from benchmark.engine.compiled import check_compiles
-    from benchmark.engine.device import resolve_device
     from benchmark.sweep.share import Share
     from benchmark.sweep.work import train_here
 
     share = Share.read(file)
     sweep = choice.plan(share.precision)
     todo = share.find(sweep, file)
-    check_compiles(todo, resolve_device(choice.device))  # another machine than planned it, maybe
     tally = train_here(training.order(choice, sweep, todo), alone=False, wait=share.wait)
     for slug in tally.held:
         click.echo(f"{slug}: another process trains it, and this one does not wait for it")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from benchmark import environment
+from benchmark.engine.compiled import check_compiles
 from benchmark.engine.device import be_deterministic, keep_float32, resolve_device
 from benchmark.engine.memory import keep_freed_memory, release
 from benchmark.engine.outcome import Listener
@@ -107,9 +108,10 @@ def run_sweep(
             that no device stands idle.
 
     Raises:
-        InputError: the store cannot be written to.
+        InputError: the store cannot be written to, or a cell is to be compiled and nothing can be.
         StorageError: the store cannot be written to any more.
     """
+    check_compiles(cells, device)
     store.prepare()
     keep_freed_memory()
     keep_float32()

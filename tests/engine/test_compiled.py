@@ -33,7 +33,8 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def of(function: Function, **_: object) -> Function:
         def call(images: Tensor) -> Tensor:
-            sizes.append(len(images))
+            if images.ndim == 4:  # and no trial of the compiler
+                sizes.append(len(images))
             return function(images)
 
         return call

@@ -148,7 +148,7 @@ def _places_note(records: Sequence[Record], numbers: MapNumbers) -> str:
     found = {places for record in records if (places := numbers.places(record)) is not None}
     sizes = " or ".join(f"{height} x {width}" for height, width in sorted(found))
     coarse = min(min(places) for places in found) < FINE_ENOUGH
-    more = ": too coarse to say where a network looks" if coarse else ""
+    more = ": too coarse to say where a network looks (2 x 2: no number outside)" if coarse else ""
     return f"Places of a map: {sizes}{more}."
 
 

@@ -48,7 +48,6 @@ def train(job: Job, attempt: int, depot: Reached, node: Node) -> Ended:
 def _train(job: Job, depot: Reached, line: Line) -> Ended:
     import torch
 
-    from benchmark.engine.compiled import check_compiles
     from benchmark.engine.device import be_deterministic, resolve_device
     from benchmark.sweep.work import run_sweep
 
@@ -57,7 +56,6 @@ def _train(job: Job, depot: Reached, line: Line) -> Ended:
     device = resolve_device(job.device)
     sweep = _planned(pickle.dumps(job.replan))
     cells = job.find(sweep)
-    check_compiles(cells, device)
     torch.set_num_threads(job.threads)
     if job.deterministic:
         be_deterministic(device)
