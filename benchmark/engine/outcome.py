@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmark.selection import rules
@@ -76,6 +77,28 @@ class Outcome:
                 self.epochs[name] = index
                 if validation is not None:
                     self.validation[name] = validation
+
+    def state(self) -> dict[str, Any]:
+        """Return all but the digest as tensors and plain values, for a checkpoint."""
+        return {
+            "history": [entry.model_dump(mode="json") for entry in self.history],
+            "logits": {rule: torch.from_numpy(array) for rule, array in self.logits.items()},
+            "validation": {name: torch.from_numpy(a) for name, a in self.validation.items()},
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "sessions": self.sessions,
+        }
+
+    def go_on_from(self, state: Mapping[str, Any]) -> None:
+        """Take what a checkpoint holds of :meth:`state`; the time spent so far is added to it."""
+        self.history = [Epoch.model_validate(entry) for entry in state["history"]]
+        self.logits = {rule: tensor.numpy() for rule, tensor in state["logits"].items()}
+        # Checkpoints of older versions have none.
+        self.validation = {n: tensor.numpy() for n, tensor in state.get("validation", {}).items()}
+        self.epochs = dict(state["epochs"])
+        self.sessions = list(state["sessions"])
+        for phase, seconds in state["seconds"].items():
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
 
     def once(self, kept: Mapping[str, Kept]) -> dict[str, Kept]:
         """Return what is kept by rule with each epoch once, under the first rule that chooses it.

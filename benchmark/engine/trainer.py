@@ -18,13 +18,13 @@ from torch import Tensor
 
 from benchmark import environment
 from benchmark.data.batches import BatchMaker
-from benchmark.data.dataset import FaceDataset, Part
+from benchmark.data.dataset import FaceDataset
 from benchmark.data.imbalance import Split
 from benchmark.engine import checkpoint
+from benchmark.engine.answers import Evaluation
 from benchmark.engine.assemble import assemble, laid_out, place
 from benchmark.engine.compiled import train_compiled
 from benchmark.engine.device import keeps_images
-from benchmark.engine.evaluate import logits_of
 from benchmark.engine.final_weights import digest
 from benchmark.engine.memory import is_out_of_memory, largest_that_fits
 from benchmark.engine.optim import build_optimizer, rates_on_device, set_rate
@@ -35,7 +35,6 @@ from benchmark.errors import DivergedError, TrainingError, describe
 from benchmark.models.build import Weights, build_backbone
 from benchmark.protocols.protocol import Protocol as TrainingProtocol
 from benchmark.seeds import derive
-from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store.record import Cell, Epoch
 from methods.base import Batch, LossParts, Method, Progress
 
@@ -80,7 +79,6 @@ class Trainer:
         """
         self.cell = cell
         self.weights = weights
-        self.clean_validation = clean_validation
         stage = method.second_stage(hyper)
         self.protocol: TrainingProtocol = stage_protocol(cell, stage)
         self.epochs = self.protocol.training.epochs if stage is None else stage.epochs
@@ -97,6 +95,9 @@ class Trainer:
             device=device,
             sampling=method.sampling(hyper),
             keep=keeps_images(dataset.images.nbytes, device),
+        )
+        self.evaluation = Evaluation(
+            dataset, self.batches.images, self.protocol.image, clean_validation
         )
         self.outcome = Outcome()
         self.advanced: Callable[[], object] = lambda: None
@@ -271,61 +272,19 @@ class Trainer:
 
     def _evaluate(self, *, epoch: int, **facts: Any) -> Epoch:
         started = time.perf_counter()
-        test, validation = self._logits(Part.TEST, epoch), None
-        matrices = {"test": self._confusion(Part.TEST, test)}
-        if self.dataset.has_validation:
-            validation = self._logits(Part.VALIDATION, epoch)
-            matrices["validation"] = self._confusion(Part.VALIDATION, validation)
-            clean = self.clean_validation
-            if clean is not None and clean.any():
-                matrices["clean_validation"] = self._confusion(Part.VALIDATION, validation, clean)
-        entry = Epoch(epoch=epoch + 1, **matrices, **facts)
-        self.outcome.add(entry, test, validation)
+        answers = self.evaluation.of(self.method, epoch, self.advanced)
+        entry = Epoch(epoch=epoch + 1, **answers.matrices, **facts)
+        self.outcome.add(entry, answers.test, answers.validation)
         self.outcome.spend("evaluate", started)
         return entry
 
-    def _logits(self, part: Part, epoch: int) -> NDArray[np.float32]:
-        """Return the logits of a part, which the loss does not vouch for: it is of before a step.
-
-        Raises:
-            DivergedError: some are not finite.
-        """
-        indices = self.dataset.indices(part)
-        image = self.protocol.image
-        logits = logits_of(self.method, self.batches.images, indices, image, self.advanced)
-        wrong = int((~np.isfinite(logits).all(axis=1)).sum())
-        if wrong:
-            raise DivergedError(
-                f"{self.cell.method}: after epoch {epoch + 1} the logits of {wrong} of "
-                f"{len(logits)} {part.name.lower()} images are not finite; try a lower training.lr"
-            )
-        return logits
-
-    def _confusion(
-        self, part: Part, logits: NDArray[np.float32], kept: NDArray[np.bool_] | None = None
-    ) -> list[list[int]]:
-        """Return the confusion matrix of a part, or of its images that are kept."""
-        labels = self.dataset.labels[self.dataset.indices(part)]
-        predictions = logits.argmax(axis=1)
-        if kept is not None:
-            labels, predictions = labels[kept], predictions[kept]
-        matrix = confusion_matrix(labels, predictions, len(self.dataset.classes))
-        rows: list[list[int]] = matrix.tolist()
-        return rows
-
     def _state(self) -> dict[str, Any]:
-        outcome = self.outcome
         return {
             "cell": self.cell.id,
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "history": [entry.model_dump(mode="json") for entry in outcome.history],
-            "logits": {rule: torch.from_numpy(array) for rule, array in outcome.logits.items()},
-            "validation": {name: torch.from_numpy(a) for name, a in outcome.validation.items()},
-            "epochs": outcome.epochs,
-            "seconds": outcome.seconds,
-            "sessions": outcome.sessions,
+            **self.outcome.state(),
         }
 
     def _restore(self, folder: Path) -> int:
@@ -343,12 +302,5 @@ class Trainer:
                 f"the checkpoint in {folder} is of other code than this; remove the folder to "
                 "train the cell anew"
             ) from error
-        self.outcome.history = [Epoch.model_validate(entry) for entry in state["history"]]
-        self.outcome.logits = {rule: t.numpy() for rule, t in state["logits"].items()}
-        # Checkpoints of older versions have none.
-        self.outcome.validation = {n: t.numpy() for n, t in state.get("validation", {}).items()}
-        self.outcome.epochs = dict(state["epochs"])
-        self.outcome.sessions = list(state["sessions"])
-        for phase, seconds in state["seconds"].items():
-            self.outcome.seconds[phase] = self.outcome.seconds.get(phase, 0.0) + seconds
+        self.outcome.go_on_from(state)
         return len(self.outcome.history)
