@@ -15,12 +15,14 @@ from benchmark.commands.options import F, results_option
 from benchmark.commands.sweep import SweepChoice
 from benchmark.errors import InputError
 from benchmark.sweep.executors import (
+    Asked,
     Order,
     executors,
     executors_told,
     own_options,
     trains_elsewhere,
 )
+from benchmark.sweep.executors import check as check_asked
 from benchmark.sweep.executors import run as run_order
 from benchmark.sweep.executors import show as show_order
 
@@ -100,10 +102,16 @@ class Training:
 
     @classmethod
     def take(cls, options: dict[str, Any], **more: Any) -> Self:
-        """Take what belongs here out of a command's options."""
+        """Take what belongs here out of a command's options.
+
+        Raises:
+            InputError: something was given that means nothing here, or not to the executor.
+        """
         given = {f.name: options.pop(f.name) for f in fields(cls) if f.name in options}
         own = {option.parameter: options.pop(option.parameter) for option in own_options()}
-        return cls(**given, **more, own=own)
+        made = cls(**given, **more, own=own)
+        check_asked(made.executor, made._asked(options["device"]))
+        return made
 
     @property
     def elsewhere(self) -> bool:
@@ -117,6 +125,17 @@ class Training:
 
         return Store(self.results)
 
+    def _asked(self, device: str) -> Asked:
+        return Asked(
+            options={
+                option.key: self.own[option.parameter]
+                for option in own_options()
+                if option.executor == self.executor
+            },
+            device=device,
+            jobs_per_gpu=_count(self.jobs_per_gpu, "--jobs-per-gpu"),
+        )
+
     def order(self, choice: SweepChoice, sweep: Sweep, cells: Sequence[Cell]) -> Order:
         """Return what an executor is given."""
         again = [*choice.arguments(sweep.dataset.name), f"--results={self.results}"]
@@ -129,15 +148,9 @@ class Training:
             store=self.store,
             command=["run", *again],
             replan=partial(choice.anywhere(sweep.dataset.name).plan, sweep.cells[0].precision),
-            options={
-                option.key: self.own[option.parameter]
-                for option in own_options()
-                if option.executor == self.executor
-            },
-            device=choice.device,
+            **vars(self._asked(choice.device)),
             threads=self.threads,
             jobs=_count(self.jobs, "--jobs"),
-            jobs_per_gpu=_count(self.jobs_per_gpu, "--jobs-per-gpu"),
             deterministic=self.deterministic,
             keep_weights=self.keep_weights,
             say=click.echo,

@@ -41,6 +41,19 @@ RUN = ("run", "--methods=cb", "--factors=50")
 COMMANDS = "benchmark.commands"
 
 
+@pytest.mark.parametrize(
+    "asked", [["--executor=slurm", "--slurm-cells=0"], ["--executor=ray", "--ray-storage=nfs"]]
+)
+def test_an_executor_refuses_before_any_data_is_looked_for(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    nowhere = ["--dataset=ferplus", f"--data-root={tmp_path / 'nowhere'}"]
+    result = CliRunner().invoke(cli, [*RUN, *nowhere, *asked])
+    name, _, value = asked[1].partition("=")
+    assert isinstance(result.exception, InputError), result.output
+    assert str(result.exception).startswith(f"{name} {value}: ")
+
+
 def _forget() -> None:
     executors.cache_clear()
     own_options.cache_clear()

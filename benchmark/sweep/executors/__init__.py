@@ -12,6 +12,7 @@ It may declare more:
   ``--ray-address``, and what was given is ``order.options["address"]``.
 * ``ELSEWHERE = True``: it trains on other machines than the one that plans. No device is looked
   for here then, and the precision that depends on one, ``auto``, is refused.
+* ``check(asked)``: refuses an :class:`Asked` that it can do nothing with, before data is loaded.
 * ``show(order)``: says in a dry run what it would do with an order.
 """
 
@@ -33,8 +34,23 @@ if TYPE_CHECKING:
     from benchmark.sweep.work import SweepListener
 
 
-@dataclass(frozen=True)
-class Order:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked of an executor, whatever the cells are.
+
+    Attributes:
+        options: the executor's own, by the names that it declares.
+        device: where to train, as ``--device`` takes it.
+        jobs_per_gpu: processes that share a GPU; None for as many as fit.
+    """
+
+    options: Mapping[str, Any]
+    device: str
+    jobs_per_gpu: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(Asked):
     """What an executor is given.
 
     Attributes:
@@ -44,11 +60,8 @@ class Order:
         command: of ``fer-bench``, without its name: what plans the same cells in another process.
         replan: plans the same cells with the same precision in another process, whatever its
             working directory; it can be pickled.
-        options: the executor's own, by the names that it declares.
-        device: where to train, as ``--device`` takes it.
         threads: of the CPU for each process; None for as many as its share of the cores.
         jobs: processes side by side; None for as many as are of use.
-        jobs_per_gpu: processes that share a GPU; None for as many as fit.
         deterministic: on a GPU, only kernels that repeat bit for bit.
         keep_weights: whether final weights are kept beside the records.
         say: takes each line for the user.
@@ -62,11 +75,8 @@ class Order:
     store: Store
     command: Sequence[str]
     replan: Callable[[], Sweep]
-    options: Mapping[str, Any]
-    device: str
     threads: int | None
     jobs: int | None
-    jobs_per_gpu: int | None
     deterministic: bool
     keep_weights: bool
     say: Callable[[str], None]
@@ -134,6 +144,17 @@ def _wellformed(item: tuple[object, object]) -> bool:
 def trains_elsewhere(name: str) -> bool:
     """Whether an executor trains on other machines than the one that plans."""
     return bool(executors()[name].facts.get("ELSEWHERE", False))
+
+
+def check(name: str, asked: Asked) -> None:
+    """Have an executor refuse what it can do nothing with.
+
+    Raises:
+        InputError: an option has no such value, or what the executor needs is not there.
+    """
+    told = getattr(executors()[name].load(), "check", None)
+    if told is not None:
+        told(asked)
 
 
 def show(name: str, order: Order) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 from benchmark.errors import InputError
 from benchmark.store.faults import writing
-from benchmark.sweep.executors import Order
+from benchmark.sweep.executors import Asked, Order
 from benchmark.sweep.nodes.arrival import Arrival
 from benchmark.sweep.nodes.cluster import RayCluster, connected
 from benchmark.sweep.nodes.code import code_digest
@@ -46,7 +46,6 @@ def run(order: Order) -> bool:
         StorageError: the store cannot be written to any more.
         KeyboardInterrupt: it was asked to stop; the nodes have stopped.
     """
-    _check(order)
     address = order.options["address"]
     gpus = partial(_gpus, order)
     root = order.store.root
@@ -64,7 +63,6 @@ def run(order: Order) -> bool:
 
 def show(order: Order) -> None:
     """Say what would be handed out."""
-    _check(order)
     jobs = len(shares(order.cells, order.sweep, 1))
     where = order.options["address"] or "started on this machine"
     gpu = "" if order.device == "cpu" else f", 1/{order.jobs_per_gpu} of a GPU where there is one"
@@ -79,22 +77,22 @@ def show(order: Order) -> None:
     )
 
 
-def _check(order: Order) -> None:
+def check(asked: Asked) -> None:
     """Refuse what nodes cannot be given.
 
     Raises:
         InputError: an option has no such value, or Ray is not installed.
     """
-    storage = order.options["storage"]
+    storage = asked.options["storage"]
     if storage not in ("shared", "driver"):
         raise InputError(f"--ray-storage {storage}: neither shared nor driver")
-    if order.jobs_per_gpu is None:
+    if asked.jobs_per_gpu is None:
         raise InputError(
             "--jobs-per-gpu auto: memory of a cluster's GPUs is not known here; give a number"
         )
-    if order.device not in ("auto", "cpu", "cuda"):
+    if asked.device not in ("auto", "cpu", "cuda"):
         raise InputError(
-            f"--device {order.device}: Ray chooses the device of a node; give auto, cpu or cuda"
+            f"--device {asked.device}: Ray chooses the device of a node; give auto, cpu or cuda"
         )
     if importlib.util.find_spec("ray") is None:
         raise InputError("--executor ray: Ray is not installed; pip install 'fer-bench[ray]'")

@@ -18,7 +18,7 @@ from benchmark.interpreter import fer_bench_command
 from benchmark.store import lease
 from benchmark.store.faults import writing
 from benchmark.store.record import Cell
-from benchmark.sweep.executors import Order
+from benchmark.sweep.executors import Asked, Order
 from benchmark.sweep.share import Share
 from benchmark.sweep.slurm_script import Script
 from benchmark.sweep.stages import shares
@@ -66,7 +66,7 @@ def run(order: Order) -> bool:
         InputError: an option has no such value, or Slurm takes no such job.
         StorageError: the store cannot be written to.
     """
-    _check(order)
+    _check_script(order)
     if shutil.which("sbatch") is None:
         raise InputError(
             "--executor slurm: there is no sbatch on this machine; use a login node of the cluster"
@@ -89,23 +89,31 @@ def run(order: Order) -> bool:
 
 def show(order: Order) -> None:
     """Say what would be submitted."""
-    _check(order)
+    _check_script(order)
     order.say(_script(order, _shares(order), _next_folder(order.store.root)).text().rstrip("\n"))
 
 
-def _check(order: Order) -> None:
+def check(asked: Asked) -> None:
     """Refuse what tasks cannot be given.
 
     Raises:
         InputError: an option has no such value.
     """
-    cells = order.options["cells"]
+    cells = asked.options["cells"]
     if not (cells.isascii() and cells.isdigit() and int(cells) > 0):
         raise InputError(f"--slurm-cells {cells}: not a number of cells; use 1 or more")
-    if order.jobs_per_gpu != 1:
+    if asked.jobs_per_gpu != 1:
         raise InputError(
             "--jobs-per-gpu: a task of --executor slurm has its GPU for itself; leave it out"
         )
+
+
+def _check_script(order: Order) -> None:
+    """Refuse what cannot stand in a script, before anything is written.
+
+    Raises:
+        InputError: an option or a path is such.
+    """
     _script(order, _shares(order), _next_folder(order.store.root)).text()
 
 
