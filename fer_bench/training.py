@@ -95,7 +95,6 @@ def run(
     )
     sweep = choice.plan(methods=chosen)
     store = Store(Path(results))
-    store.prepare()
     todo = work(sweep.cells, sweep, store).missing
     keep = [cell.id for cell in todo] if keep_weights else []
     with _listener(progress) as listener:

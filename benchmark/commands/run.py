@@ -68,8 +68,6 @@ def command(
     if cells_file is not None:
         sys.exit(1 if _train_share(cells_file, choice, training) else 0)
     sweep = choice.plan()
-    if not dry_run:
-        store.prepare()
     left = work(matching(sweep.cells, only), sweep, store)
     cells, missing = left.cells, left.missing
     lacking = {cell.id for cell in missing}

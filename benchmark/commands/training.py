@@ -171,10 +171,11 @@ class Training:
         return Heard(person, made, partial(click.echo, err=True)) if made else person
 
     def prepare(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> None:
-        """Say what is to be known before any cell is trained, and look for copies once.
+        """Say what is to be known before any cell is trained, make the store, look for copies once.
 
         Raises:
-            InputError: a cell cannot work here.
+            InputError: a cell cannot work here, and nothing was made; or the store cannot be
+                written to.
         """
         from benchmark.sweep.buildable import check_buildable
         from benchmark.trackers import make
@@ -189,6 +190,7 @@ class Training:
             make(name, self.results)
         for note in check_buildable(todo, sweep):
             click.echo(f"Weights: {note}.")
+        self.store.prepare()
         _keep_marks(sweep, self.results)
 
     def run(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> bool:

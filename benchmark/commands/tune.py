@@ -59,7 +59,6 @@ def command(budget: int, dry_run: bool, out: Path | None, **options: Any) -> Non
     if dry_run:
         tuner.show_plan()
         return
-    training.store.prepare()
     _finish(tuner, tuner.tune(), out)
 
 
@@ -211,7 +210,6 @@ class _Tuner:
         for one in tries:
             self.ledger = self.ledger.with_subject(one)
         store = self.training.store
-        write_ledger(store.root, self.ledger)
         choice = self._choice(subjects, planned, base)
         left = work(sweep.cells, sweep, store)
         todo = [cell for cell in left.missing if not store.begun.diverged(cell)]
@@ -222,9 +220,10 @@ class _Tuner:
         )
         if todo:
             self.training.prepare(choice, sweep, todo)
-            if not self.training.run(choice, sweep, todo):
-                click.echo("When these cells are finished, give the same command again to go on.")
-                return None
+        write_ledger(store.root, self.ledger)
+        if todo and not self.training.run(choice, sweep, todo):
+            click.echo("When these cells are finished, give the same command again to go on.")
+            return None
         _stop_at_failures(store.missing(todo), self.training)
         for cell in filter(store.begun.diverged, store.missing(left.cells)):
             click.echo(f"diverged, and counts as a try that came to nothing: {cell.slug}", err=True)

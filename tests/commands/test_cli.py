@@ -230,9 +230,10 @@ def test_methods(cli: Cli) -> None:
     ],
 )
 def test_bad_input_is_one_clear_line(
-    refused: Callable[..., str], arguments: list[str], message: str
+    refused: Callable[..., str], tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     assert message in refused(*arguments)
+    assert not [*tmp_path.iterdir()], "nothing is made of it"
 
 
 def test_bad_input_leaves_no_traceback(cli: Cli) -> None:
