@@ -9,6 +9,7 @@ import pytest
 
 import methods
 from benchmark.protocols import load_protocol
+from benchmark.protocols.protocol import Protocol
 from benchmark.stats.accuracy import confusion_matrix
 from benchmark.store.outdated import read_outdated
 from benchmark.store.record import Record
@@ -60,15 +61,22 @@ def test_no_record_is_stale(root: Path) -> None:
     for record in Store(root).records():
         version = record.cell.method, record.cell.method_version
         kept = ["method's version"] if version in listed else []
-        assert stale(record) == kept, f"{record.cell.slug}: train it again, or say why it stays"
+        assert stale(record, frozen(root, record)) == kept, (
+            f"{record.cell.slug}: train it again, or say why it stays"
+        )
         older |= {version} & listed
     assert older == listed, "what is listed as outdated is there"
 
 
-def stale(record: Record) -> list[str]:
+def frozen(root: Path, record: Record) -> Protocol:
+    """Return the protocol of a study: the file beside its cells, else the shipped one."""
+    beside = root / "protocol.toml"
+    return load_protocol(str(beside) if beside.is_file() else record.cell.protocol.name)
+
+
+def stale(record: Record, protocol: Protocol) -> list[str]:
     cell = record.cell
     method = methods.get(cell.method)
-    protocol = load_protocol(cell.protocol.name)
     wanted, hyper = recipe(protocol, method)
     found = {
         "protocol": (cell.protocol.identity, wanted.identity),
@@ -82,13 +90,17 @@ def test_what_is_stale_is_noticed() -> None:
     from made_records import made_cell, made_record
 
     record, _ = made_record("cb")
+    protocol = load_protocol(record.cell.protocol.name)
     fresh = record.cell.model_copy(update={"hyper": {"beta": 0.9999}})
     now = record.model_copy(update={"cell": fresh})
-    assert "method's version" not in stale(now)
+    assert "method's version" not in stale(now, protocol)
     older = record.model_copy(update={"cell": fresh.model_copy(update={"method_version": 0})})
-    assert "method's version" in stale(older)
+    assert "method's version" in stale(older, protocol)
     other = made_cell("cb", overrides=["training.epochs=99"])
-    assert stale(record.model_copy(update={"cell": other})) == ["protocol", "hyper-parameters"]
+    assert stale(record.model_copy(update={"cell": other}), protocol) == [
+        "protocol",
+        "hyper-parameters",
+    ]
 
 
 @pytest.mark.parametrize("root", STORES, ids=name)
