@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import form_options, write_tables
+from benchmark.commands.options import form_options
+from benchmark.commands.writing import write_tables
 
 
 @click.command("audit")

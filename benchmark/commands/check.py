@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from benchmark.commands.options import (
-    FilePath,
-    form_options,
-    images_option,
-    results_option,
-    write_tables,
-    write_text,
-)
+from benchmark.commands.kinds import FilePath
+from benchmark.commands.options import form_options, images_option, results_option
+from benchmark.commands.writing import write_tables, write_text
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import (
-    form_options,
-    images_option,
-    results_option,
-    select_option,
-    write_tables,
-)
+from benchmark.commands.options import form_options, images_option, results_option, select_option
+from benchmark.commands.writing import write_tables
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:

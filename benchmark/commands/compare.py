@@ -15,8 +15,8 @@ from benchmark.commands.options import (
     images_option,
     results_option,
     select_option,
-    write_tables,
 )
+from benchmark.commands.writing import write_tables
 
 if TYPE_CHECKING:
     from benchmark.analysis.decoration import Tau

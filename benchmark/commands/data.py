@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from benchmark.choices import IMAGES
-from benchmark.commands.options import (
-    DatasetName,
-    FilePath,
-    choose_dataset,
-    dataset_options,
-    factors_option,
-    form_options,
-    write_tables,
-    write_text,
-)
+from benchmark.commands.kinds import DatasetName, FilePath
+from benchmark.commands.options import choose_dataset, dataset_options, factors_option, form_options
+from benchmark.commands.writing import write_tables, write_text
 from benchmark.errors import InputError, escaped
 from benchmark.words import count
 

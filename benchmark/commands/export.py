@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import FilePath, write_bytes
+from benchmark.commands.kinds import FilePath
 from benchmark.commands.trained import named_network, network_options
+from benchmark.commands.writing import write_bytes
 from benchmark.errors import InputError
 
 

@@ -10,12 +10,8 @@ import click
 from click.core import ParameterSource
 
 from benchmark.choices import FIGURE_FORMATS
+from benchmark.commands.kinds import ALL, DatasetName, FaceList, FilePath, MethodList
 from benchmark.commands.options import (
-    ALL,
-    DatasetName,
-    FaceList,
-    FilePath,
-    MethodList,
     adjust_option,
     cache_dir_option,
     data_root_option,
@@ -24,8 +20,8 @@ from benchmark.commands.options import (
     images_option,
     results_option,
     select_option,
-    write_bytes,
 )
+from benchmark.commands.writing import write_bytes
 from benchmark.errors import InputError
 from benchmark.report.figures import figures
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import form_options, write_tables, write_text
+from benchmark.commands.options import form_options
+from benchmark.commands.writing import write_tables, write_text
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import FilePath, form_options, write_tables
+from benchmark.commands.kinds import FilePath
+from benchmark.commands.options import form_options
 from benchmark.commands.trained import named_network, network_options
+from benchmark.commands.writing import write_tables
 from benchmark.errors import escaped
 from benchmark.words import count
 

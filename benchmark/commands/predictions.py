@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from benchmark.commands.options import FilePath, results_option, select_option, write_files
+from benchmark.commands.kinds import FilePath
+from benchmark.commands.options import results_option, select_option
+from benchmark.commands.writing import write_files
 from benchmark.errors import InputError
 from benchmark.words import count
 

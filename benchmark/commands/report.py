@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.commands.kinds import FilePath
 from benchmark.commands.options import (
-    FilePath,
     adjust_option,
-    begin_folder,
     cache_dir_option,
     data_root_option,
     device_option,
@@ -19,6 +18,9 @@ from benchmark.commands.options import (
     images_option,
     results_option,
     select_option,
+)
+from benchmark.commands.writing import (
+    begin_folder,
     write_files,
     write_out,
     write_tables,

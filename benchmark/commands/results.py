@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import FilePath, results_option
+from benchmark.commands.kinds import FilePath
+from benchmark.commands.options import results_option
 from benchmark.words import count
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.choices import CELLS_OPTION
-from benchmark.commands.options import FilePath
+from benchmark.commands.kinds import FilePath
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
 from benchmark.commands.training import Training, tell_precision, training_options
 from benchmark.errors import InputError

@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import (
-    FilePath,
-    choose_dataset,
-    dataset_options,
-    write_out,
-    write_tables,
-)
+from benchmark.commands.kinds import FilePath
+from benchmark.commands.options import choose_dataset, dataset_options
+from benchmark.commands.writing import write_out, write_tables
 from benchmark.errors import InputError
 from benchmark.speed import PARTS
 

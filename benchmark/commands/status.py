@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from benchmark.commands.options import form_options, results_option, write_tables
+from benchmark.commands.options import form_options, results_option
 from benchmark.commands.sweep import SweepChoice, sweep_options
+from benchmark.commands.writing import write_tables
 
 if TYPE_CHECKING:
     from benchmark.report.sheet import Row, Table

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.choices import SYNTHETIC
+from benchmark.commands.kinds import ALL, MethodList, SeedList
 from benchmark.commands.options import (
-    ALL,
     F,
-    MethodList,
-    SeedList,
     choose_dataset,
     dataset_options,
     device_option,

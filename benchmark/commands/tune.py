@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import FilePath
+from benchmark.commands.kinds import FilePath
 from benchmark.commands.sweep import SweepChoice, references, sweep_options
 from benchmark.commands.training import Training, training_options
 from benchmark.errors import InputError

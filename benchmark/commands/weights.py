@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import FilePath, form_options, write_tables
+from benchmark.commands.kinds import FilePath
+from benchmark.commands.options import form_options
+from benchmark.commands.writing import write_tables
 
 if TYPE_CHECKING:
     from benchmark.models.weights_report import WeightsReport

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.commands.options import FactorList, MethodList, SeedList
+from benchmark.commands.kinds import FactorList, MethodList, SeedList
 from benchmark.commands.sweep import SweepChoice, sweep_options
 from benchmark.errors import InputError
 

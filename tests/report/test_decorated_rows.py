@@ -21,7 +21,7 @@ from benchmark.analysis.decorated import with_decorations
 from benchmark.analysis.decoration import BEST_TEST_EPOCH, Decoration, adjustment
 from benchmark.analysis.groups import group_records
 from benchmark.cli import cli
-from benchmark.commands.options import Adjust
+from benchmark.commands.kinds import Adjust
 from benchmark.errors import InputError
 from benchmark.report.drawing.drawn import drawn_groups
 from benchmark.stats.adjustment import TAUS, adjusted
