@@ -11,9 +11,14 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _AFTER_A_POWER_CUT = "what was written last may be lost in a power cut: it cannot be synced here"
 
@@ -116,6 +121,30 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         tell_weaker(_AFTER_A_POWER_CUT, folder, error)
+
+
+@contextmanager
+def exclusive(folder: Path, otherwise: str) -> Iterator[None]:
+    """Let one process at a time into the block, of all that name the same folder.
+
+    Args:
+        folder: an existing one; nothing is left in it.
+        otherwise: what may happen where the file system knows no locks, for a warning.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
+    with ExitStack() as held:
+        if fcntl is not None:
+            descriptor = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, descriptor)  # which frees it
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in UNSUPPORTED:
+                    raise
+                tell_weaker(otherwise, folder, error)
+        yield
 
 
 def file_system_time(folder: Path) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmark.analysis.answers import Answers
 from benchmark.analysis.frame import tidy
-from benchmark.analysis.stored import stored_groups
+from benchmark.analysis.stored import stored_groups, study_records
 from benchmark.store.store import Store
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def load_results(
     >>> frame[["method", "factor", "seed"]].values.tolist()
     [['baseline', 10.0, 0]]
     """
-    return tidy(Store(Path(results)).records(), rules)
+    return tidy(study_records(Store(Path(results)), _warn, may_be_empty=True), rules)
 
 
 def compare(
@@ -87,9 +87,13 @@ def compare(
     from benchmark.report.compare_table import comparison_fields
 
     store = Store(Path(results))
-    groups = stored_groups(store, rule, dataset)
+    groups = stored_groups(study_records(store, _warn), store.root, rule, dataset)
     wanted = None if factors is None else tuple(factors)
     found = compared(groups, Answers(store, rule, images), (a, b), metric, wanted)
     for reason in found.skipped:
         warnings.warn(f"left out: {reason}", stacklevel=2)
     return pd.DataFrame([comparison_fields(row) for row in found.rows])
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=4)

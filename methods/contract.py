@@ -340,6 +340,8 @@ def check_values_lie_within(method: type[Method]) -> None:
     for value in dataclasses.fields(method.Hyper):
         low, high = value.metadata.get("bounds", (None, None))
         space = value.metadata.get("search")
+        if space is not None and type(value.default) not in (int, float):
+            raise ContractError(f"{value.name}: only numbers are searched, not {value.default!r}")
         inside = [value.default] + ([space.low, space.high] if space else [])
         if any((low is not None and v < low) or (high is not None and v > high) for v in inside):
             raise ContractError(f"{value.name}: {inside} is not within the bounds {low} to {high}")

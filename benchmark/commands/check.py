@@ -226,13 +226,11 @@ def _check(
     store: Store, against: Path | None, margin: float, allow: Sequence[str], images: Images
 ) -> Checked:
     from benchmark.analysis.answers import Answers
+    from benchmark.commands.studied import studied
     from benchmark.gate.check import check
 
-    records = store.records()
-    if not records:
-        raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
     return check(
-        records,
+        studied(store),
         Answers(store, "last", images),
         _references(store, against, images),
         margin,
@@ -244,6 +242,7 @@ def _references(store: Store, against: Path | None, images: Images) -> list[Refe
     from benchmark.analysis.answers import Answers
     from benchmark.gate.check import Reference
     from benchmark.resources import asset
+    from benchmark.store.ledger import without_tries
     from benchmark.store.store import Store
 
     if against is not None:
@@ -255,7 +254,8 @@ def _references(store: Store, against: Path | None, images: Images) -> list[Refe
     references = []
     for folder in folders:
         stored = Store(folder)
-        references.append(Reference(folder.name, stored.records(), Answers(stored, "last", images)))
+        records = without_tries(stored.records(), folder)
+        references.append(Reference(folder.name, records, Answers(stored, "last", images)))
     if not any(reference.records for reference in references):
         where = against or asset("results")
         raise InputError(f"no stored results in {where}; name a store with --against")

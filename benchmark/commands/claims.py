@@ -73,6 +73,7 @@ def _sources(
     from benchmark.analysis.published_margins import Published
     from benchmark.analysis.stored import stored_groups
     from benchmark.analysis.verdicts import UNSPOKEN
+    from benchmark.commands.studied import studied
     from benchmark.data.known import dataset_title
     from benchmark.store.store import Store
 
@@ -84,7 +85,7 @@ def _sources(
     answers = Answers(store, rule, images)
     datasets = sorted({name for claim in claims for name in claim.cells})
     taken = {*datasets, *UNSPOKEN}
-    stored = stored_groups(store, rule)
+    stored = stored_groups(studied(store), results, rule)
     groups = [group for group in stored if group.shared.dataset in taken]
     if not groups:
         raise InputError(

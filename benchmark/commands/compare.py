@@ -63,6 +63,7 @@ def command(
     from benchmark.analysis.compare import compare
     from benchmark.analysis.decoration import adjustment
     from benchmark.analysis.stored import stored_groups
+    from benchmark.commands.studied import studied
     from benchmark.report.compare_table import compared_tables
     from benchmark.report.decoration_notes import decoration_notes
     from benchmark.report.forms import form_for
@@ -70,7 +71,7 @@ def command(
 
     form = form_for(format_name, out)
     store = Store(results)
-    groups = stored_groups(store, rule, dataset)
+    groups = stored_groups(studied(store), results, rule, dataset)
     answers = Answers(store, rule, images)
     how = None if adjust is None else adjustment(adjust)
     compared = compare(groups, answers, (a, b), metric, factors, how)

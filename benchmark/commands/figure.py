@@ -120,6 +120,7 @@ def command(
     out: Path | None,
 ) -> None:
     """Draw the stored records; see :data:`HELP`."""
+    from benchmark.commands.studied import studied
     from benchmark.report.drawing.draw import Wanted, drawings
     from benchmark.store.store import Store
 
@@ -136,7 +137,7 @@ def command(
     )
     needs_store = not figures()[name].facts.get("WITHOUT_RECORDS") or results.is_dir()
     store = Store(results)
-    records = store.records() if needs_store else []
+    records = studied(store, may_be_empty=True) if needs_store else []
     drawn = drawings(name, records, wanted, store)
     if out is not None and len(drawn) > 1:
         stems = ", ".join(figure.stem for figure in drawn)

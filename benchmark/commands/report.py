@@ -130,6 +130,7 @@ def command(
         _check_page(number, everything, detail, format_name, against, oracle, mixed, out, page)
     _check(number, everything, detail, format_name, rule, against, out)
     _check_images(images, number, detail, against)
+    _check_last(detail, rule, mixed=mixed)
     _check_rows(adjust, oracle, number, detail, against, rule)
     from benchmark.analysis.measurements import Measurements
     from benchmark.report.forms import form_for
@@ -144,7 +145,7 @@ def command(
         records = store.records() if results.exists() else []
         write_tables([counts_table(records, number)], form, out)
         return
-    records = _records(store)
+    records = _records(store, detail)
     decorations = _decorations(adjust, oracle)
     chosen = number or everything or detail or any(wants.values()) or decorations or page
     chosen = chosen or images != "all"
@@ -272,6 +273,13 @@ def _check_images(
         raise InputError(f"{what} counts no test images; leave --images away")
 
 
+def _check_last(detail: str | None, rule: str, *, mixed: bool) -> None:
+    """Refuse to choose epochs and rows where there is one way to read cells."""
+    why = details()[detail].facts.get("LAST") if detail else None
+    if why and (not rules()[rule].final or mixed):
+        raise InputError(f"--detail {detail}: {why}; leave --select and --mixed away")
+
+
 def _check_rows(
     adjust: Tau | None,
     oracle: bool,
@@ -304,7 +312,12 @@ def _decorations(adjust: Tau | None, oracle: bool) -> list[Decoration]:
     return [*adjusted, *([BEST_TEST_EPOCH] if oracle else [])]
 
 
-def _records(store: Store) -> list[Record]:
+def _records(store: Store, detail: str | None) -> list[Record]:
+    """Return the records that are shown: of tries nothing but their validation numbers ever is."""
+    from benchmark.commands.studied import studied
+
+    if split_of(detail) != "validation":
+        return studied(store)
     records = store.records()
     if not records:
         raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")

@@ -104,6 +104,9 @@ def import_(file: Path, results: Path) -> None:
         f"{count(len(arrival.kept), 'was', 'were')} there already"
         f"{_with_weights(len(arrival.weights))}"
     )
+    if arrival.searches:
+        told = count(len(arrival.searches), "list", "lists")
+        click.echo(f"{told} of tries by which values were chosen: fer-bench report --detail tuning")
 
 
 def _tally(

@@ -13,7 +13,12 @@ import click
 from benchmark.choices import CELLS_OPTION
 from benchmark.commands.kinds import FilePath
 from benchmark.commands.sweep import SweepChoice, matching, sweep_options
-from benchmark.commands.training import Training, tell_precision, training_options
+from benchmark.commands.training import (
+    Training,
+    tell_first_stages,
+    tell_precision,
+    training_options,
+)
 from benchmark.errors import InputError
 from benchmark.interrupt import heed_all
 from benchmark.trackers import trackers_told
@@ -76,7 +81,7 @@ def command(
         store.begun.settle(finished)
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
-    _tell_first_stages(left)
+    tell_first_stages(left)
     if keep_weights:
         _tell_weightless(finished, store)
     for note in sweep.dataset.notes:
@@ -99,21 +104,6 @@ def command(
     if keep_weights:  # other processes may have finished some without
         _tell_weightless(todo, store)
     _close(todo, store, left)
-
-
-def _tell_first_stages(left: Work) -> None:
-    """Name what is trained for the sake of other cells."""
-    if left.added:
-        click.echo(f"For what starts from them, too: {_slugs(left.added)}.")
-    if left.again:
-        click.echo(
-            "Finished without the weights that other cells start from, and trained again with "
-            f"them: {_slugs(left.again)}."
-        )
-
-
-def _slugs(cells: Sequence[Cell]) -> str:
-    return ", ".join(cell.slug for cell in cells)
 
 
 def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:

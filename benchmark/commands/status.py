@@ -15,11 +15,12 @@ from benchmark.commands.sweep import SweepChoice, sweep_options
 from benchmark.commands.writing import write_tables
 
 if TYPE_CHECKING:
-    from benchmark.report.sheet import Row, Table
-    from benchmark.store.record import Record
+    from benchmark.report.sheet import Number, Row, Table
+    from benchmark.store.record import Epoch, Record
     from benchmark.store.store import Store
     from benchmark.sweep.plan import Sweep
 
+_TRIED = "–: a try of 'fer-bench tune', whose numbers 'report --detail tuning' shows"
 COLUMNS = ("epochs", "overall", "mean", "seconds")
 
 
@@ -75,7 +76,9 @@ def command(
 def _store_tables(records: Sequence[Record], store: Store) -> list[Table]:
     """Return the finished cells, and those that are not."""
     from benchmark.report.sheet import Table, text_table
+    from benchmark.store.ledger import without_tries
 
+    results = {record.id for record in without_tries(records, store.root)}
     begun, failures = store.begun.slugs(), store.begun.failures()
     running = sum(begun.values())
     summary = (
@@ -87,8 +90,14 @@ def _store_tables(records: Sequence[Record], store: Store) -> list[Table]:
         labels=("dataset", "protocol", "method", "factor", "seed", "id", "changed"),
         columns=tuple(COLUMNS),
         keys=tuple(COLUMNS),
-        blocks=(tuple(map(_row, records)),) if records else (),
-        notes=(summary, *_held_out({record.cell.dataset for record in records})),
+        blocks=(tuple(_row(one, tried=one.id not in results) for one in records),)
+        if records
+        else (),
+        notes=(
+            summary,
+            *([_TRIED] if len(results) < len(records) else []),
+            *_held_out({record.cell.dataset for record in records}),
+        ),
         name="status",
     )
     rows = [
@@ -101,10 +110,10 @@ def _store_tables(records: Sequence[Record], store: Store) -> list[Table]:
     return [finished, *([text_table("", ("state", "cell", "detail"), rows)] if rows else [])]
 
 
-def _row(record: Record) -> Row:
+def _row(record: Record, *, tried: bool) -> Row:
+    """Return the row of a finished cell; of a try no number of the test split."""
     from benchmark.data.imbalance import factor_label
     from benchmark.report.sheet import Number, Row
-    from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
 
     cell, last = record.cell, record.history[-1]
     labels = (
@@ -118,11 +127,18 @@ def _row(record: Record) -> Row:
     )
     numbers = (
         Number(str(len(record.history))),
-        Number(f"{100 * overall_accuracy(last.test):.2f}"),
-        Number(f"{100 * mean_accuracy(last.test):.2f}"),
+        *([Number(), Number()] if tried else _accuracies(last)),
         Number(f"{sum(record.seconds.values()):.0f}"),
     )
     return Row(labels, numbers, (cell.method, labels[3], labels[4]))
+
+
+def _accuracies(epoch: Epoch) -> list[Number]:
+    from benchmark.report.sheet import Number
+    from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
+
+    found = (overall_accuracy(epoch.test), mean_accuracy(epoch.test))
+    return [Number(f"{100 * accuracy:.2f}") for accuracy in found]
 
 
 def _sweep_table(sweep: Sweep, records: Sequence[Record], store: Store) -> Table:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from benchmark.store.record import Cell, Split
     from benchmark.store.store import Store
     from benchmark.sweep.plan import Sweep
+    from benchmark.sweep.stages import Work
     from benchmark.sweep.work import SweepListener
 
 
@@ -210,6 +211,21 @@ def tell_precision(todo: Sequence[Cell], device: str) -> None:
     for note in (precision_note(precision, resolve_device(device)) for precision in precisions):
         if note:
             click.echo(f"Precision: {note}.")
+
+
+def tell_first_stages(left: Work) -> None:
+    """Name what is trained for the sake of other cells."""
+    if left.added:
+        click.echo(f"For what starts from them, too: {_slugs(left.added)}.")
+    if left.again:
+        click.echo(
+            "Finished without the weights that other cells start from, and trained again with "
+            f"them: {_slugs(left.again)}."
+        )
+
+
+def _slugs(cells: Sequence[Cell]) -> str:
+    return ", ".join(cell.slug for cell in cells)
 
 
 def _keep_marks(sweep: Sweep, results: Path) -> None:

@@ -123,7 +123,7 @@ def _toml(text: str, where: str) -> dict[str, Any]:
 
 
 _SECTIONS = ("backbone", "image", "augment", "training")
-_UNSOURCED = {"name", "version", "summary"}
+_UNSOURCED = {"name", "version", "summary", "others"}
 _DEEPEST = 3
 """Words of a dotted name at most: ``methods.mek.smoothing``."""
 

@@ -151,6 +151,8 @@ class Protocol(Strict):
         augment: random changes of a training image.
         training: the optimiser and its schedule.
         methods: hyper-parameters that this protocol sets, by method.
+        others: methods of other packages among these, which need not be installed where none of
+            them is trained.
         sources: where each value comes from, keyed by dotted name.
         overrides: dotted names and values set over the protocol's own, as ``key=value``.
         changes: the same values as they were set, so that they can be set over others too.
@@ -165,6 +167,7 @@ class Protocol(Strict):
     augment: AugmentSpec
     training: TrainingSpec
     methods: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    others: tuple[str, ...] = ()
     sources: dict[str, str] = Field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     changes: dict[str, Any] = Field(default_factory=dict)
@@ -176,7 +179,7 @@ class Protocol(Strict):
 
         The methods' hyper-parameters are left out, as each cell names those of its own method.
         """
-        apart = {"summary", "methods", "sources", "changes"}
+        apart = {"summary", "methods", "others", "sources", "changes"}
         return {key: value for key, value in counted(self).items() if key not in apart}
 
     @cached_property

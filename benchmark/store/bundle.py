@@ -3,7 +3,8 @@
 A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz``, ``<slug>/validation.npz`` and
 ``<slug>/attention.npz`` where there are such and, where they are asked for,
 ``<slug>/weights.safetensors``; and
-``datasets/<fingerprint>.npz``, the marks of the cells' datasets. What is read from one is checked
+``datasets/<fingerprint>.npz``, the marks of the cells' datasets; and ``tuning/<key>.json``, which
+says which of the cells were tried to choose values. What is read from one is checked
 as in a store, and nothing is ever unpacked by the names that stand in it.
 """
 
@@ -13,7 +14,7 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from benchmark.errors import InputError
 from benchmark.store.attention_file import ATTENTION, KeptAttention, read_measures
 from benchmark.store.cell_folder import LARGEST_WEIGHTS, WEIGHTS
 from benchmark.store.kept_marks import KeptMarks, unpack
+from benchmark.store.ledger import Ledger, from_bytes, keep_ledger, ledgers, to_bytes
 from benchmark.store.logits_file import LABEL, LARGEST_FILE, LOGITS, VALIDATION, pack, read_arrays
 from benchmark.store.record import Record
 from benchmark.store.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
@@ -30,6 +32,7 @@ from benchmark.store.whole import check_whole
 from benchmark.write import drafted
 
 MARKS = "datasets/"
+TRIES = "tuning/"
 _FILES = (RECORD, LOGITS, VALIDATION, WEIGHTS, ATTENTION)
 
 
@@ -41,11 +44,13 @@ class Arrival:
         added: those that are new.
         kept: those that were there.
         weights: those whose weights are new, whether their records were there or not.
+        searches: keys of ledgers of tries that came with them.
     """
 
     added: list[str]
     kept: list[str]
     weights: list[str]
+    searches: list[str] = field(default_factory=list)
 
 
 def export_cells(
@@ -81,6 +86,10 @@ def export_cells(
                 if (marks := KeptMarks(store.root).get(fingerprint)) is not None:
                     named = _member(f"{MARKS}{fingerprint}.npz")
                     archive.writestr(named, pack(marks.arrays()))
+            ids = {record.id for record in records}
+            for ledger in ledgers(store.root):
+                if ledger.cells & ids:
+                    archive.writestr(_member(f"{TRIES}{ledger.key}.json"), to_bytes(ledger))
             for record in taken:
                 member = _member(f"{record.cell.slug}/{WEIGHTS}", zipfile.ZIP_STORED)
                 archive.writestr(member, store.weights(record))
@@ -109,12 +118,15 @@ def import_cells(store: Store, path: Path) -> Arrival:
             for name in names:  # and again below: not all of them need fit into memory at once
                 _read(archive, name, path)
             marks = {name: _marks(archive, name, path) for name in _marks_names(archive)}
+            searches = [_ledger(archive, name, path) for name in _ledger_names(archive)]
             arrival = _add(store, (_read(archive, name, path) for name in names))
         kept = KeptMarks(store.root)
         for fingerprint, content in marks.items():
             if kept.get(fingerprint) is None:
                 kept.put(fingerprint, content)
-        return arrival
+        for ledger in searches:
+            keep_ledger(store.root, ledger)
+        return replace(arrival, searches=[ledger.key for ledger in searches])
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ARCHIVE_ERRORS as error:
@@ -164,7 +176,7 @@ def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     records = [name for name in names if name.endswith(f"/{RECORD}")]
     folders = {name.removesuffix(RECORD) for name in records}
     known = {folder + file for folder in folders for file in _FILES}
-    known |= set(_marks_names(archive).values())
+    known |= {*_marks_names(archive).values(), *_ledger_names(archive)}
     strange = [name for name in names if name not in known]
     if strange or not records:
         what = f"it holds {strange[0]!r}" if strange else "it holds no record"
@@ -188,6 +200,23 @@ def _marks(archive: zipfile.ZipFile, fingerprint: str, path: Path) -> bytes:
         what = f"the marks of dataset {fingerprint[:12]} are damaged"
         raise InputError(f"{path}: {what} ({error}); nothing was imported") from error
     return content
+
+
+def _ledger_names(archive: zipfile.ZipFile) -> list[str]:
+    """Return the members that hold ledgers of tries."""
+    named = re.compile(rf"{TRIES}[A-Za-z0-9._-]{{1,200}}\.json")
+    return [name for name in archive.namelist() if named.fullmatch(name)]
+
+
+def _ledger(archive: zipfile.ZipFile, name: str, path: Path) -> Ledger:
+    """Return a ledger that has been looked at."""
+    try:
+        found = from_bytes(_content(archive, name, LARGEST_RECORD))
+        if name != f"{TRIES}{found.key}.json":
+            raise ValueError("its name is not its key")
+    except ARCHIVE_ERRORS as error:
+        raise InputError(f"{path}: {name} is damaged ({error}); nothing was imported") from error
+    return found
 
 
 def _read(archive: zipfile.ZipFile, name: str, path: Path) -> _Found:

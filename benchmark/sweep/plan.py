@@ -78,7 +78,8 @@ def plan(
         InputError: a factor cannot be reached, a hyper-parameter is unknown, a class has no test
             images, or a method starts from one that there is not.
     """
-    unused = sorted(set(protocol.methods) - set(methods) - _known_methods())
+    named = {*methods, *protocol.others, *_known_methods()}
+    unused = sorted(set(protocol.methods) - named)
     if unused:
         raise InputError(f"the protocol sets values of an unknown method: {', '.join(unused)}")
     _check_test_classes(dataset)

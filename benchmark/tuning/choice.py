@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from benchmark.stats.accuracy import accuracies, accuracy_weights
 from benchmark.stats.paired import contrast
 
-Right = NDArray[np.bool_]
+Right = Sequence[NDArray[np.bool_]]
+"""Whether a try was right: for each training set bool (S, n), a row a seed."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Standing:
         score: its mean accuracy, averaged over its runs, in 0..1.
         behind: the best try's score less its own.
         error: standard error of that difference, from the choice of images and, where there are
-            several runs, from those.
+            several seeds, from those (:func:`benchmark.stats.paired.contrast`).
     """
 
     score: float
@@ -59,10 +60,12 @@ def choose(
     Ties within one standard error go to what departs less from the defaults, as Breiman, Friedman,
     Olshen and Stone (Classification and Regression Trees, 1984, section 3.4.3) prefer the simpler
     of such trees; the error is that of the difference, since all tries answer the same images.
+    Scores and differences are averaged over training sets, which are no repetitions of one another;
+    as the images are the same ones, so are the errors.
 
     Args:
         labels: integers (n,) of the validation images.
-        answers: of each try bool (S, n), a row a run; None for one that came to nothing.
+        answers: of each try; None for one that came to nothing.
         departures: how far each try lies from the defaults.
 
     Returns:
@@ -73,7 +76,8 @@ def choose(
     if not known:
         return None
     scores = {
-        p: float(np.mean(accuracies(labels, right, classes)[1])) for p, right in known.items()
+        place: float(np.mean([accuracies(labels, of, classes)[1] for of in right]))
+        for place, right in known.items()
     }
     best = max(scores, key=lambda place: (scores[place], -departures[place], -place))
     sizes = np.bincount(labels, minlength=classes)
@@ -82,8 +86,10 @@ def choose(
     def standing(place: int) -> Standing:
         if place == best:
             return Standing(scores[place], 0.0, 0.0)
-        found = contrast(labels, known[best], known[place], weights, weights)
-        return Standing(scores[place], found.estimate, found.error)
+        pairs = zip(known[best], known[place], strict=True)
+        found = [contrast(labels, first, other, weights, weights) for first, other in pairs]
+        behind = float(np.mean([one.estimate for one in found]))
+        return Standing(scores[place], behind, float(np.mean([one.error for one in found])))
 
     standings = {place: standing(place) for place in known}
     tied = [place for place, one in standings.items() if one.tied]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers
 from benchmark.errors import InputError
+from benchmark.store.ledger import Ledger, Searched, Try
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 from benchmark.tuning.choice import Choice, Right, choose
-from benchmark.tuning.ledger import Searched, Try
 
 RULE = "last"
 """Of every try the last epoch counts, as in a study: choosing an epoch, too, would flatter it."""
+
+State = Literal["finished", "diverged", "not finished"]
 
 
 @dataclass(frozen=True)
@@ -26,26 +28,28 @@ class Outcome:
 
     Attributes:
         searched: the subject and its tries.
-        choice: among them; None while none of them has a record.
-        complete: whether each try is finished, or diverged and would again.
+        choice: among those that are finished; None while there is none.
+        states: how each try stands; one that diverged would again, and counts as made.
+        budget: tries that the subject is to have.
+        images: by class, the clean validation images that choose; empty while nothing is finished.
     """
 
     searched: Searched
     choice: Choice | None
-    complete: bool
+    states: tuple[State, ...]
+    budget: int
+    images: Mapping[str, int]
 
     @property
-    def chosen(self) -> Try:
-        """The try that was chosen.
+    def complete(self) -> bool:
+        """Whether every try that the budget has was made."""
+        return len(self.states) == self.budget and "not finished" not in self.states
 
-        Raises:
-            InputError: every one of them diverged.
-        """
-        if self.choice is None:
-            raise InputError(
-                f"{self.searched.name}: no try came to anything; the store's folder 'failed' says "
-                "why; choose a lower training.lr by --set"
-            )
+    @property
+    def chosen(self) -> Try | None:
+        """The try that was chosen; None where some are still to come, or all of them diverged."""
+        if self.choice is None or not self.complete:
+            return None
         return self.searched.tries[self.choice.chosen]
 
 
@@ -62,32 +66,51 @@ class Outcomes:
         self._diverged = store.begun.diverged_ids()
         self._records = records or {record.id: record for record in store.records()}
 
-    def of(self, searched: Searched) -> Outcome:
+    def of_all(self, ledger: Ledger) -> list[Outcome]:
+        """Return what the tries of each subject of a ledger came to.
+
+        Raises:
+            InputError: as for :meth:`of`.
+        """
+        return [self.of(searched, ledger.budget) for searched in ledger.subjects]
+
+    def of(self, searched: Searched, budget: int) -> Outcome:
         """Return what a subject's tries came to.
+
+        Args:
+            searched: the subject and its tries.
+            budget: tries that it is to have.
 
         Raises:
             InputError: validation logits are damaged, or no clean validation image is there.
         """
-        labels, answers = self._read(searched)
-        complete = all(
-            right is not None or any(cell in self._diverged for cell in one.cells)
-            for one, right in zip(searched.tries, answers, strict=True)
-        )
-        departures = [one.departure for one in searched.tries]
-        choice = None if labels is None else choose(labels, answers, departures)
-        return Outcome(searched, choice, complete)
-
-    def _read(self, searched: Searched) -> tuple[NDArray[Any] | None, list[Right | None]]:
         labels: NDArray[Any] | None = None
+        classes: tuple[str, ...] = ()
         answers: list[Right | None] = []
         for one in searched.tries:
-            records = [self._records.get(cell) for cell in one.cells]
-            rows = []
-            for record in filter(None, records):
+            found = [record for cell in one.cells if (record := self._records.get(cell))]
+            by_factor: dict[float | None, list[NDArray[np.bool_]]] = {}
+            for record in found:
                 logits, labels = self._logits(record)
-                rows.append(logits.argmax(axis=1) == labels)
-            answers.append(np.stack(rows) if rows and len(rows) == len(records) else None)
-        return labels, answers
+                classes = tuple(record.classes)
+                right = logits.argmax(axis=1) == labels
+                by_factor.setdefault(record.cell.factor, []).append(right)
+            whole = found and len(found) == len(one.cells)
+            answers.append([np.stack(rows) for rows in by_factor.values()] if whole else None)
+        departures = [one.departure for one in searched.tries]
+        counts = [] if labels is None else np.bincount(labels, minlength=len(classes)).tolist()
+        return Outcome(
+            searched,
+            None if labels is None else choose(labels, answers, departures),
+            tuple(map(self._state, searched.tries, answers)),
+            budget,
+            dict(zip(classes, counts, strict=True)),
+        )
+
+    def _state(self, one: Try, right: Right | None) -> State:
+        if right is not None:
+            return "finished"
+        return "diverged" if any(cell in self._diverged for cell in one.cells) else "not finished"
 
     def _logits(self, record: Record) -> tuple[NDArray[Any], NDArray[Any]]:
         found = self._answers.validation_logits(record)
@@ -97,8 +120,13 @@ class Outcomes:
                 "values are chosen; move its folder out of the store and tune again"
             )
         if not len(found[1]):
-            raise InputError(
-                f"{record.cell.dataset}: every validation image also stands in the training or "
-                "test set, so none can choose values; draw others with --holdout"
-            )
+            raise InputError(no_clean_image(record.cell.dataset))
         return found
+
+
+def no_clean_image(dataset: str) -> str:
+    """Return why nothing can be chosen on a dataset without a clean validation image."""
+    return (
+        f"{dataset}: every validation image also stands in the training or test set, so none can "
+        "choose values; draw others with --holdout"
+    )

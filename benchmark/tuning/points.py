@@ -1,12 +1,12 @@
-"""Which points of a search space are tried: the default, Sobol's, and one beyond an edge."""
+"""Which points of a search space are tried: the default, Sobol's, and one further out."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 ENOUGH_TO_WIDEN = 3
-"""Tries from which on one is kept for what lies beyond an edge."""
+"""Tries from which on one is kept for what lies further out than the best."""
 
 
 def sobol(dimensions: int, points: int) -> list[list[float]]:
@@ -29,12 +29,12 @@ def sobol(dimensions: int, points: int) -> list[list[float]]:
 
 
 def first_round(budget: int) -> int:
-    """Return how many tries are planned at once: all but the one that looks beyond an edge."""
+    """Return how many tries are planned at once: all but the one that goes further out."""
     return budget - 1 if budget >= ENOUGH_TO_WIDEN else budget
 
 
 def beyond(best: Sequence[float], budget: int) -> list[float] | None:
-    """Return the point that lies beyond each edge that the best point is near to; None for none.
+    """Return the point further out at each edge that the best point is near to; None for none.
 
     Tries lie about 1 / budget of the range apart. From a value that is no further than that from
     an end of its range one goes on by as much, which leads to the end or beyond it.
@@ -49,3 +49,19 @@ def beyond(best: Sequence[float], budget: int) -> list[float] | None:
         for place in best
     ]
     return None if point == list(best) else point
+
+
+def near(point: Sequence[float], others: Iterable[Sequence[float]], budget: int) -> bool:
+    """Return whether a point tells hardly more than one of others.
+
+    That is one of which every value lies less than half as far away as tries lie apart.
+
+    Args:
+        point: at which share of its range each value lies.
+        others: likewise, of what is tried already.
+        budget: tries in all.
+    """
+    closest = 1 / (2 * budget)
+    return any(
+        all(abs(a - b) < closest for a, b in zip(point, other, strict=True)) for other in others
+    )

@@ -1,41 +1,63 @@
-"""What is tried next: the defaults and Sobol's points at once, then what lies beyond an edge."""
+"""What is tried next: the defaults and Sobol's points at once, then what lies further out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.tuning.ledger import Searched, Span, Try, Why
+from benchmark.errors import InputError
+from benchmark.store.ledger import Searched, Span, Try, Why
 from benchmark.tuning.outcome import Outcome
-from benchmark.tuning.points import beyond, first_round, sobol
+from benchmark.tuning.points import beyond, first_round, near, sobol
 from benchmark.tuning.subject import Subject, Values
+from benchmark.words import count
+
+_FAR = 16
+"""How many points of the sequence are looked at for each try."""
 
 Planned = tuple[Why, Values]
 """Why a try is made, and its values."""
 
 
 def at_once(subject: Subject, budget: int) -> list[Planned]:
-    """Return the tries that need no other one's outcome, the default first."""
+    """Return the tries that need no other one's outcome, the default first.
+
+    Raises:
+        InputError: the ranges hold fewer different values than the budget has tries.
+    """
     planned: list[Planned] = [("default", subject.default)]
     while len(planned) < first_round(budget):
-        planned.append(_next(subject, [values for _, values in planned]))
+        planned.append(_next(subject, [values for _, values in planned], budget))
     return planned
 
 
 def last(subject: Subject, outcome: Outcome, budget: int) -> Planned:
-    """Return the try that is left: beyond an edge that the best one is near to, or Sobol's next."""
+    """Return the try that is left: further out where the best one is near to an edge, or Sobol's.
+
+    Raises:
+        InputError: the ranges hold fewer different values than the budget has tries.
+    """
     tried = [one.values for one in outcome.searched.tries]
     if outcome.choice is not None:
         point = beyond(subject.places(tried[outcome.choice.best]), budget)
         values = None if point is None else subject.values(point)
         if values is not None and values not in tried:
             return "beyond", values
-    return _next(subject, tried)
+    return _next(subject, tried, budget)
 
 
-def _next(subject: Subject, tried: Sequence[Values]) -> Planned:
-    """Return the first of Sobol's points that was not tried."""
-    points = sobol(len(subject.spaces), 2 * len(tried) + 2)
-    return "sobol", next(v for v in map(subject.values, points) if v not in tried)
+def _next(subject: Subject, tried: Sequence[Values], budget: int) -> Planned:
+    """Return the first of Sobol's points that is not near to what was tried, or else is new."""
+    points = sobol(len(subject.spaces), _FAR * budget)
+    candidates = [v for v in map(subject.values, points) if v not in tried]
+    if not candidates:
+        raise InputError(
+            f"{subject.name}: its ranges hold no more than "
+            f"{count(len(tried), 'different value', 'different values')}; give --budget "
+            f"{len(tried)}, or widen the search space"
+        )
+    places = [subject.places(values) for values in tried]
+    apart = (v for v in candidates if not near(subject.places(v), places, budget))
+    return "sobol", next(apart, candidates[0])
 
 
 def searched(

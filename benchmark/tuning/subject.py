@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmark.errors import InputError
 from methods.search import Log, Space
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Subject:
     def _bounded(self, key: str, value: float) -> float:
         low, high = self.bounds[key]
         value = value if low is None else max(value, float(low))
-        return value if high is None else min(value, float(high))
+        value = value if high is None else min(value, float(high))
+        return round(value) if isinstance(self.default[key], int) else value
 
 
 def shared_subject(protocol: Protocol) -> Subject:
@@ -89,6 +91,9 @@ def method_subject(method: type[Method], fixed: Mapping[str, object]) -> Subject
     Args:
         method: the class.
         fixed: dotted names that the user set, which are not searched.
+
+    Raises:
+        InputError: a search space is declared of what is no number, or cannot hold its default.
     """
     name = method.info.name
     declared = {f"methods.{name}.{key}": space for key, space in method.Hyper.spaces().items()}
@@ -97,6 +102,8 @@ def method_subject(method: type[Method], fixed: Mapping[str, object]) -> Subject
         return None
     defaults: Any = method.Hyper()
     own = {f"methods.{name}.{field.name}": field for field in dataclasses.fields(method.Hyper)}
+    for key, space in spaces.items():
+        _check_space(key, space, own[key].default)
     return Subject(
         name=name,
         method=name,
@@ -106,10 +113,30 @@ def method_subject(method: type[Method], fixed: Mapping[str, object]) -> Subject
     )
 
 
+def _check_space(key: str, space: Space, default: object) -> None:
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        raise InputError(
+            f"{key}: only numbers are searched, and its default is {default!r}; declare no search "
+            f"space of it, or set it with --set {key}=VALUE"
+        )
+    try:
+        held = math.isfinite(space.place(default))
+    except (ArithmeticError, ValueError):
+        held = False
+    if not held:
+        raise InputError(
+            f"{key}: its search space ({space}) has no place for the default {default!r}; declare "
+            f"another one, or set it with --set {key}=VALUE"
+        )
+
+
 def complete(values: Mapping[str, float], protocol: Protocol) -> Values:
-    """Return values with the rate of new layers, which keeps its ratio to the backbone's."""
+    """Return values with the rate of new layers, which keeps its ratio to the backbone's.
+
+    Where the user set that rate it stays as it is.
+    """
     found, training = dict(values), protocol.training
-    if LR in found:
+    if LR in found and HEAD_LR not in protocol.changes:
         changed = found[LR] != training.lr
         rate = float(f"{found[LR] * training.head_lr / training.lr:.3g}")
         found[HEAD_LR] = rate if changed else training.head_lr

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark.data.imbalance import factor_label
 from benchmark.protocols.protocol import Protocol
-from benchmark.tuning.ledger import Ledger
+from benchmark.store.ledger import Ledger
 from benchmark.tuning.outcome import Outcome
 from benchmark.tuning.subject import HEAD_LR, LR, SHARED, complete
 from benchmark.words import count
+from methods.registry import names
 
+_FIRST_LINE = (
+    "# Written by fer-bench tune, and written again by it: to change a value, copy the file."
+)
 _LEAVES = ("backbone", "image", "augment", "training")
 
 
@@ -26,7 +31,8 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
     Args:
         protocol: that was tuned, with what was set over it.
         ledger: of the tries.
-        outcomes: one for each subject that is complete.
+        outcomes: one for each subject; of those that came to no choice the values stay as they
+            were, and a comment says so.
     """
     values = protocol.model_dump(mode="json")
     sources = dict(protocol.sources)
@@ -34,18 +40,22 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
     for key in protocol.changes:
         sources[key] = f"set when {protocol.name} v{protocol.version} was tuned"
     for outcome in outcomes:
-        for key, value in complete(outcome.chosen.values, protocol).items():
+        chosen = {} if outcome.chosen is None else outcome.chosen.values
+        for key, value in complete(chosen, protocol).items():
             if key in (LR, HEAD_LR) and value != _at(values, key):
                 shared.append(key)
             _put(values, key, value)
             sources[key] = _source(outcome, ledger)
     rises = bool(shared)
     lines = [
-        "# Written by fer-bench tune, and written again by it: to change a value, copy the file.",
+        _FIRST_LINE,
+        *(f"# {unchosen(one)}" for one in outcomes if one.chosen is None),
         f"name = {_toml(protocol.name)}",
         f"version = {protocol.version + rises}",
         f"summary = {_toml(protocol.summary)}",
     ]
+    others = sorted(set(values["methods"]) - set(names()))
+    lines += [f"others = {_toml(others)}"] if others else []
     for section in _LEAVES:
         lines += _section(section, values[section], sources)
     for method, own in sorted(values["methods"].items()):
@@ -54,9 +64,29 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
     return "\n".join(lines) + "\n"
 
 
+def unchosen(outcome: Outcome) -> str:
+    """Return in a few words why nothing was chosen of a subject's tries."""
+    name, budget = outcome.searched.name, count(outcome.budget, "try", "tries")
+    if outcome.complete:
+        return f"{name}: all of {budget} diverged, so its values stay as they were"
+    made = len(outcome.states) - outcome.states.count("not finished")
+    return f"{name}: {made} of {budget} made, so nothing is chosen yet"
+
+
+def is_written(path: Path) -> bool:
+    """Return whether a file is a protocol that was written here, as its first line says."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline().rstrip("\n") == _FIRST_LINE
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def _source(outcome: Outcome, ledger: Ledger) -> str:
     """Return in one sentence what chose a value."""
-    assert outcome.choice is not None  # whoever is complete has come to something
+    chosen = outcome.chosen
+    assert outcome.choice is not None  # whose values have a source was chosen
+    assert chosen is not None
     factors = ", ".join(map(factor_label, ledger.factors))
     seeds = ", ".join(map(str, ledger.seeds))
     told = "; ".join(
@@ -65,7 +95,7 @@ def _source(outcome: Outcome, ledger: Ledger) -> str:
     )
     on = "" if outcome.searched.name != SHARED else f" on {outcome.searched.method}"
     return (
-        f"tuned{on}: {_values(outcome.chosen.values)} of "
+        f"tuned{on}: {_values(chosen.values)} of "
         f"{count(len(outcome.searched.tries), 'try', 'tries')} by mean accuracy on clean "
         f"validation images of {ledger.dataset}, factor {factors}, seed {seeds}: {told}"
     )

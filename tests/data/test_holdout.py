@@ -37,8 +37,8 @@ from benchmark.errors import InputError
 from benchmark.report.tables import details
 from benchmark.selection import rules
 from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.ledger import Ledger, Searched, Span, Try, keep_ledger
 from benchmark.store.store import Store
-from benchmark.tuning.ledger import Ledger, Searched, Span, Try, write_ledger
 
 FRACTIONS = st.integers(1, 5000).map(lambda n: n / 10000)
 NOTE = "Validation: 25 % of the training images of each class, drawn by this program (seed 0)"
@@ -369,7 +369,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for dataset, skill in (("raf-db", 0.9), ("raf-db-holdout0.1", 0.5)):
         for method in ("baseline", "mek"):
             filled.add(*made_record(method, 150.0, dataset=dataset, skill=(skill,) * 7))
-    write_ledger(filled.root, _tuned("raf-db-holdout0.1"))
+    keep_ledger(filled.root, _tuned("raf-db-holdout0.1"))
     return filled.root
 
 

@@ -56,6 +56,7 @@ def test_the_contract_finds_values_out_of_place() -> None:
         sourced(5.0, "x", low=0, search=Log(0.1, 1)),
         sourced(0.5, "x", low=0.2, search=Log(0.1, 1)),
         sourced(2.0, "x", low=0, high=1),
+        sourced(True, "x", search=Linear(0, 1)),
     ):
         made = dataclasses.make_dataclass(
             "Made", [("value", float, value)], bases=(Outside,), frozen=True

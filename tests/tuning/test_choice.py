@@ -24,7 +24,7 @@ def right(*shares: float, runs: int = 1) -> Right:
         np.arange(size) < share * size
         for size, share in zip(np.bincount(LABELS), shares, strict=True)
     ]
-    return np.stack([np.concatenate(of_class)] * runs)
+    return [np.stack([np.concatenate(of_class)] * runs)]
 
 
 def test_a_clear_best_is_chosen_however_far_it_is_from_the_defaults() -> None:
@@ -44,10 +44,25 @@ def test_a_tie_within_a_standard_error_goes_to_the_smaller_departure() -> None:
     assert found is not None
     assert (found.chosen, found.best) == (2, 1)
     weights = accuracy_weights(np.bincount(LABELS), "mean")
-    expected = contrast(LABELS, answers[1], answers[0], weights, weights)
+    expected = contrast(LABELS, answers[1][0], answers[0][0], weights, weights)
     standing = found.standings[0]
     assert standing is not None
     assert (standing.behind, standing.error) == (expected.estimate, expected.error)
+
+
+def test_training_sets_are_no_repetitions_of_one_another() -> None:
+    """Two tries that differ as much on two sets of very different accuracy are as far apart."""
+    worse = [*right(0.9, 0.7, 0.5), *right(0.4, 0.2, 0.1)]
+    better = [*right(0.95, 0.9, 0.9), *right(0.45, 0.4, 0.5)]
+    found = choose(LABELS, [worse, better], [0.0, 1.0])
+    assert found is not None
+    assert (found.chosen, found.best) == (1, 1)
+    weights = accuracy_weights(np.bincount(LABELS), "mean")
+    alone = [contrast(LABELS, b, w, weights, weights) for b, w in zip(better, worse, strict=True)]
+    standing = found.standings[0]
+    assert standing is not None
+    assert standing.behind == pytest.approx(np.mean([one.estimate for one in alone]))
+    assert standing.error == pytest.approx(np.mean([one.error for one in alone]))
 
 
 def test_what_came_to_nothing_is_not_chosen() -> None:

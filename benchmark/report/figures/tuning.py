@@ -13,13 +13,20 @@ from benchmark.report.drawing import page
 from benchmark.report.drawing.draw import Drawing, Wanted
 from benchmark.report.drawing.drawn import slug
 from benchmark.report.drawing.style import look
-from benchmark.report.tables.tuning import NOTHING, heading, known_scores, notes, subject_title
+from benchmark.report.tables.tuning import (
+    LAST,
+    NOTHING,
+    heading,
+    known_scores,
+    notes,
+    subject_title,
+)
 from benchmark.stats.expected_best import expected_best
+from benchmark.store.ledger import Ledger, ledgers
 from benchmark.store.record import Record
 from benchmark.store.store import Store
-from benchmark.tuning.ledger import Ledger, ledgers
-from benchmark.tuning.outcome import Outcome, Outcomes
-from methods.registry import BUILT_IN
+from benchmark.tuning.outcome import RULE, Outcome, Outcomes
+from methods.registry import BUILT_IN, canonical, members
 
 HELP = "the best score that so many tries are expected to find, of 'fer-bench tune'"
 ALL_IMAGES = True
@@ -37,17 +44,40 @@ def drawings(records: Sequence[Record], wanted: Wanted, store: Store | None) -> 
         InputError: there is none.
     """
     found = [] if store is None else ledgers(store.root)
-    kept = [one for one in found if wanted.dataset in (None, one.dataset)]
-    if store is None or not kept:
+    if store is None or not found:
         raise InputError(NOTHING)
-    outcomes = Outcomes(store, {record.id: record for record in records})
+    if wanted.factors or wanted.rule not in (None, RULE):
+        raise InputError(f"figure tuning: {LAST}; leave --factors and --select away")
+    kept = [one for one in found if wanted.dataset in (None, one.dataset)]
+    if not kept:
+        tuned = ", ".join(sorted({one.dataset for one in found}))
+        raise InputError(f"no values were chosen on {wanted.dataset} in this store, but on {tuned}")
+    outcomes = Outcomes(store)
+    known = {one.key: outcomes.of_all(one) for one in kept}
     return [
-        Drawing(
-            f"tuning-{slug(one.key)}",
-            partial(_curves, one, [outcomes.of(searched) for searched in one.subjects]),
-        )
+        Drawing(f"tuning-{slug(one.key)}", partial(_curves, one, _wanted(known[one.key], wanted)))
         for one in kept
     ]
+
+
+def _wanted(outcomes: Sequence[Outcome], wanted: Wanted) -> list[Outcome]:
+    """Return the subjects of the methods that were asked for.
+
+    Raises:
+        InputError: one of these was not searched.
+    """
+    if not wanted.methods:
+        return list(outcomes)
+    asked = {name for given in wanted.methods for name in members(given) or [canonical(given)]}
+    named = {canonical(given) for given in wanted.methods if members(given) is None}
+    kept = [one for one in outcomes if one.searched.name in asked]
+    lacking = sorted(named - {one.searched.name for one in kept})
+    if lacking or not kept:
+        searched = ", ".join(one.searched.name for one in outcomes)
+        raise InputError(
+            f"no values of {', '.join(lacking) or 'these'} were chosen; searched: {searched}"
+        )
+    return kept
 
 
 def _curves(ledger: Ledger, outcomes: Sequence[Outcome]) -> Figure:
@@ -70,7 +100,7 @@ def _curves(ledger: Ledger, outcomes: Sequence[Outcome]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("Tries")
     axes.set_ylabel("Expected best mean accuracy,\nclean validation images (%)")
-    return page.finish(figure, handles, [f"{heading(ledger)}.", *notes(ledger)])
+    return page.finish(figure, handles, [f"{heading(ledger)}.", *notes(ledger, outcomes)])
 
 
 def _slots(outcomes: Sequence[Outcome]) -> list[tuple[int, Outcome]]:

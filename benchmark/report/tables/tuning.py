@@ -9,10 +9,11 @@ from benchmark.data.imbalance import factor_label
 from benchmark.data.known import dataset_notes, dataset_title
 from benchmark.report.sheet import MISSING, Number, Row, Table, percent
 from benchmark.stats.expected_best import expected_best
+from benchmark.store.ledger import Ledger, ledgers
 from benchmark.tuning.choice import Standing
-from benchmark.tuning.ledger import Ledger, ledgers
 from benchmark.tuning.outcome import Outcome, Outcomes
 from benchmark.tuning.subject import CARRIER, SHARED
+from benchmark.tuning.written import unchosen
 from benchmark.words import count
 
 HELP = "tries of 'fer-bench tune', what they chose on validation images and how sure that is"
@@ -21,13 +22,17 @@ PLAIN = "it is of validation images"
 NOTHING = "no values were chosen in this store; 'fer-bench tune' does that"
 PLACE = 7
 
-WHY = {"default": "default", "sobol": "Sobol", "beyond": "beyond the range"}
+LAST = "tries are compared after their last epoch, each search in tables of its own"
+
+WHY = {"default": "default", "sobol": "Sobol", "beyond": "further out"}
 TRIES = {"score": "Mean", "behind": "Behind best", "error": "Error", "departure": "Departure"}
 SCORED = (
     "Mean: mean accuracy on clean VALIDATION images after the last epoch; no test image was looked "
-    "at. Behind best: how far below the best try, with the standard error of that difference (test "
-    "of the same images). Departure: distance from the defaults, in shares of the ranges. Of the "
-    "tries that are not behind by more than an error the one of the smallest departure is chosen."
+    "at. Behind best: how far below the best try, with the standard error of that difference on "
+    "the same images, as 'fer-bench compare' has it: each class is lent two images, so that one "
+    "which both tries answer alike does not count as certain. Departure: distance from the "
+    "defaults, in shares of the ranges. Of the tries that are not behind by more than an error the "
+    "one of the smallest departure is chosen."
 )
 EXPECTED = (
     "Best of n: the best mean accuracy that n of these tries are expected to have (drawn without "
@@ -41,11 +46,11 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
     if measured.store is None or number is not None:
         return []
     found = ledgers(measured.store.root)
-    outcomes = Outcomes(measured.store, measured.records) if found else None
+    outcomes = Outcomes(measured.store) if found else None
     tables = []
     for ledger in found:
         assert outcomes is not None
-        known = [outcomes.of(searched) for searched in ledger.subjects]
+        known = outcomes.of_all(ledger)
         tables += [_tries(ledger, known), _promise(ledger, known)]
     return tables
 
@@ -56,21 +61,37 @@ def subject_title(outcome: Outcome) -> str:
     return f"{SHARED} ({outcome.searched.method})" if name == SHARED else name
 
 
-def notes(ledger: Ledger) -> list[str]:
-    """Return what every table and figure of a tuning says."""
+def notes(ledger: Ledger, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what every table and figure of a search says."""
     factors = ", ".join(map(factor_label, ledger.factors))
     seeds = ", ".join(map(str, ledger.seeds))
     said = [
         *dataset_notes(ledger.dataset),
         f"{count(ledger.budget, 'try', 'tries')} of each, factor {factors}, "
         f"seed{'s'[: len(ledger.seeds) > 1]} {seeds}, which no study is to use.",
+        *_images(outcomes),
     ]
     if ledger.shared:
         said.append(f"Set for all: {', '.join(ledger.shared)}.")
+    if ledger.own:
+        said.append(f"Set of methods: {', '.join(ledger.own)}.")
     if ledger.without:
-        of_baseline = f"; {CARRIER} carries the shared rate" if CARRIER in ledger.without else ""
+        carries = CARRIER in ledger.without and any(o.searched.name == SHARED for o in outcomes)
+        of_baseline = f"; {CARRIER} carries the shared rate" if carries else ""
         said.append(f"Without values to search: {', '.join(ledger.without)}{of_baseline}.")
+    left = [unchosen(outcome) for outcome in outcomes if outcome.chosen is None]
+    if left:
+        said.append(f"Not chosen: {'; '.join(left)}.")
     return said
+
+
+def _images(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return how many clean validation images of each class choose."""
+    found = next((outcome.images for outcome in outcomes if outcome.images), {})
+    counts = ", ".join(f"{name} {number}" for name, number in found.items())
+    empty = [name for name, number in found.items() if not number]
+    apart = f"; the mean is without {', '.join(empty)}" if empty else ""
+    return [f"Clean validation images: {counts}{apart}."] if found else []
 
 
 def heading(ledger: Ledger) -> str:
@@ -86,7 +107,7 @@ def _tries(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
         columns=tuple(TRIES.values()),
         keys=tuple(TRIES),
         blocks=blocks,
-        notes=(*notes(ledger), SCORED),
+        notes=(*notes(ledger, outcomes), SCORED),
         name=f"{ledger.key} tries",
         facts={"tuning": ledger.key, "split": "validation"},
     )
@@ -97,7 +118,8 @@ def _try_rows(outcome: Outcome) -> list[Row]:
     rows = []
     for place, one in enumerate(outcome.searched.tries):
         standing = None if choice is None else choice.standings[place]
-        chosen = choice is not None and place == choice.chosen
+        chosen = choice is not None and outcome.complete and place == choice.chosen
+        state = outcome.states[place]
         values = " ".join(f"{key.rpartition('.')[2]}={v:g}" for key, v in one.values.items())
         cells = " ".join(cell[:12] for cell in one.cells)
         labels = (
@@ -106,7 +128,7 @@ def _try_rows(outcome: Outcome) -> list[Row]:
             WHY[one.why],
             values,
             cells,
-            "chosen" if chosen else "",
+            "chosen" if chosen else "" if state == "finished" else state,
         )
         rows.append(
             Row(
@@ -139,7 +161,7 @@ def _promise(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
         scores = known_scores(outcome)
         expected = [percent(100 * value) for value in expected_best(scores)]
         expected += [MISSING] * (ledger.budget - len(expected))
-        chosen = None if outcome.choice is None else outcome.chosen
+        chosen = outcome.chosen
         spans = "; ".join(
             f"{key.rpartition('.')[2]} {span.words}" for key, span in outcome.searched.spans.items()
         )
@@ -152,7 +174,7 @@ def _promise(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
         columns=("Edge", *(f"Best of {n}" for n in most)),
         keys=("edge", *(f"best_of_{n}" for n in most)),
         blocks=(tuple(rows),) if rows else (),
-        notes=(*notes(ledger), EXPECTED),
+        notes=(*notes(ledger, outcomes), EXPECTED),
         name=f"{ledger.key} expected best",
         facts={"tuning": ledger.key, "split": "validation"},
     )

@@ -1,0 +1,264 @@
+"""One search for values: what is tried next, who trains it, and what the store's list says then."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark.commands.sweep import SweepChoice, references
+from benchmark.commands.training import Training, tell_first_stages
+from benchmark.errors import InputError
+from benchmark.words import count
+
+if TYPE_CHECKING:
+    from benchmark.protocols.protocol import Protocol
+    from benchmark.store.ledger import Ledger, Searched
+    from benchmark.store.record import Cell
+    from benchmark.sweep.plan import Sweep
+    from benchmark.tuning.outcome import Outcome
+    from benchmark.tuning.rounds import Planned
+    from benchmark.tuning.subject import Subject
+
+Subjects = Mapping[str, "Subject"]
+"""By their methods' references."""
+Tries = Mapping[str, Sequence["Planned"]]
+"""What is planned of each."""
+
+
+@dataclass
+class Tuner:
+    """One search: what was asked for, and what its ledger says so far.
+
+    Attributes:
+        choice: with the methods as references.
+        training: who trains.
+        protocol: with what was set over it.
+        ledger: of the tries.
+        shared: the learning rate that all methods share; None where it was set.
+        subjects: each method's values, with the method's reference.
+        without: names of methods asked for that have nothing to search.
+    """
+
+    choice: SweepChoice
+    training: Training
+    protocol: Protocol
+    ledger: Ledger
+    shared: Subject | None
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+    @classmethod
+    def make(cls, choice: SweepChoice, training: Training, budget: int) -> Tuner:
+        """Look at what is to be searched.
+
+        Raises:
+            InputError: there is no validation split, nothing to search, or something asked for does
+                not exist or does not fit.
+        """
+        from benchmark.sweep.plan import recipe
+        from benchmark.tuning.begin import begin_ledger
+        from benchmark.tuning.subject import LR, method_subject, shared_subject
+        from methods import registry
+
+        if choice.recipe != "shared":
+            raise InputError(
+                "--recipe authors: values are chosen for the shared recipe; the authors' own stay "
+                "as they are"
+            )
+        choice = replace(
+            choice,
+            factors=tuple(sorted(set(choice.factors), key=lambda f: (f is not None, f))),
+            seeds=tuple(sorted(set(choice.seeds))),
+        )
+        protocol = choice.protocol(choice.dataset_name)
+        subjects, without = {}, []
+        for reference in references(choice.methods):
+            method = registry.get(reference)
+            recipe(protocol, method)  # refuses a value that the method cannot have
+            subject = method_subject(method, protocol.changes)
+            if subject is None:
+                without.append(method.info.name)
+            else:
+                subjects[reference] = subject
+        shared = None if LR in protocol.changes else shared_subject(protocol)
+        if shared is None and not subjects:
+            raise InputError(
+                f"nothing to search: {', '.join(without)} and the learning rate have no values "
+                "that --set leaves open; name other --methods, or set less"
+            )
+        sweep = replace(choice, methods=("baseline",)).plan()
+        if not sweep.dataset.has_validation:
+            raise InputError(
+                f"{sweep.dataset.name} has no validation split to choose values by; draw one from "
+                "the training images with --holdout 0.1"
+            )
+        ledger = begin_ledger(training.results, sweep, protocol, budget, choice.cut_head)
+        named = tuple(dict.fromkeys(without))
+        ledger = ledger.model_copy(
+            update={"without": tuple(dict.fromkeys((*ledger.without, *named)))}
+        )
+        return cls(choice, training, protocol, ledger, shared, subjects, named)
+
+    def tune(self) -> list[Outcome] | None:
+        """Try what is left and return what came of all; None where that goes on elsewhere.
+
+        Raises:
+            InputError: every try of the learning rate diverged.
+        """
+        from benchmark.tuning.outcome import Outcomes
+
+        self.name_those_without()
+        base: tuple[str, ...] = ()
+        if self.shared is not None:
+            outcomes = self._search({"baseline": self.shared}, base)
+            if outcomes is None:
+                return None
+            rate = outcomes[0].chosen
+            if rate is None:
+                raise InputError(
+                    f"{self.shared.name}: no try came to anything; the store's folder 'failed' "
+                    "says why; choose a lower training.lr by --set"
+                )
+            base = self.overrides(rate.values)
+        if self.subjects and self._search(self.subjects, base) is None:
+            return None
+        return Outcomes(self.training.store).of_all(self.ledger)
+
+    def name_those_without(self) -> None:
+        """Name the methods asked for that have nothing to search."""
+        if self.without:
+            click.echo(f"Nothing to search: {', '.join(self.without)}.")
+
+    def overrides(self, values: Mapping[str, float]) -> tuple[str, ...]:
+        """Return values as ``--set`` takes them."""
+        from benchmark.tuning.subject import overrides
+
+        return tuple(overrides(values, self.protocol))
+
+    def _search(self, subjects: Subjects, base: tuple[str, ...]) -> list[Outcome] | None:
+        """Try what is left of subjects, by their methods' references."""
+        from benchmark.tuning.rounds import at_once, last
+
+        budget = self.ledger.budget
+        planned = {name: at_once(subject, budget) for name, subject in subjects.items()}
+        outcomes = self._try(subjects, planned, base)
+        if outcomes is not None and len(next(iter(planned.values()))) < budget:
+            for (name, subject), outcome in zip(subjects.items(), outcomes, strict=True):
+                planned[name].append(last(subject, outcome, budget))
+            outcomes = self._try(subjects, planned, base)
+        for outcome in outcomes or ():
+            _tell(outcome)
+        return outcomes
+
+    def _try(
+        self, subjects: Subjects, planned: Tries, base: tuple[str, ...]
+    ) -> list[Outcome] | None:
+        from benchmark.store.ledger import keep_ledger
+        from benchmark.sweep.stages import work
+        from benchmark.tuning.outcome import Outcomes
+
+        sweep, tries = self.plan(subjects, planned, base)
+        store = self.training.store
+        choice = self._choice(subjects, planned, base)
+        left = work(sweep.cells, sweep, store)
+        todo = [cell for cell in left.missing if not store.begun.diverged(cell)]
+        click.echo(
+            f"{', '.join(subject.name for subject in subjects.values())}: "
+            f"{count(len(left.cells), 'cell')}, {len(left.cells) - len(left.missing)} finished, "
+            f"{len(todo)} to train"
+        )
+        tell_first_stages(left)
+        if todo:
+            self.training.prepare(choice, sweep, todo)
+            _check_clean(sweep, self.training)
+        self.ledger = keep_ledger(store.root, self.ledger.with_subjects(tries))
+        if todo and not self.training.run(choice, sweep, todo):
+            click.echo("When these cells are finished, give the same command again to go on.")
+            return None
+        _stop_at_failures(store.missing(todo), self.training)
+        for cell in filter(store.begun.diverged, store.missing(left.cells)):
+            click.echo(f"diverged, and counts as a try that came to nothing: {cell.slug}", err=True)
+        outcomes = Outcomes(store)
+        return [outcomes.of(one, self.ledger.budget) for one in tries]
+
+    def plan(
+        self, subjects: Subjects, planned: Tries, base: tuple[str, ...]
+    ) -> tuple[Sweep, list[Searched]]:
+        """Return the cells of all tries, and what the ledger says of them."""
+        from benchmark.sweep.plan import together
+        from benchmark.tuning.rounds import searched
+
+        sweeps = self._choice(subjects, planned, base).plans()
+        tries = [
+            searched(
+                subject,
+                planned[name],
+                [
+                    tuple(cell.id for cell in sweep.cells if cell.method == subject.method)
+                    for sweep in sweeps[: len(planned[name])]
+                ],
+            )
+            for name, subject in subjects.items()
+        ]
+        return together(sweeps), tries
+
+    def _choice(self, subjects: Subjects, planned: Tries, base: tuple[str, ...]) -> SweepChoice:
+        """Return the choice of which each variant is one try of every subject."""
+        tries = max(map(len, planned.values()))
+        texts = [
+            tuple(text for name in subjects for text in self.overrides(planned[name][place][1]))
+            for place in range(tries)
+        ]
+        return replace(
+            self.choice,
+            methods=tuple(subjects),
+            tries=tuple((*base, *of) for of in texts),
+        )
+
+
+def _check_clean(sweep: Sweep, training: Training) -> None:
+    """Refuse a dataset of which no validation image can choose, before anything is trained."""
+    from benchmark.store.kept_marks import KeptMarks
+    from benchmark.tuning.outcome import no_clean_image
+
+    if not KeptMarks(training.store.root).of(sweep.dataset).validation.kept("clean").any():
+        raise InputError(no_clean_image(sweep.dataset.name))
+
+
+def _stop_at_failures(missing: Sequence[Cell], training: Training) -> None:
+    """End where a try is not finished for another reason than that it diverged."""
+    begun = training.store.begun
+    left = [cell.slug for cell in missing if not begun.diverged(cell)]
+    if left:
+        click.echo(
+            f"not finished: {', '.join(left)}; nothing is chosen before they are. Tracebacks of "
+            f"failed cells are in {training.store.root / 'failed'}; give the same command again.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _tell(outcome: Outcome) -> None:
+    """Say in a line what was chosen of a subject's tries."""
+    tries, choice, one = outcome.searched.tries, outcome.choice, outcome.chosen
+    if choice is None or one is None:
+        return
+    chosen, best = (choice.standings[place] for place in (choice.chosen, choice.best))
+    assert chosen is not None
+    assert best is not None
+    how = "the best" if choice.chosen == choice.best else "not worse than the best"
+    whose = " (the defaults)" if one.why == "default" else ""
+    click.echo(
+        f"{outcome.searched.name}: {shown_values(one.values)}{whose}, {how} of "
+        f"{count(len(tries), 'try', 'tries')}: mean accuracy on clean validation images "
+        f"{100 * chosen.score:.2f}, best {100 * best.score:.2f}"
+    )
+
+
+def shown_values(values: Mapping[str, float]) -> str:
+    """Return values for a reader."""
+    return " ".join(f"{key}={value:g}" for key, value in values.items())

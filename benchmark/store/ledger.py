@@ -1,0 +1,235 @@
+"""What a store says of the tries in it: which values each had, why, and which cells they are.
+
+Scores are not written down: they are read from the cells' own records whenever they are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from benchmark.errors import InputError
+from benchmark.protocols.protocol import Strict
+from benchmark.store.faults import writing
+from benchmark.store.record import Record
+from benchmark.write import exclusive, put_file
+
+FOLDER = "tuning"
+"""Beside the cells of a store."""
+
+_UNLOCKED = "of two searches that begin at once one may leave its tries out of the list: no locks"
+
+Why = Literal["default", "sobol", "beyond"]
+
+
+class Span(Strict):
+    """Where a value was looked for.
+
+    Attributes:
+        low: lower end of the range.
+        high: upper end.
+        words: the range and its scale.
+    """
+
+    low: float
+    high: float
+    words: str
+
+
+class Try(Strict):
+    """One try.
+
+    Attributes:
+        why: the declared default, a point of the Sobol sequence, or one further out than the best,
+            at the end of a range or beyond it.
+        values: by dotted name.
+        departure: how far they lie from the default, in shares of the ranges.
+        edge: how far the nearest value lies from an end of its range, in shares of it.
+        cells: ids of its runs.
+    """
+
+    why: Why
+    values: dict[str, float]
+    departure: Annotated[float, Field(ge=0)]
+    edge: float
+    cells: tuple[str, ...]
+
+
+class Searched(Strict):
+    """The tries of one subject, the default first.
+
+    Attributes:
+        name: a method, or what all methods share.
+        method: the method that was trained.
+        spans: by dotted name.
+        tries: in their order.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    method: Annotated[str, Field(min_length=1)]
+    spans: dict[str, Span]
+    tries: tuple[Try, ...]
+
+
+class Ledger(Strict):
+    """All tries under one protocol on one training set.
+
+    Attributes:
+        dataset: its name.
+        fingerprint: SHA-256 of its content.
+        protocol: name of the protocol that values are chosen for.
+        version: its version.
+        shared: what was set over it and is not searched, for all methods.
+        own: values of methods that were set and are not searched, likewise as ``key=value``.
+        factors: imbalance factors in rising order, None, the unmodified set, first.
+        seeds: of training, in rising order.
+        budget: tries of each subject.
+        without: methods that have no values to search.
+        subjects: what was searched.
+        key: tells this ledger from others.
+    """
+
+    dataset: Annotated[str, Field(min_length=1)]
+    fingerprint: str
+    protocol: str
+    version: int
+    shared: tuple[str, ...]
+    own: tuple[str, ...] = ()
+    factors: tuple[float | None, ...]
+    seeds: tuple[int, ...]
+    budget: Annotated[int, Field(ge=1)]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
+    without: tuple[str, ...] = ()
+    subjects: tuple[Searched, ...] = ()
+
+    @model_validator(mode="after")
+    def _within_budget(self) -> Ledger:
+        for one in self.subjects:
+            if len(one.tries) > self.budget:
+                raise ValueError(f"{one.name} has more tries than the budget of {self.budget}")
+        return self
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """What was looked for, without what was tried so far."""
+        return self.model_dump(exclude={"subjects", "without"})
+
+    @property
+    def cells(self) -> set[str]:
+        """The ids of all tries' runs."""
+        return {cell for one in self.subjects for a_try in one.tries for cell in a_try.cells}
+
+    def with_subjects(self, subjects: Iterable[Searched]) -> Ledger:
+        """Return the ledger with subjects in place of what it said of them.
+
+        Of two lists of which one begins with the other the longer one stays: a first round that is
+        planned again takes no later try away.
+        """
+        known = {one.name: one for one in self.subjects}
+        for subject in subjects:
+            before = known.get(subject.name)
+            if before is None or before.tries[: len(subject.tries)] != subject.tries:
+                known[subject.name] = subject
+        return self.model_copy(update={"subjects": tuple(known.values())})
+
+    def merged(self, other: Ledger) -> Ledger:
+        """Return what this ledger and a newer one of the same search say together."""
+        without = tuple(dict.fromkeys((*self.without, *other.without)))
+        return self.with_subjects(other.subjects).model_copy(update={"without": without})
+
+
+def make_key(dataset: str, protocol: str, version: int, *what: object) -> str:
+    """Return a name for a ledger: dataset and protocol, and a hash of all that tells it apart."""
+    text = json.dumps([dataset, protocol, version, *what], default=str, sort_keys=True)
+    return f"{protocol}-v{version}-{dataset}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def ledger_file(root: Path, key: str) -> Path:
+    """Return where a store keeps a ledger."""
+    return root / FOLDER / f"{key}.json"
+
+
+def keep_ledger(root: Path, ledger: Ledger) -> Ledger:
+    """Add to a store what a ledger says, and return all that the store's says then.
+
+    Several processes may search side by side: each reads what is there before it writes, while the
+    others wait.
+
+    Raises:
+        InputError: the store's own cannot be read.
+        StorageError: the store cannot be written to.
+    """
+    path = ledger_file(root, ledger.key)
+    with writing(root):
+        path.parent.mkdir(exist_ok=True)
+        with exclusive(path.parent, _UNLOCKED):
+            found = read_ledger(root, ledger.key)
+            kept = ledger if found is None else found.merged(ledger)
+            if kept != found:
+                put_file(path, to_bytes(kept))
+    return kept
+
+
+def read_ledger(root: Path, key: str) -> Ledger | None:
+    """Return a store's ledger; None where it has none of this key.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    path = ledger_file(root, key)
+    return _read(path) if path.exists() else None
+
+
+def ledgers(root: Path) -> list[Ledger]:
+    """Return all ledgers of a store.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    return [_read(path) for path in sorted((root / FOLDER).glob("*.json"))]
+
+
+def without_tries(records: Iterable[Record], root: Path) -> list[Record]:
+    """Return the records of a store that are not of cells tried to choose values.
+
+    Values were chosen by the seeds of tries, so that these are no results.
+
+    Raises:
+        InputError: a ledger cannot be read.
+    """
+    tries = {cell for ledger in ledgers(root) for cell in ledger.cells}
+    return [record for record in records if record.id not in tries]
+
+
+def to_bytes(ledger: Ledger) -> bytes:
+    """Return the content of a ledger's file."""
+    return f"{ledger.model_dump_json(indent=1)}\n".encode()
+
+
+def from_bytes(content: bytes) -> Ledger:
+    """Return the ledger that a file holds.
+
+    Raises:
+        ValueError: it holds none; the message says where.
+    """
+    try:
+        return Ledger.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ValueError(f"{where}: {first['msg']}") from error
+
+
+def _read(path: Path) -> Ledger:
+    again = "move it away and give the same 'fer-bench tune' again: no finished try is lost"
+    try:
+        return from_bytes(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; {again}") from error

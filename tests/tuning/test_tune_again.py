@@ -1,0 +1,279 @@
+"""A search that goes on: with more methods, with other values, beside another, in part only."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tunings import LOCAL, QUICK, chosen, fer_bench, refusal, tune
+
+from benchmark.protocols import load_protocol
+from benchmark.store.ledger import (
+    Ledger,
+    Searched,
+    Span,
+    Try,
+    keep_ledger,
+    ledgers,
+    read_ledger,
+)
+from benchmark.store.store import Store
+from benchmark.tuning.outcome import Outcomes
+
+EXTERNAL = """
+from dataclasses import dataclass, replace
+
+from methods.base import Hyper, sourced
+from methods.baseline import Baseline
+from methods.search import Linear
+
+
+@dataclass(frozen=True)
+class Values(Hyper):
+    scale: float = sourced(1.0, "made up", search=Linear(0.5, 1.5))
+
+
+class Lost(Baseline):
+    info = replace(Baseline.info, name="lost", title="Lost")
+    Hyper = Values
+
+    def loss(self, batch, progress):
+        found = super().loss(batch, progress)
+        return type(found)(lost=found.total * float("nan"))
+
+
+class Own(Baseline):
+    info = replace(Baseline.info, name="own_of_mine", title="Own")
+    Hyper = Values
+"""
+
+
+def searched(name: str, tries: int) -> Searched:
+    return Searched(
+        name=name,
+        method=name,
+        spans={f"methods.{name}.x": Span(low=0, high=1, words="0 to 1")},
+        tries=tuple(
+            Try(
+                why="sobol" if place else "default",
+                values={f"methods.{name}.x": place / 10},
+                departure=place / 10,
+                edge=0.1,
+                cells=(f"{name}-{place}",),
+            )
+            for place in range(tries)
+        ),
+    )
+
+
+def ledger(*subjects: Searched) -> Ledger:
+    return Ledger(
+        dataset="faces",
+        fingerprint="0",
+        protocol="smoke",
+        version=1,
+        shared=(),
+        factors=(None,),
+        seeds=(1000,),
+        budget=4,
+        key="smoke-v1-faces-0",
+        subjects=subjects,
+    )
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(1, 4)), unique_by=lambda s: s[0]
+        ),
+        min_size=1,
+    )
+)
+def test_no_try_is_ever_taken_off_the_list(
+    tmp_path_factory: pytest.TempPathFactory, calls: list[list[tuple[str, int]]]
+) -> None:
+    root = tmp_path_factory.mktemp("list")
+    most: dict[str, int] = {}
+    for call in calls:
+        kept = keep_ledger(root, ledger(*(searched(*subject) for subject in call)))
+        for name, tries in call:
+            most[name] = max(most.get(name, 0), tries)
+        assert {one.name: len(one.tries) for one in kept.subjects} == most
+        assert read_ledger(root, kept.key) == kept
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["smoke-v1-faces-0.json"]
+
+
+def test_values_that_were_set_make_another_search(
+    tuned: tuple[Path, object], faces: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "runs"
+    shutil.copytree(tuned[0], results)
+    (before,) = ledgers(results)
+    done = tune(faces, results, "--methods=cb,tau_norm", "--budget=3", "--set=methods.cb.beta=0.99")
+    assert done.exit_code == 0, done.output
+    first, second = sorted(ledgers(results), key=lambda one: one.key != before.key)
+    assert first == before
+    assert second.own == ("methods.cb.beta=0.99",)
+    assert [one.name for one in second.subjects] == ["shared learning rate", "tau_norm"]
+    written = load_protocol(str(results / "tuning" / f"{second.key}.toml"))
+    assert written.methods["cb"]["beta"] == 0.99
+    assert written.sources["methods.cb.beta"].startswith("set when")
+    told = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
+    assert "Set of methods: methods.cb.beta=0.99." in told.stdout
+    said = refusal(
+        "tune",
+        "--dataset=folder",
+        f"--data-root={faces}",
+        f"--results={results}",
+        *QUICK,
+        "--methods=cb",
+        "--set=methods.cb.beta=5",
+    )
+    assert said == "cb.beta: must be from 0.0 to 0.999999, got 5.0"
+
+
+def test_a_later_method_is_added_and_a_killed_rerun_takes_nothing_away(
+    tuned: tuple[Path, object], faces: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "runs"
+    shutil.copytree(tuned[0], results)
+    (before,) = ledgers(results)
+    done = tune(faces, results, "--methods=label_smoothing", "--budget=3")
+    assert done.exit_code == 0, done.output
+    (after,) = ledgers(results)
+    assert after.subjects[:3] == before.subjects
+    assert [one.name for one in after.subjects[3:]] == ["label_smoothing"]
+    written = load_protocol(str(results / "tuning" / f"{after.key}.toml"))
+    assert {"cb", "tau_norm", "label_smoothing"} <= written.methods.keys()
+
+
+def test_what_is_not_finished_is_named_and_not_chosen(
+    tuned: tuple[Path, object], faces: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "runs"
+    shutil.copytree(tuned[0], results)
+    (found,) = ledgers(results)
+    (gone,) = next(one for one in found.subjects if one.name == "tau_norm").tries[1].cells
+    store = Store(results)
+    (record,) = [one for one in store.records() if one.id == gone]
+    shutil.rmtree(store.cells / record.cell.slug)
+    told = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
+    assert told.exit_code == 0, told.output
+    assert "Not chosen: tau\\_norm: 2 of 3 tries made, so nothing is chosen yet." in told.stdout
+    assert told.stdout.count("| chosen |") == 2
+    assert told.stdout.count("| not finished |") == 1
+    done = tune(faces, results, "--methods=cb", "--budget=3")
+    assert done.exit_code == 0, done.output
+    assert "left out of the file: tau_norm: 2 of 3 tries made" in done.stderr
+    text = (results / "tuning" / f"{found.key}.toml").read_text()
+    assert "# tau_norm: 2 of 3 tries made, so nothing is chosen yet" in text
+    again = tune(faces, results, "--methods=cb,tau_norm", "--budget=3", "--dry-run")
+    assert "9 cells so far, 1 to train" in again.output, again.output
+
+
+def test_methods_of_other_packages_neither_block_nor_spoil_the_file(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "odd_ones.py").write_text(EXTERNAL)
+    monkeypatch.syspath_prepend(tmp_path)
+    results, out = tmp_path / "runs", tmp_path / "chosen.toml"
+    names = "--methods=odd_ones:Lost,odd_ones:Own,cb"
+    done = tune(faces, results, names, "--budget=1", f"--out={out}")
+    assert done.exit_code == 1, done.output
+    assert "left out of the file: lost: all of 1 try diverged" in done.stderr
+    written = load_protocol(str(out))
+    assert written.others == ("own_of_mine",)
+    assert written.methods["own_of_mine"] == {"scale": 1.0}
+    assert written.identity == load_protocol(str(out)).model_copy(update={"others": ()}).identity
+    plan = (f"--data-root={faces}", "--factors=full", f"--protocol={out}", "--dry-run")
+    for methods in ("cb", "odd_ones:Own,cb"):
+        planned = fer_bench(
+            "run", "--dataset=folder", *plan, f"--methods={methods}", f"--results={results}"
+        )
+        assert planned.exit_code == 0, planned.output
+    out.write_text(out.read_text().replace('others = ["own_of_mine"]\n', ""))
+    said = refusal(
+        "run", "--dataset=folder", *plan, "--methods=cb", f"--results={tmp_path / 'other'}"
+    )
+    assert "unknown method: own_of_mine" in said
+
+
+def test_tries_are_no_results(tuned: tuple[Path, object], faces: Path, tmp_path: Path) -> None:
+    results = tmp_path / "runs"
+    shutil.copytree(tuned[0], results)
+    tries = len(Store(results).records())
+    assert f"but {tries} tries of 'fer-bench tune'" in refusal("report", f"--results={results}")
+    (path,) = (results / "tuning").glob("*.toml")
+    study = (f"--data-root={faces}", "--factors=full", f"--protocol={path}", "--methods=cb")
+    done = fer_bench("run", "--dataset=folder", *study, *LOCAL, f"--results={results}")
+    assert done.exit_code == 0, done.output
+    told = fer_bench("report", f"--results={results}", "--format=markdown")
+    assert f"left out: {tries} tries of 'fer-bench tune'" in told.stderr
+    assert "- Seeds: 0." in told.stdout
+    assert told.stdout.count("| CB |") == 1
+    status = fer_bench("status", f"--results={results}", "--format=csv")
+    rows = [line for line in status.stdout.splitlines() if ",1000," in line]
+    assert len(rows) == tries
+    assert all(",–,–," in row or ",,," in row for row in rows)
+    for words in (("claims",), ("compare", "cb", "baseline"), ("check",), ("figure", "recall")):
+        said = fer_bench(*words, f"--results={results}")
+        assert f"left out: {tries} tries" in said.stderr, words
+    carried, other = tmp_path / "cells.zip", tmp_path / "other"
+    assert fer_bench("results", "export", carried, f"--results={results}").exit_code == 0
+    assert fer_bench("results", "import", carried, f"--results={other}").exit_code == 0
+    assert ledgers(other) == ledgers(results)
+
+
+def test_a_figure_of_some_methods(tuned: tuple[Path, object], tmp_path: Path) -> None:
+    results, out = f"--results={tuned[0]}", tmp_path / "figure.svg"
+    assert fer_bench("figure", "tuning", "--methods=cb", results, f"--out={out}").exit_code == 0
+    assert "tau_norm" not in out.read_text()
+    assert "searched: shared learning rate, cb, tau_norm" in refusal(
+        "figure", "tuning", "--methods=mek", results
+    )
+    assert "leave --factors and --select away" in refusal(
+        "figure", "tuning", "--factors=50", results
+    )
+    assert "but on folder" in refusal("figure", "tuning", "--dataset=ferplus", results)
+    for option in ("--select=val", "--mixed"):
+        assert "leave --select and --mixed away" in refusal(
+            "report", "--detail=tuning", option, results
+        )
+
+
+def test_a_file_that_cannot_be_the_choice_is_refused_at_once(faces: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("name = 'mine'\n")
+    (tmp_path / "file").write_text("")
+
+    def said(out: Path) -> str:
+        options = (f"--data-root={faces}", f"--results={tmp_path / 'runs'}", f"--out={out}")
+        return refusal("tune", "--dataset=folder", *QUICK, *LOCAL, "--methods=cb", *options)
+
+    assert "must end in .toml" in said(tmp_path / "chosen")
+    assert "another file" in said(own)
+    assert "no file can be made in" in said(tmp_path / "file" / "chosen.toml")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_nothing_to_search_is_refused(faces: Path, tmp_path: Path) -> None:
+    options = (f"--data-root={faces}", f"--results={tmp_path / 'runs'}", *QUICK)
+    said = refusal(
+        "tune", "--dataset=folder", *options, "--methods=baseline,bbn", "--set=training.lr=0.1"
+    )
+    assert said.startswith("nothing to search: baseline, bbn")
+
+
+def test_a_dry_run_after_the_search_counts_what_was_chosen(
+    tuned: tuple[Path, object], faces: Path
+) -> None:
+    done = tune(faces, tuned[0], "--methods=cb,tau_norm", "--budget=3", "--dry-run")
+    assert "0 to train" in done.output, done.output
+    read = Outcomes(Store(tuned[0]))
+    (found,) = ledgers(tuned[0])
+    rate = chosen(read.of_all(found)[0])
+    assert f"training.lr={rate['training.lr']:g}" in done.output
+    assert "more tr" not in done.output
