@@ -45,8 +45,7 @@ class Try(Strict):
     """One try.
 
     Attributes:
-        why: the declared default, a point of the Sobol sequence, or one further out than the best,
-            at the end of a range or beyond it.
+        why: the declared default, a point of the Sobol sequence, or one beyond an edge.
         values: by dotted name.
         departure: how far they lie from the default, in shares of the ranges.
         edge: how far the nearest value lies from an end of its range, in shares of it.

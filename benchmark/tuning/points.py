@@ -1,4 +1,4 @@
-"""Which points of a search space are tried: the default, Sobol's, and one further out."""
+"""Which points of a search space are tried: the default, Sobol's, and one beyond an edge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 ENOUGH_TO_WIDEN = 3
-"""Tries from which on one is kept for what lies further out than the best."""
+"""Tries from which on one is kept for what lies beyond an edge."""
+_ROUNDED = 0.95
+"""Of a distance: values are rounded to three digits, and no rounding is to decide what is tried."""
 
 
 def sobol(dimensions: int, points: int) -> list[list[float]]:
@@ -29,23 +31,24 @@ def sobol(dimensions: int, points: int) -> list[list[float]]:
 
 
 def first_round(budget: int) -> int:
-    """Return how many tries are planned at once: all but the one that goes further out."""
+    """Return how many tries are planned at once: all but the one that looks beyond an edge."""
     return budget - 1 if budget >= ENOUGH_TO_WIDEN else budget
 
 
 def beyond(best: Sequence[float], budget: int) -> list[float] | None:
-    """Return the point further out at each edge that the best point is near to; None for none.
+    """Return the point that lies beyond each edge that the best point is near to; None for none.
 
-    Tries lie about 1 / budget of the range apart. From a value that is no further than that from
-    an end of its range one goes on by as much, which leads to the end or beyond it.
+    Tries lie about 1 / budget of the range apart. From a value that is nearer than that to an end
+    of its range one goes on by as much, which leads beyond it.
 
     Args:
         best: at which share of its range each value of the best try lies.
         budget: tries in all.
     """
     step = 1 / budget
+    close = _ROUNDED * step
     point = [
-        place - step if place <= step else place + step if place >= 1 - step else place
+        place - step if place < close else place + step if place > 1 - close else place
         for place in best
     ]
     return None if point == list(best) else point
@@ -61,7 +64,7 @@ def near(point: Sequence[float], others: Iterable[Sequence[float]], budget: int)
         others: likewise, of what is tried already.
         budget: tries in all.
     """
-    closest = 1 / (2 * budget)
+    closest = _ROUNDED / (2 * budget)
     return any(
         all(abs(a - b) < closest for a, b in zip(point, other, strict=True)) for other in others
     )

@@ -1,4 +1,4 @@
-"""What is tried next: the defaults and Sobol's points at once, then what lies further out."""
+"""What is tried next: the defaults and Sobol's points at once, then what lies beyond an edge."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def at_once(subject: Subject, budget: int) -> list[Planned]:
 
 
 def last(subject: Subject, outcome: Outcome, budget: int) -> Planned:
-    """Return the try that is left: further out where the best one is near to an edge, or Sobol's.
+    """Return the try that is left: beyond an edge that the best one is near to, or Sobol's next.
 
     Raises:
         InputError: the ranges hold fewer different values than the budget has tries.

@@ -36,13 +36,14 @@ def test_a_longer_sequence_begins_like_a_shorter_one(dimensions: int, points: in
     assert sobol(dimensions, points) == sobol(dimensions, points + 7)[:points]
 
 
-def test_one_try_is_kept_for_what_lies_further_out_where_there_are_three() -> None:
+def test_one_try_is_kept_for_an_edge_where_there_are_three() -> None:
     assert [first_round(budget) for budget in (1, 2, 3, 4, 16)] == [1, 2, 2, 3, 15]
 
 
-def test_what_lies_further_out() -> None:
+def test_what_lies_beyond_an_edge() -> None:
     assert beyond([0.5], 4) is None
-    assert beyond([0.25, 0.5], 4) == [0.0, 0.5]
+    assert beyond([0.2, 0.5], 4) == pytest.approx([-0.05, 0.5])
+    assert beyond([0.25, 0.7499], 4) is None  # as Sobol's second and third point: no edge
     assert beyond([0.9], 4) == [1.15]
     assert beyond([-0.1, 1.0], 8) == pytest.approx([-0.225, 1.125])
 

@@ -24,7 +24,7 @@ PLACE = 7
 
 LAST = "tries are compared after their last epoch, each search in tables of its own"
 
-WHY = {"default": "default", "sobol": "Sobol", "beyond": "further out"}
+WHY = {"default": "default", "sobol": "Sobol", "beyond": "beyond the range"}
 TRIES = {"score": "Mean", "behind": "Behind best", "error": "Error", "departure": "Departure"}
 SCORED = (
     "Mean: mean accuracy on clean VALIDATION images after the last epoch; no test image was looked "
