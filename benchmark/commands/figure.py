@@ -135,7 +135,8 @@ def command(
         adjust=adjust,
         faces=_faces(faces, pick, minor, data_root, cache_dir, device),
     )
-    needs_store = not figures()[name].facts.get("WITHOUT_RECORDS") or results.is_dir()
+    facts = figures()[name].facts
+    needs_store = not facts.get("TRIES") and (not facts.get("WITHOUT_RECORDS") or results.is_dir())
     store = Store(results)
     records = studied(store, may_be_empty=True) if needs_store else []
     drawn = drawings(name, records, wanted, store)

@@ -103,8 +103,9 @@ def _finish(tuner: Tuner, outcomes: Sequence[Outcome], out: Path | None) -> bool
     else:
         write_text(text, out, "--out")
     left = [one for one in outcomes if one.chosen is None]
-    for one in left:
-        click.echo(f"left out of the file: {unchosen(one)}", err=True)
+    if left:
+        told = ", ".join(map(unchosen, left))
+        click.echo(f"not chosen, and as they were in the file: {told}", err=True)
     seeds = ",".join(map(str, tuner.ledger.seeds))
     shown = shlex.quote(str(path))
     click.echo(

@@ -49,7 +49,7 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
     rises = bool(shared)
     lines = [
         _FIRST_LINE,
-        *(f"# {unchosen(one)}" for one in outcomes if one.chosen is None),
+        *(f"# Not chosen, as they were: {unchosen(one)}" for one in outcomes if one.chosen is None),
         f"name = {_toml(protocol.name)}",
         f"version = {protocol.version + rises}",
         f"summary = {_toml(protocol.summary)}",
@@ -65,12 +65,12 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
 
 
 def unchosen(outcome: Outcome) -> str:
-    """Return in a few words why nothing was chosen of a subject's tries."""
+    """Return a subject of which nothing was chosen, and in brackets why."""
     name, budget = outcome.searched.name, count(outcome.budget, "try", "tries")
     if outcome.complete:
-        return f"{name}: all of {budget} diverged, so its values stay as they were"
+        return f"{name} ({budget}, all diverged)"
     made = len(outcome.states) - outcome.states.count("not finished")
-    return f"{name}: {made} of {budget} made, so nothing is chosen yet"
+    return f"{name} ({made} of {budget} made)"
 
 
 def is_written(path: Path) -> bool:

@@ -162,14 +162,14 @@ def test_what_is_not_finished_is_named_and_not_chosen(
     shutil.rmtree(store.cells / record.cell.slug)
     told = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
     assert told.exit_code == 0, told.output
-    assert "Not chosen: tau\\_norm: 2 of 3 tries made, so nothing is chosen yet." in told.stdout
+    assert "Not chosen: tau\\_norm (2 of 3 tries made)." in told.stdout
     assert told.stdout.count("| chosen |") == 2
     assert told.stdout.count("| not finished |") == 1
     done = tune(faces, results, "--methods=cb", "--budget=3")
     assert done.exit_code == 0, done.output
-    assert "left out of the file: tau_norm: 2 of 3 tries made" in done.stderr
+    assert "as they were in the file: tau_norm (2 of 3 tries made)" in done.stderr
     text = (results / "tuning" / f"{found.key}.toml").read_text()
-    assert "# tau_norm: 2 of 3 tries made, so nothing is chosen yet" in text
+    assert "# Not chosen, as they were: tau_norm (2 of 3 tries made)" in text
     again = tune(faces, results, "--methods=cb,tau_norm", "--budget=3", "--dry-run")
     assert "9 cells so far, 1 to train" in again.output, again.output
 
@@ -183,7 +183,7 @@ def test_methods_of_other_packages_neither_block_nor_spoil_the_file(
     names = "--methods=odd_ones:Lost,odd_ones:Own,cb"
     done = tune(faces, results, names, "--budget=1", f"--out={out}")
     assert done.exit_code == 1, done.output
-    assert "left out of the file: lost: all of 1 try diverged" in done.stderr
+    assert "as they were in the file: lost (1 try, all diverged)" in done.stderr
     written = load_protocol(str(out))
     assert written.others == ("own_of_mine",)
     assert written.methods["own_of_mine"] == {"scale": 1.0}

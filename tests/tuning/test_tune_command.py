@@ -174,6 +174,6 @@ def test_a_try_that_diverges_counts_as_one_that_came_to_nothing(
     for trained in (True, False):
         done = tune(faces, tmp_path / "runs", *arguments)
         assert done.exit_code == 1, done.output
-        assert "cb: all of 1 try diverged, so its values stay as they were" in done.stderr
+        assert "not chosen, and as they were in the file: cb (1 try, all diverged)" in done.stderr
         assert "counts as a try that came to nothing" in done.stderr
         assert ("FAILED: DivergedError" in done.stdout) is trained

@@ -6,6 +6,7 @@ A file ``<name>.py`` declares, as plain values at its top:
 ``ALL_IMAGES``  True where it has no numbers of chosen test images alone, and ``WHY`` says why;
 ``PLAIN``       why it has no adjusted series beside the plain ones, where it has none;
 ``FACES``       True where it shows single faces, which are named or picked;
+``TRIES``       True where it is of tries of ``fer-bench tune``, which it reads itself;
 ``WITHOUT_RECORDS``  True where it can be drawn from published numbers alone;
 ``PLACE``       where it stands among the others;
 

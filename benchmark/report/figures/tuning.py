@@ -30,6 +30,7 @@ from methods.registry import BUILT_IN, canonical, members
 
 HELP = "the best score that so many tries are expected to find, of 'fer-bench tune'"
 ALL_IMAGES = True
+TRIES = True
 WHY = "tries have numbers of clean validation images alone"
 PLAIN = "tries have numbers of clean validation images alone"
 PLACE = 7

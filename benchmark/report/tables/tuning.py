@@ -81,7 +81,7 @@ def notes(ledger: Ledger, outcomes: Sequence[Outcome]) -> list[str]:
         said.append(f"Without values to search: {', '.join(ledger.without)}{of_baseline}.")
     left = [unchosen(outcome) for outcome in outcomes if outcome.chosen is None]
     if left:
-        said.append(f"Not chosen: {'; '.join(left)}.")
+        said.append(f"Not chosen: {', '.join(left)}.")
     return said
 
 
