@@ -31,7 +31,10 @@ def load_results(
     Returns:
         The columns of :func:`benchmark.analysis.frame.tidy`, among them ``method``, ``factor``
         (nan for the unmodified set), ``seed``, ``overall``, ``mean`` and ``recall_<class>`` in per
-        cent.
+        cent. Tries of ``fer-bench tune`` are no results and are left out.
+
+    Warns:
+        UserWarning: says how many tries were left out.
 
     Raises:
         InputError: there is no store, or a record is damaged.
