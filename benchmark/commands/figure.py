@@ -138,7 +138,8 @@ def command(
     facts = figures()[name].facts
     needs_store = not facts.get("TRIES") and (not facts.get("WITHOUT_RECORDS") or results.is_dir())
     store = Store(results)
-    records = studied(store, may_be_empty=True) if needs_store else []
+    empty = bool(facts.get("WITHOUT_RECORDS"))
+    records = studied(store, may_be_empty=empty) if needs_store else []
     drawn = drawings(name, records, wanted, store)
     if out is not None and len(drawn) > 1:
         stems = ", ".join(figure.stem for figure in drawn)

@@ -31,13 +31,12 @@ def export(folder: Path, only: tuple[str, ...], rule: str, results: Path) -> Non
     """
     from benchmark.analysis.answers import Answers
     from benchmark.analysis.predictions import predictions_csv
+    from benchmark.commands.studied import studied
     from benchmark.commands.sweep import matching
     from benchmark.store.store import Store
 
     store = Store(results)
-    records = store.records()
-    if not records:
-        raise InputError(f"no finished cells in {results}; fill it with 'fer-bench run'")
+    records = studied(store)
     chosen = {cell.id for cell in matching([record.cell for record in records], only)}
     answers = Answers(store, rule)
     files, without, unknown = {}, [], 0

@@ -34,6 +34,7 @@ def check(results: Path, move_aside: bool) -> None:
     """
     from benchmark.store.attention_file import KeptAttention
     from benchmark.store.faults import MEND
+    from benchmark.store.ledger import ids_of_tries
     from benchmark.store.store import Store
 
     store = Store(results)
@@ -48,6 +49,7 @@ def check(results: Path, move_aside: bool) -> None:
         click.echo(f"{entry.state}: {entry.folder}: {entry.reason}")
         if move_aside and not entry.unread:
             click.echo(f"  moved to {store.set_aside(entry)}")
+    ids_of_tries(store.root)  # refuses a list that cannot be read
     click.echo(", ".join(_tally(len(records), damaged, beside)))
     _tell_absent(records, store)
     unread = sum(entry.unread for entry in found)

@@ -81,6 +81,7 @@ def command(
         store.begun.settle(finished)
     todo = missing[:limit]
     click.echo(_summary(sweep, cells, missing, todo, results))
+    _tell_tries(finished, store)
     tell_first_stages(left)
     if keep_weights:
         _tell_weightless(finished, store)
@@ -104,6 +105,19 @@ def command(
     if keep_weights:  # other processes may have finished some without
         _tell_weightless(todo, store)
     _close(todo, store, left)
+
+
+def _tell_tries(cells: Sequence[Cell], store: Store) -> None:
+    """Name finished cells that tables of results do not count."""
+    from benchmark.store.ledger import ids_of_tries
+
+    tries = ids_of_tries(store.root)
+    slugs = [cell.slug for cell in cells if cell.id in tries]
+    if slugs:
+        click.echo(
+            f"Tries of 'fer-bench tune', which no table of results counts: {', '.join(slugs)}; "
+            "train a study with other seeds."
+        )
 
 
 def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:

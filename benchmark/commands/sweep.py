@@ -208,6 +208,8 @@ class SweepChoice:
         dataset = self.dataset_name
         chosen = chosen_methods(self.methods) if methods is None else methods
         protocols = [self.protocol(dataset, texts) for texts in self.tries or ((),)]
+        if self.tries:  # whoever plans tries has looked at the values of methods not among these
+            protocols = [_of_methods(protocol, chosen) for protocol in protocols]
         weights = parse_weights(self.weights)
         identity = weights_identity(protocols[0].backbone.name, weights)
         loaded = load_dataset(dataset, self.data_root, cache_dir=self.cache_dir, resize=self.resize)
@@ -294,6 +296,12 @@ class SweepChoice:
         if self.compile_backbone:
             overrides = (*overrides, "training.compile=true")
         return load_protocol(name, overrides).model_copy(update={"recipe": self.recipe})
+
+
+def _of_methods(protocol: Protocol, methods: Mapping[str, object]) -> Protocol:
+    """Return a protocol without values of other methods than those named."""
+    kept = {name: values for name, values in protocol.methods.items() if name in methods}
+    return protocol.model_copy(update={"methods": kept})
 
 
 def matching(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ from benchmark.interrupt import heed_all
 
 if TYPE_CHECKING:
     from benchmark.commands.tuner import Tuner
-    from benchmark.tuning.outcome import Outcome
 
 
 @click.command("tune")
@@ -61,8 +59,7 @@ def command(budget: int, dry_run: bool, out: Path | None, **options: Any) -> Non
     if dry_run:
         show_plan(tuner)
         return
-    outcomes = tuner.tune()
-    if outcomes is not None and not _finish(tuner, outcomes, out):
+    if tuner.tune() and not _finish(tuner, out):
         sys.exit(1)
 
 
@@ -87,21 +84,22 @@ def _check_out(out: Path, protocol_name: str | None) -> None:
         raise InputError(f"--out {out}: no file can be made in {place}; name another place")
 
 
-def _finish(tuner: Tuner, outcomes: Sequence[Outcome], out: Path | None) -> bool:
+def _finish(tuner: Tuner, out: Path | None) -> bool:
     """Write the protocol; return whether something was chosen for all that this call searched."""
     from benchmark.store.faults import writing
-    from benchmark.store.ledger import ledger_file
+    from benchmark.store.ledger import alone, ledger_file
     from benchmark.tuning.written import protocol_text, unchosen
     from benchmark.write import put_file
 
     root = tuner.training.store.root
     path = out or ledger_file(root, tuner.ledger.key).with_suffix(".toml")
-    text = protocol_text(tuner.protocol, tuner.ledger, outcomes)
-    if out is None:
-        with writing(root):
-            put_file(path, text.encode())
-    else:
-        write_text(text, out, "--out")
+    with writing(root), alone(root):  # of two that end at once the later one knows of both
+        outcomes = tuner.outcomes()
+        content = protocol_text(tuner.protocol, tuner.ledger, outcomes).encode()
+        if out is None and not (path.is_file() and path.read_bytes() == content):
+            put_file(path, content)
+    if out is not None:
+        write_text(content.decode(), out, "--out")
     left = [one for one in outcomes if one.chosen is None]
     if left:
         told = ", ".join(map(unchosen, left))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from benchmark.store.ledger import Ledger, Searched
     from benchmark.store.record import Cell
     from benchmark.sweep.plan import Sweep
+    from benchmark.sweep.stages import Work
     from benchmark.tuning.outcome import Outcome
     from benchmark.tuning.rounds import Planned
     from benchmark.tuning.subject import Subject
@@ -41,6 +42,7 @@ class Tuner:
         shared: the learning rate that all methods share; None where it was set.
         subjects: each method's values, with the method's reference.
         without: names of methods asked for that have nothing to search.
+        rate: the learning rate that was chosen; None where that is still to be done, or it was set.
     """
 
     choice: SweepChoice
@@ -50,6 +52,7 @@ class Tuner:
     shared: Subject | None
     subjects: dict[str, Subject] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    rate: float | None = None
 
     @classmethod
     def make(cls, choice: SweepChoice, training: Training, budget: int) -> Tuner:
@@ -59,8 +62,8 @@ class Tuner:
             InputError: there is no validation split, nothing to search, or something asked for does
                 not exist or does not fit.
         """
-        from benchmark.sweep.plan import recipe
         from benchmark.tuning.begin import begin_ledger
+        from benchmark.tuning.rounds import check_budget
         from benchmark.tuning.subject import LR, method_subject, shared_subject
         from methods import registry
 
@@ -78,7 +81,6 @@ class Tuner:
         subjects, without = {}, []
         for reference in references(choice.methods):
             method = registry.get(reference)
-            recipe(protocol, method)  # refuses a value that the method cannot have
             subject = method_subject(method, protocol.changes)
             if subject is None:
                 without.append(method.info.name)
@@ -90,7 +92,10 @@ class Tuner:
                 f"nothing to search: {', '.join(without)} and the learning rate have no values "
                 "that --set leaves open; name other --methods, or set less"
             )
-        sweep = replace(choice, methods=("baseline",)).plan()
+        for subject in (*subjects.values(), *([shared] if shared else [])):
+            check_budget(subject, budget)
+        _check_values(protocol)
+        sweep = replace(choice, methods=("baseline", *choice.methods)).plan()
         if not sweep.dataset.has_validation:
             raise InputError(
                 f"{sweep.dataset.name} has no validation split to choose values by; draw one from "
@@ -103,29 +108,35 @@ class Tuner:
         )
         return cls(choice, training, protocol, ledger, shared, subjects, named)
 
-    def tune(self) -> list[Outcome] | None:
-        """Try what is left and return what came of all; None where that goes on elsewhere.
+    def tune(self) -> bool:
+        """Try what is left; return whether that is done, and does not go on elsewhere.
 
         Raises:
             InputError: every try of the learning rate diverged.
         """
-        from benchmark.tuning.outcome import Outcomes
+        from benchmark.tuning.subject import LR
 
         self.name_those_without()
         base: tuple[str, ...] = ()
         if self.shared is not None:
             outcomes = self._search({"baseline": self.shared}, base)
             if outcomes is None:
-                return None
+                return False
             rate = outcomes[0].chosen
             if rate is None:
                 raise InputError(
                     f"{self.shared.name}: no try came to anything; the store's folder 'failed' "
                     "says why; choose a lower training.lr by --set"
                 )
-            base = self.overrides(rate.values)
-        if self.subjects and self._search(self.subjects, base) is None:
-            return None
+            base, self.rate = self.overrides(rate.values), rate.values[LR]
+        return not self.subjects or self._search(self.subjects, base) is not None
+
+    def outcomes(self) -> list[Outcome]:
+        """Return what came of all tries, those that others made meanwhile among them."""
+        from benchmark.store.ledger import read_ledger
+        from benchmark.tuning.outcome import Outcomes
+
+        self.ledger = read_ledger(self.training.store.root, self.ledger.key) or self.ledger
         return Outcomes(self.training.store).of_all(self.ledger)
 
     def name_those_without(self) -> None:
@@ -175,7 +186,10 @@ class Tuner:
         if todo:
             self.training.prepare(choice, sweep, todo)
             _check_clean(sweep, self.training)
-        self.ledger = keep_ledger(store.root, self.ledger.with_subjects(tries))
+        self._tell_taken(left)
+        aside = {cell.id for cell in left.cells} - {id_ for one in tries for id_ in one.cells}
+        kept = self.ledger.with_subjects(tries).with_aside(sorted(aside))
+        self.ledger = keep_ledger(store.root, kept)
         if todo and not self.training.run(choice, sweep, todo):
             click.echo("When these cells are finished, give the same command again to go on.")
             return None
@@ -183,7 +197,17 @@ class Tuner:
         for cell in filter(store.begun.diverged, store.missing(left.cells)):
             click.echo(f"diverged, and counts as a try that came to nothing: {cell.slug}", err=True)
         outcomes = Outcomes(store)
-        return [outcomes.of(one, self.ledger.budget) for one in tries]
+        return [outcomes.of(one, self.ledger) for one in tries]
+
+    def _tell_taken(self, left: Work) -> None:
+        """Name finished cells that were results of a study until now, and become tries."""
+        missing = {cell.id for cell in left.missing} | self.ledger.cells
+        new = [cell.slug for cell in left.cells if cell.id not in missing]
+        if new:
+            click.echo(
+                f"Finished before, and tries from now on, which no table of results counts: "
+                f"{', '.join(new)}."
+            )
 
     def plan(
         self, subjects: Subjects, planned: Tries, base: tuple[str, ...]
@@ -201,6 +225,7 @@ class Tuner:
                     tuple(cell.id for cell in sweep.cells if cell.method == subject.method)
                     for sweep in sweeps[: len(planned[name])]
                 ],
+                None if subject is self.shared else self.rate,
             )
             for name, subject in subjects.items()
         ]
@@ -218,6 +243,19 @@ class Tuner:
             methods=tuple(subjects),
             tries=tuple((*base, *of) for of in texts),
         )
+
+
+def _check_values(protocol: Protocol) -> None:
+    """Refuse values of a known method that it cannot have: they would stand in the written file.
+
+    Raises:
+        InputError: there are such.
+    """
+    from benchmark.sweep.plan import recipe
+    from methods import registry
+
+    for name in set(protocol.methods) & set(registry.names()):
+        recipe(protocol, registry.get(name))
 
 
 def _check_clean(sweep: Sweep, training: Training) -> None:

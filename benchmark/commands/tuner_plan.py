@@ -59,7 +59,7 @@ def _known_base(tuner: Tuner) -> tuple[str, ...] | None:
     found = {one.name: one for one in tuner.ledger.subjects}.get(tuner.shared.name)
     if found is None:
         return None
-    chosen = Outcomes(tuner.training.store).of(found, tuner.ledger.budget).chosen
+    chosen = Outcomes(tuner.training.store).of(found, tuner.ledger).chosen
     return None if chosen is None else tuner.overrides(chosen.values)
 
 

@@ -15,6 +15,7 @@ from benchmark import environment
 from benchmark.errors import InputError
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
 from benchmark.store.faults import writing
+from benchmark.store.ledger import without_tries
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 
@@ -60,8 +61,8 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     """
     target.prepare()
     _bring_back(target)
-    new = source.records()
-    stored = _squares(target.records())
+    new = without_tries(source.records(), source.root)
+    stored = _squares(without_tries(target.records(), target.root))
     for square, records in _squares(new).items():
         others = [old for old in stored[square] if old.id not in {r.id for r in records}]
         if len(records) > 1 or len(others) > 1:

@@ -125,7 +125,7 @@ def import_cells(store: Store, path: Path) -> Arrival:
             if kept.get(fingerprint) is None:
                 kept.put(fingerprint, content)
         for ledger in searches:
-            keep_ledger(store.root, ledger)
+            keep_ledger(store.root, ledger, foreign=True)
         return replace(arrival, searches=[ledger.key for ledger in searches])
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -53,7 +54,7 @@ class Try(Strict):
     """
 
     why: Why
-    values: dict[str, float]
+    values: dict[str, int | float]
     departure: Annotated[float, Field(ge=0)]
     edge: float
     cells: tuple[str, ...]
@@ -66,12 +67,20 @@ class Searched(Strict):
         name: a method, or what all methods share.
         method: the method that was trained.
         spans: by dotted name.
+        rate: the learning rate that was chosen before and all tries are made at; None where it was
+            set, or is what is searched.
         tries: in their order.
     """
+
+    @property
+    def cells(self) -> set[str]:
+        """The ids of all tries' runs."""
+        return {cell for one in self.tries for cell in one.cells}
 
     name: Annotated[str, Field(min_length=1)]
     method: Annotated[str, Field(min_length=1)]
     spans: dict[str, Span]
+    rate: float | None = None
     tries: tuple[Try, ...]
 
 
@@ -90,6 +99,8 @@ class Ledger(Strict):
         budget: tries of each subject.
         without: methods that have no values to search.
         subjects: what was searched.
+        aside: ids of cells that are neither tries nor results: first stages that were trained for
+            tries, and runs of tries that others took the place of.
         key: tells this ledger from others.
     """
 
@@ -105,6 +116,7 @@ class Ledger(Strict):
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
     without: tuple[str, ...] = ()
     subjects: tuple[Searched, ...] = ()
+    aside: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _within_budget(self) -> Ledger:
@@ -116,30 +128,50 @@ class Ledger(Strict):
     @property
     def search(self) -> dict[str, Any]:
         """What was looked for, without what was tried so far."""
-        return self.model_dump(exclude={"subjects", "without"})
+        return self.model_dump(exclude={"subjects", "without", "aside"})
 
     @property
     def cells(self) -> set[str]:
-        """The ids of all tries' runs."""
-        return {cell for one in self.subjects for a_try in one.tries for cell in a_try.cells}
+        """The ids of all cells that are no results: the tries' runs and those set aside."""
+        return {*_cells_of(self.subjects), *self.aside}
 
     def with_subjects(self, subjects: Iterable[Searched]) -> Ledger:
         """Return the ledger with subjects in place of what it said of them.
 
         Of two lists of which one begins with the other the longer one stays: a first round that is
-        planned again takes no later try away.
+        planned again takes no later try away. The runs of a list that another takes the place of
+        are set aside: they become no results by it.
         """
         known = {one.name: one for one in self.subjects}
         for subject in subjects:
             before = known.get(subject.name)
-            if before is None or before.tries[: len(subject.tries)] != subject.tries:
-                known[subject.name] = subject
-        return self.model_copy(update={"subjects": tuple(known.values())})
+            longer = before is not None and before.tries[: len(subject.tries)] == subject.tries
+            known[subject.name] = (
+                before.model_copy(update={"rate": subject.rate}) if before and longer else subject
+            )
+        kept = tuple(known.values())
+        gone = _cells_of(self.subjects) - _cells_of(kept)
+        return self.model_copy(update={"subjects": kept, "aside": _union(self.aside, sorted(gone))})
+
+    def with_aside(self, cells: Iterable[str]) -> Ledger:
+        """Return the ledger with more cells that are no results."""
+        return self.model_copy(update={"aside": _union(self.aside, cells)})
 
     def merged(self, other: Ledger) -> Ledger:
-        """Return what this ledger and a newer one of the same search say together."""
-        without = tuple(dict.fromkeys((*self.without, *other.without)))
-        return self.with_subjects(other.subjects).model_copy(update={"without": without})
+        """Return what this ledger and another one of the same search say together.
+
+        Where they say different things of a subject, the other one counts.
+        """
+        both = self.with_subjects(other.subjects).with_aside(other.aside)
+        return both.model_copy(update={"without": _union(self.without, other.without)})
+
+
+def _cells_of(subjects: Iterable[Searched]) -> set[str]:
+    return {cell for one in subjects for cell in one.cells}
+
+
+def _union(some: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*some, *others)))
 
 
 def make_key(dataset: str, protocol: str, version: int, *what: object) -> str:
@@ -153,11 +185,16 @@ def ledger_file(root: Path, key: str) -> Path:
     return root / FOLDER / f"{key}.json"
 
 
-def keep_ledger(root: Path, ledger: Ledger) -> Ledger:
+def keep_ledger(root: Path, ledger: Ledger, *, foreign: bool = False) -> Ledger:
     """Add to a store what a ledger says, and return all that the store's says then.
 
     Several processes may search side by side: each reads what is there before it writes, while the
     others wait.
+
+    Args:
+        root: of the store.
+        ledger: what to add.
+        foreign: whether it comes from elsewhere, so that the store's own lists go before.
 
     Raises:
         InputError: the store's own cannot be read.
@@ -166,9 +203,10 @@ def keep_ledger(root: Path, ledger: Ledger) -> Ledger:
     path = ledger_file(root, ledger.key)
     with writing(root):
         path.parent.mkdir(exist_ok=True)
-        with exclusive(path.parent, _UNLOCKED):
+        with alone(root):
             found = read_ledger(root, ledger.key)
-            kept = ledger if found is None else found.merged(ledger)
+            first, last = (ledger, found) if foreign else (found, ledger)
+            kept = first.merged(last) if first and last else ledger
             if kept != found:
                 put_file(path, to_bytes(kept))
     return kept
@@ -193,6 +231,11 @@ def ledgers(root: Path) -> list[Ledger]:
     return [_read(path) for path in sorted((root / FOLDER).glob("*.json"))]
 
 
+def alone(root: Path) -> AbstractContextManager[None]:
+    """Keep other processes from a store's lists of tries, and what follows from them, meanwhile."""
+    return exclusive(root / FOLDER, _UNLOCKED)
+
+
 def without_tries(records: Iterable[Record], root: Path) -> list[Record]:
     """Return the records of a store that are not of cells tried to choose values.
 
@@ -201,8 +244,17 @@ def without_tries(records: Iterable[Record], root: Path) -> list[Record]:
     Raises:
         InputError: a ledger cannot be read.
     """
-    tries = {cell for ledger in ledgers(root) for cell in ledger.cells}
+    tries = ids_of_tries(root)
     return [record for record in records if record.id not in tries]
+
+
+def ids_of_tries(root: Path) -> set[str]:
+    """Return the ids of all cells of a store that its ledgers name.
+
+    Raises:
+        InputError: a ledger cannot be read.
+    """
+    return {cell for ledger in ledgers(root) for cell in ledger.cells}
 
 
 def to_bytes(ledger: Ledger) -> bytes:
@@ -221,7 +273,7 @@ def from_bytes(content: bytes) -> Ledger:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise ValueError(f"{where}: {first['msg']}") from error
+        raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _read(path: Path) -> Ledger:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from benchmark.store.ledger import Ledger, Searched, Try
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 from benchmark.tuning.choice import Choice, Right, choose
+from benchmark.tuning.subject import LR
 
 RULE = "last"
 """Of every try the last epoch counts, as in a study: choosing an epoch, too, would flatter it."""
@@ -32,6 +33,7 @@ class Outcome:
         states: how each try stands; one that diverged would again, and counts as made.
         budget: tries that the subject is to have.
         images: by class, the clean validation images that choose; empty while nothing is finished.
+        elsewhere: whether the tries were made at another learning rate than the chosen one.
     """
 
     searched: Searched
@@ -39,11 +41,13 @@ class Outcome:
     states: tuple[State, ...]
     budget: int
     images: Mapping[str, int]
+    elsewhere: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every try that the budget has was made."""
-        return len(self.states) == self.budget and "not finished" not in self.states
+        """Whether every try that the budget has was made, at the learning rate that was chosen."""
+        whole = len(self.states) == self.budget and "not finished" not in self.states
+        return whole and not self.elsewhere
 
     @property
     def chosen(self) -> Try | None:
@@ -72,14 +76,17 @@ class Outcomes:
         Raises:
             InputError: as for :meth:`of`.
         """
-        return [self.of(searched, ledger.budget) for searched in ledger.subjects]
+        found = [self.of(searched, ledger) for searched in ledger.subjects]
+        rates = {one.chosen.values[LR] for one in found if one.chosen and LR in one.chosen.values}
+        known = {None, *rates} if rates else {one.searched.rate for one in found}
+        return [replace(one, elsewhere=one.searched.rate not in known) for one in found]
 
-    def of(self, searched: Searched, budget: int) -> Outcome:
+    def of(self, searched: Searched, ledger: Ledger) -> Outcome:
         """Return what a subject's tries came to.
 
         Args:
             searched: the subject and its tries.
-            budget: tries that it is to have.
+            ledger: that it stands in.
 
         Raises:
             InputError: validation logits are damaged, or no clean validation image is there.
@@ -88,7 +95,11 @@ class Outcomes:
         classes: tuple[str, ...] = ()
         answers: list[Right | None] = []
         for one in searched.tries:
-            found = [record for cell in one.cells if (record := self._records.get(cell))]
+            found = [
+                record
+                for cell in one.cells
+                if (record := self._records.get(cell)) and _is_of(record, searched, ledger)
+            ]
             by_factor: dict[float | None, list[NDArray[np.bool_]]] = {}
             for record in found:
                 logits, labels = self._logits(record)
@@ -103,7 +114,7 @@ class Outcomes:
             searched,
             None if labels is None else choose(labels, answers, departures),
             tuple(map(self._state, searched.tries, answers)),
-            budget,
+            ledger.budget,
             dict(zip(classes, counts, strict=True)),
         )
 
@@ -122,6 +133,12 @@ class Outcomes:
         if not len(found[1]):
             raise InputError(no_clean_image(record.cell.dataset))
         return found
+
+
+def _is_of(record: Record, searched: Searched, ledger: Ledger) -> bool:
+    """Whether a record is of a search: in a list that was changed by hand any id may stand."""
+    cell = record.cell
+    return cell.method == searched.method and cell.fingerprint == ledger.fingerprint
 
 
 def no_clean_image(dataset: str) -> str:

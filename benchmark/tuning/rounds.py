@@ -30,6 +30,17 @@ def at_once(subject: Subject, budget: int) -> list[Planned]:
     return planned
 
 
+def check_budget(subject: Subject, budget: int) -> None:
+    """Refuse a budget that the ranges of a subject cannot fill.
+
+    Raises:
+        InputError: they hold fewer different values.
+    """
+    tried = [values for _, values in at_once(subject, budget)]
+    if len(tried) < budget:
+        _next(subject, tried, budget)
+
+
 def last(subject: Subject, outcome: Outcome, budget: int) -> Planned:
     """Return the try that is left: beyond an edge that the best one is near to, or Sobol's next.
 
@@ -61,7 +72,10 @@ def _next(subject: Subject, tried: Sequence[Values], budget: int) -> Planned:
 
 
 def searched(
-    subject: Subject, planned: Sequence[Planned], cells: Sequence[tuple[str, ...]]
+    subject: Subject,
+    planned: Sequence[Planned],
+    cells: Sequence[tuple[str, ...]],
+    rate: float | None,
 ) -> Searched:
     """Return what the ledger keeps of a subject's tries.
 
@@ -69,6 +83,7 @@ def searched(
         subject: what is searched.
         planned: its tries, in their order.
         cells: the ids of each try's runs.
+        rate: the learning rate that was chosen before, None where none was.
     """
     return Searched(
         name=subject.name,
@@ -77,6 +92,7 @@ def searched(
             key: Span(low=space.low, high=space.high, words=str(space))
             for key, space in subject.spaces.items()
         },
+        rate=rate,
         tries=tuple(
             Try(
                 why=why,

@@ -277,3 +277,87 @@ def test_a_dry_run_after_the_search_counts_what_was_chosen(
     rate = chosen(read.of_all(found)[0])
     assert f"training.lr={rate['training.lr']:g}" in done.output
     assert "more tr" not in done.output
+
+
+def test_what_another_list_takes_the_place_of_becomes_no_result(tmp_path: Path) -> None:
+    first, other = searched("a", 3), searched("a", 4)
+    changed = other.model_copy(
+        update={
+            "tries": tuple(
+                t.model_copy(update={"cells": (f"new-{t.cells[0]}",)}) for t in other.tries
+            )
+        }
+    )
+    keep_ledger(tmp_path, ledger(first))
+    kept = keep_ledger(tmp_path, ledger(changed))
+    assert kept.subjects == (changed,)
+    assert first.cells <= kept.cells
+    back = keep_ledger(tmp_path, ledger(first), foreign=True)
+    assert back.subjects == (changed,)
+    assert back.cells == kept.cells
+
+
+def test_tries_at_another_learning_rate_choose_nothing(
+    tuned: tuple[Path, object], faces: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "runs"
+    shutil.copytree(tuned[0], results)
+    (found,) = ledgers(results)
+    file = results / "tuning" / f"{found.key}.json"
+    before = Outcomes(Store(results)).of_all(found)
+    assert all(one.complete for one in before)
+    rate = chosen(before[0])["training.lr"]
+    assert [one.rate for one in found.subjects] == [None, rate, rate]
+    cb = found.subjects[1].model_copy(update={"rate": 0.5})
+    file.write_text(found.with_subjects([cb]).model_dump_json())
+    told = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
+    assert "Not chosen: cb (tried at learning rate 0.5: tune it again)." in told.stdout
+    again = tune(faces, results, "--methods=cb", "--budget=3")
+    assert again.exit_code == 0, again.output
+    assert ledgers(results) == [found]
+
+
+def test_a_whole_number_is_written_as_one(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        EXTERNAL.replace("scale: float = sourced(1.0,", "scale: int = sourced(2, low=1, source=")
+        .replace("Linear(0.5, 1.5)", "Linear(1, 5)")
+        .replace('name="lost"', 'name="whole"')
+    )
+    (tmp_path / "whole_ones.py").write_text(text.replace(' * float("nan")', ""))
+    monkeypatch.syspath_prepend(tmp_path)
+    results, out = tmp_path / "runs", tmp_path / "chosen.toml"
+    options = ("--set=training.lr=0.008", "--budget=2")
+    done = tune(faces, results, "--methods=whole_ones:Lost", *options, f"--out={out}")
+    assert done.exit_code == 0, done.output
+    assert type(load_protocol(str(out)).methods["whole"]["scale"]) is int
+    planned = tune(faces, results, "--methods=whole_ones:Lost", *options, "--dry-run")
+    assert "0 to train" in planned.output, planned.output
+    said = tune(faces, results, "--methods=whole_ones:Lost,cb", options[0], "--budget=9")
+    assert "no more than 5 different values" in str(said.exception)
+    fixed = tune(
+        faces,
+        results,
+        "--methods=whole_ones:Lost,cb",
+        "--set=methods.whole.scale=3",
+        "--budget=1",
+        "--dry-run",
+    )
+    assert "Nothing to search: whole." in fixed.output, fixed.output
+
+
+def test_a_first_stage_and_a_finished_study_cell_become_no_results(
+    faces: Path, tmp_path: Path
+) -> None:
+    results = tmp_path / "runs"
+    study = (f"--data-root={faces}", *QUICK, *LOCAL, f"--results={results}", "--seeds=1000")
+    study = (*study, "--methods=cb", "--set=methods.cb.beta=0.9999")  # as the first try
+    assert fer_bench("run", "--dataset=folder", *study).exit_code == 0
+    options = ("--methods=cb,crt", "--budget=1", "--set=training.lr=0.008")
+    done = tune(faces, results, *options)
+    assert done.exit_code == 0, done.output
+    assert "Finished before, and tries from now on" in done.output
+    assert "but 3 tries" in refusal("report", f"--results={results}")
+    again = fer_bench("run", "--dataset=folder", *study, "--dry-run")
+    assert "Tries of 'fer-bench tune', which no table of results counts: cb-folder" in again.output

@@ -26,7 +26,7 @@ from benchmark.store.ledger import Ledger, ledgers
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 from benchmark.tuning.outcome import RULE, Outcome, Outcomes
-from methods.registry import BUILT_IN, canonical, members
+from methods.registry import BUILT_IN, canonical, get, members
 
 HELP = "the best score that so many tries are expected to find, of 'fer-bench tune'"
 ALL_IMAGES = True
@@ -55,30 +55,27 @@ def drawings(records: Sequence[Record], wanted: Wanted, store: Store | None) -> 
         raise InputError(f"no values were chosen on {wanted.dataset} in this store, but on {tuned}")
     outcomes = Outcomes(store)
     known = {one.key: outcomes.of_all(one) for one in kept}
+    shown = {key: _wanted(found, wanted.methods) for key, found in known.items()}
+    if not any(shown.values()):
+        names = dict.fromkeys(one.searched.name for found in known.values() for one in found)
+        raise InputError(
+            f"no values of {', '.join(wanted.methods)} were chosen; searched: {', '.join(names)}"
+        )
     return [
-        Drawing(f"tuning-{slug(one.key)}", partial(_curves, one, _wanted(known[one.key], wanted)))
+        Drawing(f"tuning-{slug(one.key)}", partial(_curves, one, shown[one.key]))
         for one in kept
+        if shown[one.key]
     ]
 
 
-def _wanted(outcomes: Sequence[Outcome], wanted: Wanted) -> list[Outcome]:
-    """Return the subjects of the methods that were asked for.
+def _wanted(outcomes: Sequence[Outcome], methods: Sequence[str]) -> list[Outcome]:
+    """Return the subjects of methods; all of them where none is named."""
+    asked = {name for given in methods for name in members(given) or [_name(given)]}
+    return [one for one in outcomes if not methods or one.searched.name in asked]
 
-    Raises:
-        InputError: one of these was not searched.
-    """
-    if not wanted.methods:
-        return list(outcomes)
-    asked = {name for given in wanted.methods for name in members(given) or [canonical(given)]}
-    named = {canonical(given) for given in wanted.methods if members(given) is None}
-    kept = [one for one in outcomes if one.searched.name in asked]
-    lacking = sorted(named - {one.searched.name for one in kept})
-    if lacking or not kept:
-        searched = ", ".join(one.searched.name for one in outcomes)
-        raise InputError(
-            f"no values of {', '.join(lacking) or 'these'} were chosen; searched: {searched}"
-        )
-    return kept
+
+def _name(reference: str) -> str:
+    return get(reference).info.name if ":" in reference else canonical(reference)
 
 
 def _curves(ledger: Ledger, outcomes: Sequence[Outcome]) -> Figure:
