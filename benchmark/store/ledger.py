@@ -72,16 +72,16 @@ class Searched(Strict):
         tries: in their order.
     """
 
-    @property
-    def cells(self) -> set[str]:
-        """The ids of all tries' runs."""
-        return {cell for one in self.tries for cell in one.cells}
-
     name: Annotated[str, Field(min_length=1)]
     method: Annotated[str, Field(min_length=1)]
     spans: dict[str, Span]
     rate: float | None = None
     tries: tuple[Try, ...]
+
+    @property
+    def cells(self) -> set[str]:
+        """The ids of all tries' runs."""
+        return {cell for one in self.tries for cell in one.cells}
 
 
 class Ledger(Strict):
