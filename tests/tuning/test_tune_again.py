@@ -218,7 +218,8 @@ def test_tries_are_no_results(tuned: tuple[Path, object], faces: Path, tmp_path:
     rows = [line for line in status.stdout.splitlines() if ",1000," in line]
     assert len(rows) == tries
     assert all(",–,–," in row or ",,," in row for row in rows)
-    for words in (("claims",), ("compare", "cb", "baseline"), ("check",), ("figure", "recall")):
+    drawn = ("figure", "recall", f"--out={tmp_path / 'recall.pdf'}")
+    for words in (("claims",), ("compare", "cb", "baseline"), ("check",), drawn):
         said = fer_bench(*words, f"--results={results}")
         assert f"left out: {tries} tries" in said.stderr, words
     carried, other = tmp_path / "cells.zip", tmp_path / "other"
