@@ -134,7 +134,11 @@ def _try_rows(outcome: Outcome) -> list[Row]:
             Row(
                 labels,
                 (
-                    *_standing(standing, best=choice is not None and place == choice.best),
+                    *_standing(
+                        standing,
+                        best=choice is not None and place == choice.best,
+                        bold=outcome.complete,
+                    ),
                     Number(f"{one.departure:.2f}"),
                 ),
                 (outcome.searched.name, str(place + 1)),
@@ -143,7 +147,9 @@ def _try_rows(outcome: Outcome) -> list[Row]:
     return rows
 
 
-def _standing(standing: Standing | None, *, best: bool) -> tuple[Number, Number, Number]:
+def _standing(
+    standing: Standing | None, *, best: bool, bold: bool
+) -> tuple[Number, Number, Number]:
     if standing is None:  # not finished, or it diverged
         return Number(), Number(), Number()
     apart = (
@@ -151,7 +157,7 @@ def _standing(standing: Standing | None, *, best: bool) -> tuple[Number, Number,
         if best
         else (Number(percent(100 * standing.behind)), Number(percent(100 * standing.error)))
     )
-    return Number(percent(100 * standing.score), best=best), *apart
+    return Number(percent(100 * standing.score), best=best and bold), *apart
 
 
 def _promise(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
