@@ -123,6 +123,31 @@ def sync_folder(folder: Path) -> None:
         tell_weaker(_AFTER_A_POWER_CUT, folder, error)
 
 
+def lock(descriptor: int, folder: Path, otherwise: str) -> bool:
+    """Lock an open file or folder until it is closed, once whoever holds it lets go.
+
+    Args:
+        descriptor: of what is open.
+        folder: that it stands in, for the warning.
+        otherwise: what follows where the file system knows no locks, for the same.
+
+    Returns:
+        Whether it is locked.
+
+    Raises:
+        OSError: the disk is broken.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return True
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            tell_weaker(otherwise, folder, error)
+    return False
+
+
 @contextmanager
 def exclusive(folder: Path, otherwise: str) -> Iterator[None]:
     """Let one process at a time into the block, of all that name the same folder.
@@ -135,15 +160,10 @@ def exclusive(folder: Path, otherwise: str) -> Iterator[None]:
         OSError: the folder cannot be opened.
     """
     with ExitStack() as held:
-        if fcntl is not None:
+        if fcntl is not None:  # elsewhere folders cannot be opened
             descriptor = os.open(folder, os.O_RDONLY)
-            held.callback(os.close, descriptor)  # which frees it
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            except OSError as error:
-                if error.errno not in UNSUPPORTED:
-                    raise
-                tell_weaker(otherwise, folder, error)
+            held.callback(os.close, descriptor)
+            lock(descriptor, folder, otherwise)
         yield
 
 

@@ -240,9 +240,9 @@ def _check(
 
 def _references(store: Store, against: Path | None, images: Images) -> list[Reference]:
     from benchmark.analysis.answers import Answers
+    from benchmark.commands.studied import studied
     from benchmark.gate.check import Reference
     from benchmark.resources import asset
-    from benchmark.store.ledger import without_tries
     from benchmark.store.store import Store
 
     if against is not None:
@@ -254,7 +254,7 @@ def _references(store: Store, against: Path | None, images: Images) -> list[Refe
     references = []
     for folder in folders:
         stored = Store(folder)
-        records = without_tries(stored.records(), folder)
+        records = studied(stored, may_be_empty=True)
         references.append(Reference(folder.name, records, Answers(stored, "last", images)))
     if not any(reference.records for reference in references):
         where = against or asset("results")
@@ -280,9 +280,11 @@ def _update(store: Store, against: Path | None, reason: str | None, *, curves: b
 
 
 def _update_results(store: Store, against: Path, reason: str) -> None:
+    from benchmark.commands.studied import studied
     from benchmark.gate.refresh import LOG, refresh
     from benchmark.store.store import Store
 
+    studied(store, may_be_empty=True)  # names the tries, which never become stored results
     done = refresh(store, Store(against), reason)
     for word, slugs in (
         ("added", done.added),

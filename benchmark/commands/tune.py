@@ -87,13 +87,13 @@ def _check_out(out: Path, protocol_name: str | None) -> None:
 def _finish(tuner: Tuner, out: Path | None) -> bool:
     """Write the protocol; return whether something was chosen for all that this call searched."""
     from benchmark.store.faults import writing
-    from benchmark.store.ledger import alone, ledger_file
+    from benchmark.store.ledger import ledger_file, one_at_a_time
     from benchmark.tuning.written import protocol_text, unchosen
     from benchmark.write import put_file
 
     root = tuner.training.store.root
     path = out or ledger_file(root, tuner.ledger.key).with_suffix(".toml")
-    with writing(root), alone(root):  # of two that end at once the later one knows of both
+    with writing(root), one_at_a_time(root):  # of two that end at once the later one knows of both
         outcomes = tuner.outcomes()
         content = protocol_text(tuner.protocol, tuner.ledger, outcomes).encode()
         if out is None and not (path.is_file() and path.read_bytes() == content):

@@ -64,8 +64,7 @@ class Tuner:
         """
         from benchmark.tuning.begin import begin_ledger
         from benchmark.tuning.rounds import check_budget
-        from benchmark.tuning.subject import LR, method_subject, shared_subject
-        from methods import registry
+        from benchmark.tuning.subject import LR, shared_subject
 
         if choice.recipe != "shared":
             raise InputError(
@@ -78,14 +77,7 @@ class Tuner:
             seeds=tuple(sorted(set(choice.seeds))),
         )
         protocol = choice.protocol(choice.dataset_name)
-        subjects, without = {}, []
-        for reference in references(choice.methods):
-            method = registry.get(reference)
-            subject = method_subject(method, protocol.changes)
-            if subject is None:
-                without.append(method.info.name)
-            else:
-                subjects[reference] = subject
+        subjects, without = _subjects(choice, protocol)
         shared = None if LR in protocol.changes else shared_subject(protocol)
         if shared is None and not subjects:
             raise InputError(
@@ -243,6 +235,22 @@ class Tuner:
             methods=tuple(subjects),
             tries=tuple((*base, *of) for of in texts),
         )
+
+
+def _subjects(choice: SweepChoice, protocol: Protocol) -> tuple[dict[str, Subject], list[str]]:
+    """Return what is searched of each method, by its reference, and the names of all others."""
+    from benchmark.tuning.subject import method_subject
+    from methods import registry
+
+    subjects, without = {}, []
+    for reference in references(choice.methods):
+        method = registry.get(reference)
+        subject = method_subject(method, protocol.changes)
+        if subject is None:
+            without.append(method.info.name)
+        else:
+            subjects[reference] = subject
+    return subjects, without
 
 
 def _check_values(protocol: Protocol) -> None:

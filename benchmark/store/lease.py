@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from benchmark.write import UNSUPPORTED, file_system_time, tell_weaker
+from benchmark.write import file_system_time, lock
 
 try:
     import fcntl
@@ -183,16 +183,8 @@ def _signed(path: Path) -> IO[str]:
 
 def _lock(file: IO[str], folder: Path) -> bool:
     """Lock a file, or say that a holder's death is found by its silence alone."""
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            return True
-        except OSError as error:
-            if error.errno not in UNSUPPORTED:
-                raise
-            what = f"a cell whose process was killed is free after {PATIENCE:.0f} s, not at once"
-            tell_weaker(f"{what}: there are no locks here", folder, error)
-    return False
+    what = f"a cell whose process was killed is free after {PATIENCE:.0f} s, not at once"
+    return lock(file.fileno(), folder, f"{what}: there are no locks here")
 
 
 def _newest(folder: Path) -> Path | None:

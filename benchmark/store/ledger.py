@@ -203,7 +203,7 @@ def keep_ledger(root: Path, ledger: Ledger, *, foreign: bool = False) -> Ledger:
     path = ledger_file(root, ledger.key)
     with writing(root):
         path.parent.mkdir(exist_ok=True)
-        with alone(root):
+        with one_at_a_time(root):
             found = read_ledger(root, ledger.key)
             first, last = (ledger, found) if foreign else (found, ledger)
             kept = first.merged(last) if first and last else ledger
@@ -231,7 +231,7 @@ def ledgers(root: Path) -> list[Ledger]:
     return [_read(path) for path in sorted((root / FOLDER).glob("*.json"))]
 
 
-def alone(root: Path) -> AbstractContextManager[None]:
+def one_at_a_time(root: Path) -> AbstractContextManager[None]:
     """Keep other processes from a store's lists of tries, and what follows from them, meanwhile."""
     return exclusive(root / FOLDER, _UNLOCKED)
 

@@ -33,7 +33,7 @@ class Outcome:
         states: how each try stands; one that diverged would again, and counts as made.
         budget: tries that the subject is to have.
         images: by class, the clean validation images that choose; empty while nothing is finished.
-        elsewhere: whether the tries were made at another learning rate than the chosen one.
+        other_rate: whether the tries were made at another learning rate than the chosen one.
     """
 
     searched: Searched
@@ -41,13 +41,13 @@ class Outcome:
     states: tuple[State, ...]
     budget: int
     images: Mapping[str, int]
-    elsewhere: bool = False
+    other_rate: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether every try that the budget has was made, at the learning rate that was chosen."""
         whole = len(self.states) == self.budget and "not finished" not in self.states
-        return whole and not self.elsewhere
+        return whole and not self.other_rate
 
     @property
     def chosen(self) -> Try | None:
@@ -62,13 +62,12 @@ class Outcomes:
 
     Args:
         store: that the cells are in.
-        records: of it, where they were read already.
     """
 
-    def __init__(self, store: Store, records: Mapping[str, Record] | None = None) -> None:
+    def __init__(self, store: Store) -> None:
         self._answers = Answers(store, RULE)
         self._diverged = store.begun.diverged_ids()
-        self._records = records or {record.id: record for record in store.records()}
+        self._records = {record.id: record for record in store.records()}
 
     def of_all(self, ledger: Ledger) -> list[Outcome]:
         """Return what the tries of each subject of a ledger came to.
@@ -79,7 +78,7 @@ class Outcomes:
         found = [self.of(searched, ledger) for searched in ledger.subjects]
         rates = {one.chosen.values[LR] for one in found if one.chosen and LR in one.chosen.values}
         known = {None, *rates} if rates else {one.searched.rate for one in found}
-        return [replace(one, elsewhere=one.searched.rate not in known) for one in found]
+        return [replace(one, other_rate=one.searched.rate not in known) for one in found]
 
     def of(self, searched: Searched, ledger: Ledger) -> Outcome:
         """Return what a subject's tries came to.

@@ -69,7 +69,7 @@ def unchosen(outcome: Outcome) -> str:
     name, budget = outcome.searched.name, count(outcome.budget, "try", "tries")
     if outcome.complete:
         return f"{name} ({budget}, all diverged)"
-    if outcome.elsewhere:
+    if outcome.other_rate:
         return f"{name} (tried at learning rate {outcome.searched.rate:g}: tune it again)"
     made = len(outcome.states) - outcome.states.count("not finished")
     return f"{name} ({made} of {budget} made)"
