@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,9 @@ def tuned(folder: Path, faces: Path) -> tuple[Path, Result]:
     done = tune(faces, folder / "runs", METHODS, "--budget=3")
     assert done.exit_code == 0, done.output
     return folder / "runs", done
+
+
+@pytest.fixture
+def copied(tuned: tuple[Path, Result], tmp_path: Path) -> Path:
+    """A copy of the store, to be changed."""
+    return Path(shutil.copytree(tuned[0], tmp_path / "runs"))

@@ -106,28 +106,24 @@ def test_no_try_is_ever_taken_off_the_list(
     assert [path.name for path in root.rglob("*") if path.is_file()] == ["smoke-v1-faces-0.json"]
 
 
-def test_values_that_were_set_make_another_search(
-    tuned: tuple[Path, object], faces: Path, tmp_path: Path
-) -> None:
-    results = tmp_path / "runs"
-    shutil.copytree(tuned[0], results)
-    (before,) = ledgers(results)
-    done = tune(faces, results, "--methods=cb,tau_norm", "--budget=3", "--set=methods.cb.beta=0.99")
+def test_values_that_were_set_make_another_search(copied: Path, faces: Path) -> None:
+    (before,) = ledgers(copied)
+    done = tune(faces, copied, "--methods=cb,tau_norm", "--budget=3", "--set=methods.cb.beta=0.99")
     assert done.exit_code == 0, done.output
-    first, second = sorted(ledgers(results), key=lambda one: one.key != before.key)
+    first, second = sorted(ledgers(copied), key=lambda one: one.key != before.key)
     assert first == before
     assert second.own == ("methods.cb.beta=0.99",)
     assert [one.name for one in second.subjects] == ["shared learning rate", "tau_norm"]
-    written = load_protocol(str(results / "tuning" / f"{second.key}.toml"))
+    written = load_protocol(str(copied / "tuning" / f"{second.key}.toml"))
     assert written.methods["cb"]["beta"] == 0.99
     assert written.sources["methods.cb.beta"].startswith("set when")
-    told = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
+    told = fer_bench("report", "--detail=tuning", f"--results={copied}", "--format=markdown")
     assert "Set of methods: methods.cb.beta=0.99." in told.stdout
     said = refusal(
         "tune",
         "--dataset=folder",
         f"--data-root={faces}",
-        f"--results={results}",
+        f"--results={copied}",
         *QUICK,
         "--methods=cb",
         "--set=methods.cb.beta=5",
@@ -135,42 +131,34 @@ def test_values_that_were_set_make_another_search(
     assert said == "cb.beta: must be from 0.0 to 0.999999, got 5.0"
 
 
-def test_a_later_method_is_added_and_a_killed_rerun_takes_nothing_away(
-    tuned: tuple[Path, object], faces: Path, tmp_path: Path
-) -> None:
-    results = tmp_path / "runs"
-    shutil.copytree(tuned[0], results)
-    (before,) = ledgers(results)
-    done = tune(faces, results, "--methods=label_smoothing", "--budget=3")
+def test_a_later_method_is_added(copied: Path, faces: Path) -> None:
+    (before,) = ledgers(copied)
+    done = tune(faces, copied, "--methods=label_smoothing", "--budget=3")
     assert done.exit_code == 0, done.output
-    (after,) = ledgers(results)
+    (after,) = ledgers(copied)
     assert after.subjects[:3] == before.subjects
     assert [one.name for one in after.subjects[3:]] == ["label_smoothing"]
-    written = load_protocol(str(results / "tuning" / f"{after.key}.toml"))
+    written = load_protocol(str(copied / "tuning" / f"{after.key}.toml"))
     assert {"cb", "tau_norm", "label_smoothing"} <= written.methods.keys()
 
 
-def test_what_is_not_finished_is_named_and_not_chosen(
-    tuned: tuple[Path, object], faces: Path, tmp_path: Path
-) -> None:
-    results = tmp_path / "runs"
-    shutil.copytree(tuned[0], results)
-    (found,) = ledgers(results)
+def test_what_is_not_finished_is_named_and_not_chosen(copied: Path, faces: Path) -> None:
+    (found,) = ledgers(copied)
     (gone,) = next(one for one in found.subjects if one.name == "tau_norm").tries[1].cells
-    store = Store(results)
+    store = Store(copied)
     (record,) = [one for one in store.records() if one.id == gone]
     shutil.rmtree(store.cells / record.cell.slug)
-    told = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
+    told = fer_bench("report", "--detail=tuning", f"--results={copied}", "--format=markdown")
     assert told.exit_code == 0, told.output
     assert "Not chosen: tau\\_norm (2 of 3 tries made)." in told.stdout
     assert told.stdout.count("| chosen |") == 2
     assert told.stdout.count("| not finished |") == 1
-    done = tune(faces, results, "--methods=cb", "--budget=3")
+    done = tune(faces, copied, "--methods=cb", "--budget=3")
     assert done.exit_code == 0, done.output
     assert "as they were in the file: tau_norm (2 of 3 tries made)" in done.stderr
-    text = (results / "tuning" / f"{found.key}.toml").read_text()
+    text = (copied / "tuning" / f"{found.key}.toml").read_text()
     assert "# Not chosen, as they were: tau_norm (2 of 3 tries made)" in text
-    again = tune(faces, results, "--methods=cb,tau_norm", "--budget=3", "--dry-run")
+    again = tune(faces, copied, "--methods=cb,tau_norm", "--budget=3", "--dry-run")
     assert "9 cells so far, 1 to train" in again.output, again.output
 
 
@@ -201,31 +189,29 @@ def test_methods_of_other_packages_neither_block_nor_spoil_the_file(
     assert "unknown method: own_of_mine" in said
 
 
-def test_tries_are_no_results(tuned: tuple[Path, object], faces: Path, tmp_path: Path) -> None:
-    results = tmp_path / "runs"
-    shutil.copytree(tuned[0], results)
-    tries = len(Store(results).records())
-    assert f"but {tries} tries of 'fer-bench tune'" in refusal("report", f"--results={results}")
-    (path,) = (results / "tuning").glob("*.toml")
+def test_tries_are_no_results(copied: Path, faces: Path, tmp_path: Path) -> None:
+    tries = len(Store(copied).records())
+    assert f"but {tries} tries of 'fer-bench tune'" in refusal("report", f"--results={copied}")
+    (path,) = (copied / "tuning").glob("*.toml")
     study = (f"--data-root={faces}", "--factors=full", f"--protocol={path}", "--methods=cb")
-    done = fer_bench("run", "--dataset=folder", *study, *LOCAL, f"--results={results}")
+    done = fer_bench("run", "--dataset=folder", *study, *LOCAL, f"--results={copied}")
     assert done.exit_code == 0, done.output
-    told = fer_bench("report", f"--results={results}", "--format=markdown")
+    told = fer_bench("report", f"--results={copied}", "--format=markdown")
     assert f"left out: {tries} tries of 'fer-bench tune'" in told.stderr
     assert "- Seeds: 0." in told.stdout
     assert told.stdout.count("| CB |") == 1
-    status = fer_bench("status", f"--results={results}", "--format=csv")
+    status = fer_bench("status", f"--results={copied}", "--format=csv")
     rows = [line for line in status.stdout.splitlines() if ",1000," in line]
     assert len(rows) == tries
     assert all(",–,–," in row or ",,," in row for row in rows)
     drawn = ("figure", "recall", f"--out={tmp_path / 'recall.pdf'}")
     for words in (("claims",), ("compare", "cb", "baseline"), ("check",), drawn):
-        said = fer_bench(*words, f"--results={results}")
+        said = fer_bench(*words, f"--results={copied}")
         assert f"left out: {tries} tries" in said.stderr, words
     carried, other = tmp_path / "cells.zip", tmp_path / "other"
-    assert fer_bench("results", "export", carried, f"--results={results}").exit_code == 0
+    assert fer_bench("results", "export", carried, f"--results={copied}").exit_code == 0
     assert fer_bench("results", "import", carried, f"--results={other}").exit_code == 0
-    assert ledgers(other) == ledgers(results)
+    assert ledgers(other) == ledgers(copied)
 
 
 def test_a_figure_of_some_methods(tuned: tuple[Path, object], tmp_path: Path) -> None:
@@ -298,24 +284,20 @@ def test_what_another_list_takes_the_place_of_becomes_no_result(tmp_path: Path) 
     assert back.cells == kept.cells
 
 
-def test_tries_at_another_learning_rate_choose_nothing(
-    tuned: tuple[Path, object], faces: Path, tmp_path: Path
-) -> None:
-    results = tmp_path / "runs"
-    shutil.copytree(tuned[0], results)
-    (found,) = ledgers(results)
-    file = results / "tuning" / f"{found.key}.json"
-    before = Outcomes(Store(results)).of_all(found)
+def test_tries_at_another_learning_rate_choose_nothing(copied: Path, faces: Path) -> None:
+    (found,) = ledgers(copied)
+    file = copied / "tuning" / f"{found.key}.json"
+    before = Outcomes(Store(copied)).of_all(found)
     assert all(one.complete for one in before)
     rate = chosen(before[0])["training.lr"]
     assert [one.rate for one in found.subjects] == [None, rate, rate]
     cb = found.subjects[1].model_copy(update={"rate": 0.5})
     file.write_text(found.with_subjects([cb]).model_dump_json())
-    told = fer_bench("report", "--detail=tuning", f"--results={results}", "--format=markdown")
+    told = fer_bench("report", "--detail=tuning", f"--results={copied}", "--format=markdown")
     assert "Not chosen: cb (tried at learning rate 0.5: tune it again)." in told.stdout
-    again = tune(faces, results, "--methods=cb", "--budget=3")
+    again = tune(faces, copied, "--methods=cb", "--budget=3")
     assert again.exit_code == 0, again.output
-    assert ledgers(results) == [found]
+    assert ledgers(copied) == [found]
 
 
 def test_a_whole_number_is_written_as_one(
