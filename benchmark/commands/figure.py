@@ -144,8 +144,8 @@ def command(
     if out is not None and len(drawn) > 1:
         stems = ", ".join(figure.stem for figure in drawn)
         raise InputError(
-            f"--out names one file, but there are {len(drawn)} figures ({stems}); name one "
-            "--dataset, or leave --out away"
+            f"--out names one file, but there are {len(drawn)} figures ({stems}); leave --out "
+            "away, or name a --dataset that has one of them"
         )
     for figure in drawn:
         with warnings.catch_warnings(record=True) as remarks:

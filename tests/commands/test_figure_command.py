@@ -69,8 +69,9 @@ def test_what_a_recall_figure_says(store: Path, here: Path) -> None:
         assert f"{count}" in texts
     note = " ".join(texts)
     assert "FERPlus, imbalance factors 50, 150 and full set." in note
-    values = made_cell().protocol.values_hash
-    assert f"Protocol compact v2 ({values}), shared recipe: dlib-face" in note
+    protocol = made_cell().protocol
+    named = f"Protocol compact v{protocol.version} ({protocol.values_hash})"
+    assert f"{named}, shared recipe: dlib-face" in note
     assert "Seeds 0, 1." in note
     assert "Reported: last epoch." in note
     assert "Bars: sample standard deviation over seeds." in note
