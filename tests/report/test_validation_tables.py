@@ -187,7 +187,7 @@ def test_whatever_tells_groups_apart_is_named() -> None:
     own, *rest = (dict(word.split("=") for word in found[r.id].split(" ")) for r in records[1:])
     assert own == {
         "data": cell.fingerprint[:12],
-        "protocol": "compact-v2",
+        "protocol": f"compact-v{cell.protocol.version}",
         "recipe": "shared",
         "backbone.name": "dlib-face",
         "weights": "a" * 12,

@@ -264,7 +264,7 @@ def test_the_time_left_follows_records_of_the_same_method() -> None:
     assert seconds_for(wanted, [slow], here) == pytest.approx(400.0), "any machine, if none"
     longer = made_cell("mek", overrides=["training.epochs=4"])
     assert seconds_for(longer, [slow]) == pytest.approx(800.0)
-    assert seconds_for(made_cell("mek", overrides=["image.size=64"]), [slow]) is None
+    assert seconds_for(made_cell("mek", overrides=["image.size=72"]), [slow]) is None
     known = slow.model_copy(update={"provenance": {"process_peak_memory_bytes": 7}})
     assert peak_bytes([wanted], [known, quick], "process_peak_memory_bytes") == 7
 
