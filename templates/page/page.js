@@ -129,8 +129,14 @@
       && (!state.seeds || (state.seeds === "1" ? seeds === "1" : Number(seeds) > 1))
       && (!state.recipe || board.recipe === state.recipe);
   };
+  const CHOSEN = ["method", "venue", "factor", "seeds", "recipe"];
+  let count = 0;
+  const tell = () => {
+    const chosen = CHOSEN.filter((name) => state[name]).map((name) => `${name} ${$(name).selectedOptions?.[0]?.textContent ?? state[name]}`);
+    $("told").textContent = `${count} of ${rows.length} rows fit${chosen.length ? `: ${chosen.join("; ")}` : ""}.`;
+  };
   const filtered = () => {
-    let count = 0;
+    count = 0;
     boards.forEach((board) => {
       let inside = 0;
       board.blocks.forEach((block) => {
@@ -143,7 +149,7 @@
       board.section.hidden = !inside;
       count += inside;
     });
-    $("told").textContent = `${count} of ${rows.length} rows fit.`;
+    tell();
     tradeoffs.forEach((one) => one.stale());
   };
 
@@ -170,15 +176,15 @@
     drawn.setAttribute("stroke", "#ffffff");
     return drawn;
   };
-  const ticks = (low, high, most = 5) => {
+  const ticks = (low, high, least = 0, most = 5) => {
     const rough = (high - low) / most || 1;
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * [1, 2, 5, 10].find((times) => power * times >= rough);
+    const step = Math.max(least, power * [1, 2, 5, 10].find((times) => power * times >= rough));
     const found = [];
     for (let at = Math.ceil(low / step) * step; at <= high + 1e-9; at += step) found.push(Number(at.toFixed(6)));
     return found;
   };
-  const frame = (label, xs, ys, names) => {
+  const frame = (label, xs, ys, names, least = 0) => {
     const { width, height, left, bottom, top, right } = PANEL;
     const x = (value) => left + ((value - xs[0]) / (xs[1] - xs[0] || 1)) * (width - left - right);
     const y = (value) => height - bottom - ((value - ys[0]) / (ys[1] - ys[0] || 1)) * (height - bottom - top);
@@ -187,7 +193,7 @@
       svg.append(draw("line", { class: "grid", x1: left, x2: width - right, y1: y(at), y2: y(at) }));
       svg.append(draw("text", { x: left - 4, y: y(at) + 4, "text-anchor": "end" }, String(at)));
     }
-    for (const at of ticks(...xs))
+    for (const at of ticks(...xs, least))
       svg.append(draw("text", { x: x(at), y: height - bottom + 14, "text-anchor": "middle" }, String(at)));
     svg.append(draw("path", { class: "axis", fill: "none", d: `M${left} ${top}V${height - bottom}H${width - right}` }));
     svg.append(draw("text", { x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, names[0]));
@@ -205,6 +211,7 @@
     const slider = make("input", { type: "range", min: 0, max: values.taus.length - 1, step: 1, id: `tau${board.place}` });
     const told = make("output", { for: slider.id });
     const panels = make("div", { class: "panels" });
+    const key = make("div");
     const body = make("tbody");
     const table = make("table", {},
       make("caption", {}, "Accuracies (%) at this tau, and what they gain over tau 0"),
@@ -212,8 +219,8 @@
         .map((name, place) => make("th", { scope: "col", class: place ? "number" : null }, name)))),
       body);
     holder.append(
-      make("p", {}, "Logits less tau times the logarithm of the training set's class shares; nothing is trained again, and no tau is chosen on these images. Marks: the tau of the slider; small dots: tau 0."),
-      make("label", { for: slider.id }, "tau ", told), slider, panels,
+      make("p", {}, "Logits less tau times the logarithm of the training set's class shares; nothing is trained again, and no tau is chosen on these images. Marks: the tau of the slider; small dots: tau 0. What lies outside a panel at this tau is named below it."),
+      make("label", { for: slider.id }, "tau ", told), slider, panels, key,
       make("details", {}, make("summary", {}, "The numbers at this tau"),
         make("div", { class: "wide", role: "group", tabindex: 0, "aria-label": "Accuracies at this tau" }, table)));
     holder.hidden = false;
@@ -232,7 +239,9 @@
           return [Math.min(...starts) - 4, Math.max(...here.map((entry) => Math.max(...entry.tau[which]))) + 1];
         };
         const label = `Overall against mean accuracy at factor ${here[0].factor}, a curve for each of ${here.length} methods`;
-        const { svg, x, y } = frame(label, ends(0), ends(1), ["Overall accuracy (%)", "Mean accuracy (%)"]);
+        const sides = [ends(0), ends(1)];
+        const { svg, x, y } = frame(label, ...sides, ["Overall accuracy (%)", "Mean accuracy (%)"]);
+        const outside = make("p", { class: "outside" });
         const clip = `clip${board.place}-${here[0].factor.replace(/\W/g, "_")}`;
         const { width, height, left, bottom, top, right } = PANEL;
         svg.prepend(draw("clipPath", { id: clip }, draw("rect", { x: left, y: top, width: width - left - right, height: height - top - bottom })));
@@ -247,11 +256,11 @@
           inside.append(mark);
           const texts = [0, 1, 2, 3].map(() => make("td"));
           body.append(make("tr", {}, make("th", { scope: "row" }, entry.label), make("td", {}, entry.factor), ...texts));
-          moved.push({ entry, mark, x, y, texts });
+          moved.push({ entry, mark, x, y, texts, sides, outside });
         });
-        panels.append(make("figure", {}, make("figcaption", {}, here[0].factor === "full" ? "Full set" : `Factor ${here[0].factor}`), svg));
+        panels.append(make("figure", {}, make("figcaption", {}, here[0].factor === "full" ? "Full set" : `Factor ${here[0].factor}`), svg, outside));
       });
-      panels.append(legend(own.flat().filter((one) => one.fits).map((one) => values.entries[one.entry])));
+      key.replaceChildren(legend(own.flat().filter((one) => one.fits).map((one) => values.entries[one.entry])));
     };
     const at = () => {
       if (!fresh) return;
@@ -260,13 +269,16 @@
       slider.value = place;
       told.textContent = values.taus[place].toFixed(2);
       slider.setAttribute("aria-valuetext", `tau ${told.textContent}`);
-      moved.forEach(({ entry, mark, x, y, texts }) => {
+      const away = new Map(moved.map((one) => [one.outside, []]));
+      moved.forEach(({ entry, mark, x, y, texts, sides, outside }) => {
         const now = entry.tau.map((of) => of[place]);
+        if (now.some((value, which) => value < sides[which][0])) away.get(outside).push(entry.label);
         mark.setAttribute("transform", `translate(${x(now[0])} ${y(now[1])})`);
         const gains = now.map((value, which) => value - entry.tau[which][0]);
         const signed = gains.map((gain) => `${gain < -0.005 ? "−" : "+"}${Math.abs(gain).toFixed(2)}`);
         [shown(now[0]), signed[0], shown(now[1]), signed[1]].forEach((text, cell) => { texts[cell].textContent = text; });
       });
+      away.forEach((labels, outside) => { outside.textContent = labels.length ? `Outside: ${labels.join(", ")}` : ""; });
     };
     slider.addEventListener("input", () => {
       state.tau = String(values.taus[slider.value]);
@@ -285,13 +297,21 @@
   const legend = (entries) => {
     const known = new Map(entries.map((entry) => [entry.label, entry]));
     return make("p", {}, ...[...known.values()].map((entry) => {
-      const sign = draw("svg", { width: 14, height: 12, viewBox: "-7 -6 14 12", "aria-hidden": "true" }, marker(entry.look[1], entry.look[0], 4));
+      const [color, shape, dashes] = entry.look;
+      const line = draw("path", { d: "M-17 0H17", stroke: color, "stroke-width": 1.4, "stroke-dasharray": dashes || "none" });
+      const sign = draw("svg", { width: 34, height: 12, viewBox: "-17 -6 34 12", "aria-hidden": "true" }, line, marker(shape, color, 4));
       return make("span", { class: "key" }, sign, ` ${entry.label}`);
     }));
   };
 
-  // What stands behind a row.
+  // What stands behind a row. A network whose logits are also adjusted is the cell of two rows: the later ones are numbered.
   const dialog = $("cell");
+  const times = new Map();
+  const addresses = values.cells.map(({ id }) => {
+    const name = id.slice(0, 12);
+    times.set(name, (times.get(name) ?? 0) + 1);
+    return times.get(name) > 1 ? `${name}.${times.get(name)}` : name;
+  });
   const table = (caption, heads, lines, words = []) => {
     const cell = (text, place) => (place ? make("td", { class: words.includes(place) ? "word" : null }, text) : make("th", { scope: "row" }, text));
     return make("div", { class: "wide", role: "group", tabindex: 0, "aria-label": caption },
@@ -306,7 +326,7 @@
     if (!known.length) return "";
     const low = Math.min(...known), high = Math.max(...known), room = (high - low) * 0.08 || 1;
     const { svg, x, y } = frame(`${name} by epoch: ${shown(known[0])} after the first, ${shown(known.at(-1))} after the last`,
-      [1, Math.max(2, numbers.length)], [low - room, high + room], ["Epoch", name]);
+      [1, Math.max(2, numbers.length)], [low - room, high + room], ["Epoch", name], 1);
     const points = numbers.flatMap((value, at) => (value === null ? [] : [`${x(at + 1).toFixed(1)} ${y(value).toFixed(1)}`]));
     svg.append(draw("path", { d: `M${points.join("L")}`, fill: "none", stroke: "#1845fb", "stroke-width": 1.6 }));
     if (points.length < 40)
@@ -352,7 +372,7 @@
   };
   const show = (number, entryNumber) => {
     opened(number, entryNumber);
-    state.cell = values.cells[number].id.slice(0, 12);
+    state.cell = addresses[number];
     write();
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
@@ -379,7 +399,6 @@
   options("recipe", boards.map((board) => board.recipe));
   if (!document.querySelector(".pub")) $("published").hidden = true;
 
-  const CHOSEN = ["method", "venue", "factor", "seeds", "recipe"];
   CHOSEN.forEach((name) => $(name).addEventListener("input", () => {
     state[name] = $(name).value;
     write();
@@ -399,7 +418,7 @@
     write();
     board.table.querySelector("thead button").focus();
   }));
-  addEventListener("beforeprint", every);
+  addEventListener("beforeprint", () => { every(); tell(); });
   $("reset").addEventListener("click", () => {
     Object.assign(state, DEFAULTS);
     write();
@@ -415,7 +434,7 @@
     boards.forEach((board) => sorted(board, ...sortOf(board)));
     filtered();
     tradeoffs.forEach((one) => one.at());
-    const number = state.cell ? values.cells.findIndex((cell) => cell.id.startsWith(state.cell)) : -1;
+    const number = addresses.indexOf(state.cell);
     const entry = values.entries.findIndex((one) => one?.cells.includes(number));
     if (entry >= 0) show(number, entry);
     else if (dialog.open) dialog.close();

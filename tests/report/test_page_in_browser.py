@@ -16,6 +16,7 @@ import pytest
 from made_records import made_record
 from paged import HOSTILE, paged_store
 
+from benchmark.analysis.decoration import adjustment
 from benchmark.analysis.measurements import Measurements
 from benchmark.report.page.document import document
 from benchmark.store.store import Store
@@ -60,8 +61,10 @@ def file(browser: Any, stored: Path, tmp_path_factory: pytest.TempPathFactory) -
 def opened(browser: Any, file: Path) -> Iterator[Open]:
     """Open the page; afterwards nothing was asked of any network and no script has failed."""
     contexts, asked, failed = [], [], []
+    shown: set[str] = set()
 
-    def show(fragment: str = "", **how: Any) -> Any:
+    def show(fragment: str = "", file: Path = file, **how: Any) -> Any:
+        shown.add(file.as_uri())
         context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **how})
         contexts.append(context)
         page = context.new_page()
@@ -76,7 +79,7 @@ def opened(browser: Any, file: Path) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert not failed
-    assert set(asked) <= {file.as_uri()}
+    assert set(asked) <= shown
 
 
 def column(page: Any, place: int, board: int = 0) -> list[list[str]]:
@@ -187,6 +190,24 @@ def test_a_view_is_sent_by_its_address(opened: Open) -> None:
     assert other.locator(".pub:visible").count() > 0
 
 
+def test_a_network_that_is_adjusted_too_has_two_addresses(opened: Open, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.add(*made_record("cb"))
+    measured = Measurements(store.records(), "last", store, decorations=[adjustment(1.0)])
+    out = tmp_path / "report.html"
+    out.write_text(document(measured), encoding="utf-8")
+    page = opened(file=out)
+    titles = set()
+    for row in page.locator("tbody th button").all():
+        row.click()
+        title = page.locator("#cell-title").text_content()
+        other = opened(page.url[page.url.index("#") :], file=out)
+        assert other.locator("#cell-title").text_content() == title
+        titles.add(title)
+        page.keyboard.press("Escape")
+    assert len(titles) == 2
+
+
 @pytest.mark.parametrize("fragment", ["#sort=0.99.d;x;9.1.a&cell=zz&factor=nine&tau=x", "#%%%"])
 def test_a_broken_address_breaks_nothing(opened: Open, fragment: str) -> None:
     page = opened(fragment)
@@ -215,6 +236,12 @@ def test_a_cell_stands_behind_its_row(opened: Open) -> None:
     assert box.locator("svg").count() == 3
     first = box.locator(".seeds [aria-current]")
     assert first.text_content() == "0"
+    look = "(own) => [getComputedStyle(own).color, getComputedStyle(own).backgroundColor]"
+    ink, paper = first.evaluate(look)
+    assert ink != paper
+    epochs = "(all) => all.map((own) => own.textContent)"
+    drawn = box.locator("svg").first.locator("text[text-anchor=middle]").evaluate_all(epochs)
+    assert drawn == ["1", "2", "Epoch"]
     box.locator(".seeds button").nth(1).click()
     assert "seed 1" in box.locator("#cell-title").text_content()
     assert "--seeds 1" in box.locator("code").text_content()
@@ -253,6 +280,26 @@ def test_the_slider_shows_the_accuracies_at_its_tau(opened: Open) -> None:
         assert [cells[1], cells[3]] == [f"{entry['tau'][which][at]:.2f}" for which in (0, 1)]
     assert "tau=1.5" in page.url
     assert panel.locator("svg path[stroke]").count() > 0
+
+
+def test_what_lies_outside_a_panel_is_named(opened: Open) -> None:
+    page = opened("#tau=0")
+    panel = page.locator(".tradeoff").first
+    panel.scroll_into_view_if_needed()
+    missing = """(own) => [...own.querySelectorAll('figure')].map((figure) => {
+        const frame = figure.querySelector('.axis').getBoundingClientRect();
+        const away = [...figure.querySelectorAll('g > g')].filter((mark) => {
+            const box = mark.getBoundingClientRect();
+            return box.x + box.width / 2 < frame.left || box.y + box.height / 2 > frame.bottom;
+        });
+        return [away.map((mark) => mark.querySelector('title').textContent).join(', '),
+            figure.querySelector('.outside').textContent];
+    })"""
+    assert all(names == said == "" for names, said in panel.evaluate(missing))
+    panel.get_by_role("slider").press("End")
+    found = panel.evaluate(missing)
+    assert any(names for names, _ in found)
+    assert all(said == (names and f"Outside: {names}") for names, said in found)
 
 
 def test_without_scripts_the_tables_and_figures_are_there(opened: Open) -> None:
@@ -319,6 +366,38 @@ def test_it_prints(opened: Open, tmp_path: Path) -> None:
     printed = page.pdf(format="A4", landscape=True)
     assert printed.startswith(b"%PDF")
     assert len(printed) > 20_000
+
+
+def test_nothing_is_lost_on_paper(opened: Open) -> None:
+    page = opened("#method=cb")
+    page.emulate_media(media="print")
+    notes = page.locator("section.board:not([hidden]) .notes li")
+    assert notes.count() > 10
+    assert all(note.is_visible() for note in notes.all()), "of closed notes, too"
+    assert page.locator("#told").is_visible(), "or nobody knows that rows are left out"
+    assert page.locator("#told").text_content().endswith("rows fit: method cb.")
+    assert not page.locator("#method").is_visible()
+    shape = "getComputedStyle(document.querySelector('thead button')).display"
+    assert page.evaluate(shape) == "contents", "a repeated head has no boxes of buttons"
+    page.emulate_media(media="screen")
+    page.locator("tbody th button:visible").first.click()
+    page.emulate_media(media="print")
+    assert not page.locator("main").is_visible()
+    box = page.locator("#cell")
+    inside = box.evaluate("(own) => own.scrollHeight - own.clientHeight")
+    assert inside <= 1, "all of it, and not what fits a screen"
+    assert box.bounding_box()["y"] == 0, "from the first page's top on"
+
+
+def test_a_phone_breaks_no_word(opened: Open) -> None:
+    page = opened(viewport={"width": 390, "height": 844})
+    page.locator("tbody th button:visible").first.click()
+    broken = """() => [...document.querySelectorAll('#cell tbody th')].filter((head) => {
+        const range = document.createRange();
+        range.selectNodeContents(head);
+        return !head.textContent.includes(' ') && range.getClientRects().length > 1;
+    }).map((head) => head.textContent)"""
+    assert page.evaluate(broken) == []
 
 
 @pytest.mark.exhaustive
