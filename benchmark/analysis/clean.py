@@ -1,4 +1,4 @@
-"""Accuracies without the test images whose pixels stand in the training set."""
+"""Recalls and accuracies without the test images whose pixels stand in the training set."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers
+from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry
-from benchmark.stats.accuracy import accuracies
+from benchmark.stats.accuracy import accuracies, recalls_of
 
 WORTH_SAYING = 0.5
 """Points that a number has to differ by on clean images to be given."""
@@ -15,10 +16,11 @@ WORTH_SAYING = 0.5
 Floats = NDArray[np.float64]
 
 
-def clean_accuracies(entry: Entry, answers: Answers) -> tuple[Floats, Floats] | None:
-    """Return overall and mean accuracy in percent on clean images, (S,) each, a number a run.
+def clean_numbers(entry: Entry, answers: Answers) -> dict[str, Floats] | None:
+    """Return recalls, overall and mean accuracy in percent on clean images, (S,) by column.
 
-    None where marks or logits are not kept, or the marks are of other images.
+    A class without clean images has nan. All is None where marks or logits are not kept, or the
+    marks are of other images.
 
     Args:
         entry: with runs.
@@ -36,5 +38,9 @@ def clean_accuracies(entry: Entry, answers: Answers) -> tuple[Floats, Floats] | 
     if not np.array_equal(marked.labels, labels):
         return None
     kept = marked.kept("clean")
-    overall, mean = accuracies(labels[kept], right[:, kept], len(entry.first.classes))
-    return 100 * overall, 100 * mean
+    names = entry.first.classes
+    of_these = labels[kept], right[:, kept], len(names)
+    each = recalls_of(*of_these).T
+    found = {f"{RECALL_PREFIX}{name}": of for name, of in zip(names, each, strict=True)}
+    found |= zip(("overall", "mean"), accuracies(*of_these), strict=True)
+    return {column: 100 * of for column, of in found.items()}

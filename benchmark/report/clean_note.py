@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from benchmark.analysis.answers import Answers
-from benchmark.analysis.clean import WORTH_SAYING, clean_accuracies
+from benchmark.analysis.clean import WORTH_SAYING, clean_numbers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
@@ -41,10 +41,10 @@ def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
 
 def _row(entry: Entry, measured: Measurements, answers: Answers) -> str:
     """Return an entry with its accuracies on clean images, nothing where they hardly differ."""
-    clean = clean_accuracies(entry, answers)
+    clean = clean_numbers(entry, answers)
     if clean is None:
         return ""
-    overall, mean = (float(of.mean()) for of in clean)
+    overall, mean = (float(clean[name].mean()) for name in ("overall", "mean"))
     before = [fmean(measured.values(entry, name)) for name in ("overall", "mean")]
     if max(abs(overall - before[0]), abs(mean - before[1])) <= WORTH_SAYING:
         return ""

@@ -138,10 +138,25 @@ def accuracies(
         right: bool (..., n), whether each image is recognised.
         num_classes: K.
     """
-    truth, answers = np.asarray(labels), np.asarray(right, dtype=np.float64)
-    sizes = np.bincount(truth, minlength=num_classes)
-    # Whole numbers first: 2430 of 2880 has to be 84.375 %, which rounds otherwise than a hair less.
-    recognised = answers @ np.eye(num_classes)[truth]
+    recognised, sizes = _recognised(labels, right, num_classes)
     present = sizes > 0
     each = recognised[..., present] / sizes[present]
-    return recognised.sum(axis=-1) / len(truth), each.mean(axis=-1)
+    return recognised.sum(axis=-1) / sizes.sum(), each.mean(axis=-1)
+
+
+def recalls_of(labels: ArrayLike, right: ArrayLike, num_classes: int) -> NDArray[np.float64]:
+    """Return the recalls of answers in 0..1, (..., K), nan for a class without images; as above."""
+    recognised, sizes = _recognised(labels, right, num_classes)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(recognised / sizes, dtype=np.float64)
+
+
+def _recognised(
+    labels: ArrayLike, right: ArrayLike, num_classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return how many images of each class are recognised, (..., K), and how many there are, (K,).
+
+    Whole numbers: 2430 of 2880 has to be 84.375 %, which rounds otherwise than a hair less.
+    """
+    truth, answers = np.asarray(labels), np.asarray(right, dtype=np.float64)
+    return answers @ np.eye(num_classes)[truth], np.bincount(truth, minlength=num_classes)

@@ -13,11 +13,13 @@ import lxml.html
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from made_records import made_record
+from made_records import TEST_COUNTS, made_record
 from paged import HOSTILE, paged_store
 
+from benchmark.analysis.decoration import adjustment
 from benchmark.analysis.measurements import Measurements
 from benchmark.cli import cli
+from benchmark.data.marks import Mark, Marked, Marks
 from benchmark.errors import InputError
 from benchmark.report.page.document import document
 from benchmark.report.page.inline import inline_svg
@@ -31,6 +33,9 @@ from benchmark.report.page.recipe import (
 )
 from benchmark.report.tables import accuracies
 from benchmark.stats.adjustment import TAUS
+from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.logits_file import pack
+from benchmark.store.record import Cell
 from benchmark.store.store import Store
 
 
@@ -115,6 +120,78 @@ def test_a_warning_stands_beside_its_number(tree: lxml.html.HtmlElement) -> None
         assert ("one seed" in seeds.text_content()) == seeds.text_content().startswith("1")
         for published in line.xpath("./td[position() < 6]/span[@class='pub'][small]"):
             assert "other protocol" in published.text_content()
+
+
+def embedded_of(measured: Measurements) -> tuple[lxml.html.HtmlElement, dict[str, Any]]:
+    """A page, and what is embedded in it."""
+    tree = lxml.html.document_fromstring(document(measured))
+    return tree, json.loads(tree.get_element_by_id("values").text)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Store:
+    """Two seeds of one method; every third image of fear and all of disgust are copies."""
+    store = Store(tmp_path)
+    for seed in (0, 1):
+        store.add(*made_record("cb", 150.0, seed))
+    labels = np.repeat(np.arange(7), TEST_COUNTS["ferplus"])
+    copies = (labels == 6) | ((labels == 5) & (np.arange(len(labels)) % 3 == 0))
+    names = np.array([f"image {place}" for place in range(len(labels))], dtype=np.str_)
+    found = copies * np.uint8(Mark.EXACT)
+    marks = Marks(Marked(names, labels, found), Marked(names[:0], labels[:0], found[:0]))
+    KeptMarks(store.root).put(store.records()[0].cell.fingerprint, pack(marks.arrays()))
+    return store
+
+
+def test_copies_are_told_beside_recalls(copied: Store) -> None:
+    tree, values = embedded_of(Measurements(copied.records(), "last", copied))
+    heads = [head.text_content() for head in tree.xpath("//table[@class='leaders']/thead//th")]
+    (line,) = tree.xpath("//table[@class='leaders']/tbody/tr")
+    marks = [cell.xpath("./*[@class='mark']/text()") for cell in line]
+    beside = dict(zip(heads, marks, strict=True))
+    assert beside["Disgust"] == ["copies"], "of which nothing is left"
+    assert beside["Neutral"] == []
+    clean = Measurements(copied.records(), "last", copied, images="clean")
+    (entry,) = clean.groups[0].entries
+    places = values["entries"][0]["cells"]
+    for matrix, place in zip(clean.confusions(entry), places, strict=True):
+        shown = np.array([of[3] for of in values["cells"][place]["recalls"]], dtype=float)
+        counts = np.array(matrix)
+        with np.errstate(invalid="ignore"):
+            recall = counts.diagonal() / counts.sum(axis=1)
+        accuracies = [counts.trace() / counts.sum(), np.nanmean(recall)]
+        np.testing.assert_allclose(shown, 100 * np.array([*recall, *accuracies]), atol=0.005)
+    assert "copies" in values["entries"][0]["marks"]
+
+
+def test_a_cell_tells_what_its_numbers_are_not(copied: Store, values: dict[str, Any]) -> None:
+    for entry in filter(None, values["entries"]):
+        assert ("one seed" in entry["marks"]) == (len(entry["cells"]) == 1)
+    assert {mark for e in values["entries"] if e for mark in e["marks"]} <= {*values["meanings"]}
+    tree, chosen = embedded_of(Measurements(copied.records(), "oracle", copied, images="clean"))
+    for warning in ("† The epoch was chosen on the test set", "Only test images count"):
+        assert warning in tree.xpath("string(//header)")
+        assert any(warning in told for told in chosen["groups"][0]["warnings"])
+
+
+def test_drawn_faces_are_told_above_their_table(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record, arrays = made_record("cb")
+    cell = Cell.model_validate({**record.cell.model_dump(), "dataset": "synthetic"})
+    store.add(record.model_copy(update={"cell": cell, "id": cell.id}), arrays)
+    tree, values = embedded_of(Measurements(store.records(), "last", store))
+    above = tree.xpath("string(//table[@class='leaders']/preceding::p[1])")
+    assert above.startswith("Synthetic faces")
+    assert values["groups"][0]["warnings"] == [above]
+
+
+def test_no_sentence_speaks_of_adjusted_networks(store: Store) -> None:
+    records = [record for record in store.records() if record.cell.dataset == "ferplus"]
+    measured = Measurements(records, "last", store, decorations=[adjustment(1.0)])
+    _, values = embedded_of(measured)
+    for entry in filter(None, values["entries"]):
+        rests = any(values["cells"][place]["verdicts"] for place in entry["cells"])
+        assert rests == ("LA" not in entry["label"])
 
 
 def test_each_cell_has_its_own_numbers(values: dict[str, Any], store: Store) -> None:

@@ -231,6 +231,7 @@ def test_a_cell_stands_behind_its_row(opened: Open) -> None:
         "fer-bench run --dataset ferplus --protocol compact",
         "What the paper's sentences make of it",
         "SHA-256 of logits",
+        "version of fer-bench",
     ):
         assert part in text
     assert box.locator("svg").count() == 3
@@ -247,6 +248,10 @@ def test_a_cell_stands_behind_its_row(opened: Open) -> None:
     assert "--seeds 1" in box.locator("code").text_content()
     box.get_by_role("button", name="Close").click()
     assert not box.is_visible()
+    alone = page.locator(".leaders tbody tr", has_text="one seed").first
+    alone.get_by_role("button").click()
+    assert "one seed trained once" in box.locator(".meanings").inner_text()
+    page.keyboard.press("Escape")
     page.wait_for_function("!location.hash.includes('cell=')")  # the dialog's event comes later
 
 

@@ -17,6 +17,7 @@ from benchmark.stats.accuracy import (
     overall_accuracy,
     rank_means,
     recalls,
+    recalls_of,
 )
 
 matrices = st.lists(
@@ -59,6 +60,8 @@ def test_answers_give_the_very_numbers_of_their_matrix(
     labels, predictions = (np.array(column) for column in zip(*answers, strict=True))
     matrix = confusion_matrix(labels, predictions, k)
     overall, mean = accuracies(labels, np.stack([labels == predictions] * 2), k)
+    each = recalls_of(labels, np.stack([labels == predictions] * 2), k)
+    np.testing.assert_array_equal(each, np.stack([recalls(matrix)] * 2))
     assert overall.tolist() == [overall_accuracy(matrix)] * 2
     present = np.bincount(labels, minlength=k) > 0
     assert mean == pytest.approx(recalls(matrix)[present].mean(), rel=1e-15)

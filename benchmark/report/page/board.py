@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import stdev
 
-from benchmark.analysis.clean import WORTH_SAYING, clean_accuracies
+from benchmark.analysis.clean import WORTH_SAYING, clean_numbers
 from benchmark.analysis.corrected import Floats, corrected_accuracies
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
+from benchmark.data.known import dataset_notes
 from benchmark.report.against_paper import has_published, is_paper_protocol
 from benchmark.report.headers import headers
+from benchmark.report.notes import COUNTED
 from benchmark.report.scope import Scope
 from benchmark.report.sheet import MISSING, Number, Table, mean_number, percent
 from benchmark.report.tables import accuracies
+from benchmark.selection import rules
 from benchmark.stats.tradeoff import area_below
 
 LABELS = ("Method", "Venue", "Factor", "Seeds")
@@ -40,7 +43,7 @@ OLDER = "older version"
 UNBACKED = "no logits"
 MEANINGS = {
     ONE_SEED: "trained once: nothing shows how much another seed would differ",
-    COPIES: "test images stand in the training set, and without them this number differs by more "
+    COPIES: "test images stand in the training set, and without them the number differs by more "
     f"than {WORTH_SAYING} points",
     OTHER_PROTOCOL: "the protocol is not the paper's: the difference from the published number "
     "says nothing of whether that can be reproduced",
@@ -82,6 +85,12 @@ class BoardRow:
     curves: Curves
 
     @property
+    def all_marks(self) -> tuple[str, ...]:
+        """The marks that stand somewhere in it, in a fixed order."""
+        found = {*self.marks, *self.seed_marks, *(m for place in self.places for m in place.marks)}
+        return tuple(mark for mark in MEANINGS if mark in found)
+
+    @property
     def factor(self) -> str:
         """The factor as people write it."""
         return factor_label(self.entry.factor)
@@ -120,16 +129,26 @@ class Board:
     @property
     def marks(self) -> tuple[str, ...]:
         """The marks that stand somewhere on it, in a fixed order."""
-        rows = [row for block in self.blocks for row in block]
-        found = {m for row in rows for m in (*row.marks, *row.seed_marks)}
-        found |= {mark for row in rows for place in row.places for mark in place.marks}
+        found = {mark for block in self.blocks for row in block for mark in row.all_marks}
         found |= set(self.published_marks)
         return tuple(mark for mark in MEANINGS if mark in found)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known of its dataset before a number is read."""
+        return tuple(dataset_notes(self.scope.dataset))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What stands below it."""
         return (*self.table.notes, *([TRADEOFF_NOTE] if "tradeoff" in self.columns else []))
+
+
+def warnings(measured: Measurements) -> list[str]:
+    """Return what holds for every measured number of a page."""
+    by_test = "† The epoch was chosen on the test set: all measured numbers are too high."
+    counted = [COUNTED[measured.images]] if measured.images != "all" else []
+    return [*([by_test] if rules()[measured.rule].by_test else []), *counted]
 
 
 def board(scope: Scope, measured: Measurements) -> Board:
@@ -184,9 +203,8 @@ def _spreads(entry: Entry, measured: Measurements) -> dict[str, Number]:
 def _clean(entry: Entry, measured: Measurements) -> dict[str, Number]:
     if measured.answers is None or not entry.runs or measured.images != "all":
         return {}
-    clean = clean_accuracies(entry, measured.answers)
-    named = zip(("overall_clean", "mean_clean"), clean or (), strict=False)
-    return {name: mean_number(values.tolist()) for name, values in named}
+    clean = clean_numbers(entry, measured.answers) or {}
+    return {f"{column}_clean": mean_number(values.tolist()) for column, values in clean.items()}
 
 
 def _curves(entry: Entry, measured: Measurements) -> Curves:
@@ -225,6 +243,8 @@ def _row(
 
 def _copies(key: str, numbers: dict[str, Number]) -> tuple[str, ...]:
     clean = numbers.get(f"{key}_clean")
-    if clean is None or MISSING in (clean.text, numbers[key].text):
+    if clean is None or numbers[key].text == MISSING:
         return ()
-    return (COPIES,) * (abs(float(clean.text) - float(numbers[key].text)) > WORTH_SAYING)
+    nothing_left = clean.text == MISSING
+    differs = nothing_left or abs(float(clean.text) - float(numbers[key].text)) > WORTH_SAYING
+    return (COPIES,) * differs

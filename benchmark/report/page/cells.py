@@ -6,22 +6,23 @@ What many cells share (a recipe, a machine) is kept once, and cells name its pla
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark.analysis.claims import AnyClaim
+from benchmark.analysis.clean import clean_numbers
 from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry, Run
 from benchmark.analysis.measurements import Measurements
-from benchmark.analysis.verdicts import Verdict
+from benchmark.analysis.verdicts import Verdict, wording
 from benchmark.report.against_paper import limits_of
 from benchmark.report.drawing.drawn import series_of
 from benchmark.report.drawing.style import look
 from benchmark.report.escape import plain_text
 from benchmark.report.figures import curves
 from benchmark.report.headers import class_titles
-from benchmark.report.page.board import Board, BoardRow
+from benchmark.report.page.board import MEANINGS, Board, BoardRow, warnings
 from benchmark.report.page.recipe import hyper_values, protocol_values, repeating_command
 from benchmark.selection import rules
 from benchmark.stats.adjustment import TAUS
@@ -35,6 +36,10 @@ _CURVES = {
 }
 _OF_A_CELL = ("finished", "process_peak_memory_bytes")
 """Facts of its provenance that no other cell shares."""
+_NAMES = {
+    "fer_bench": "version of fer-bench",
+    "process_peak_memory_bytes": "peak memory of the process (bytes)",
+}
 _FACTS = ("seconds", *_OF_A_CELL, "SHA-256 of logits", "SHA-256 of final weights")
 
 
@@ -78,8 +83,9 @@ def embedded(
     found = {
         "taus": TAUS,
         "curves": list(_CURVES),
-        "facts": list(_FACTS),
-        "groups": [_group(one) for one in boards],
+        "facts": list(map(_named, _FACTS)),
+        "meanings": MEANINGS,
+        "groups": [_group(one, measured) for one in boards],
         "entries": entries,
         "cells": cells,
         "shared": shared.values,
@@ -106,9 +112,13 @@ def _slots(one: Board) -> dict[Any, int]:
     }
 
 
-def _group(one: Board) -> Plain:
+def _group(one: Board, measured: Measurements) -> Plain:
     group = one.scope.groups[0]
-    return {"title": one.title, "classes": class_titles(group.classes)}
+    return {
+        "title": one.title,
+        "classes": class_titles(group.classes),
+        "warnings": [*warnings(measured), *one.warnings],
+    }
 
 
 def _entry(row: BoardRow, group: int, slot: int, numbers: Iterable[int]) -> Plain:
@@ -116,6 +126,7 @@ def _entry(row: BoardRow, group: int, slot: int, numbers: Iterable[int]) -> Plai
         "group": group,
         "label": row.entry.label,
         "factor": row.factor,
+        "marks": row.all_marks,
         "look": [look(slot).color, look(slot).marker, _dashes(look(slot).dashes)],
         "cells": list(numbers),
     }
@@ -140,6 +151,7 @@ def _cell(
     alone = replace(entry, runs={run: record})
     limits = limits_of(alone, measured)
     row = measured.rows(alone)[0]
+    clean = _clean(alone, measured)
     index = rules()[measured.rule].choose(record.history)
     assert index is not None  # otherwise it would not be here
     begin, rest = repeating_command(record)
@@ -147,7 +159,9 @@ def _cell(
         "id": record.id,
         "seed": str(run.shown),
         "epoch": record.history[index].epoch,
-        "recalls": [_rounded((row[key], *limits[key])) for key in _columns(record)],
+        "recalls": [
+            _rounded((row[key], *limits[key], *clean.get(key, ()))) for key in _columns(record)
+        ],
         "confusion": measured.confusion_of(record, entry.decoration),
         "curves": [
             _rounded(map(value, record.history), 4 if "loss" in name else 2)
@@ -159,8 +173,16 @@ def _cell(
         "facts": [_text(fact) for fact in _of_a_cell(record).values()],
         "notes": shared.place(record.notes),
         "command": [shared.place(begin), rest],
-        "verdicts": judged.get(record.id, []),
+        # Sentences speak of methods as they were trained.
+        "verdicts": judged.get(record.id, []) if entry.decoration is None else [],
     }
+
+
+def _clean(alone: Entry, measured: Measurements) -> Mapping[str, Iterable[float]]:
+    """Return a cell's number of each column without copies; nothing where no copies are counted."""
+    if measured.images != "all" or measured.answers is None:
+        return {}
+    return clean_numbers(alone, measured.answers) or {}
 
 
 def _of_a_cell(record: Record) -> Plain:
@@ -194,7 +216,11 @@ def _facts(record: Record) -> tuple[tuple[str, str], ...]:
 
 
 def _lines(facts: Plain) -> list[tuple[str, str]]:
-    return [(key.replace("_", " "), _text(value)) for key, value in facts.items()]
+    return [(_named(key), _text(value)) for key, value in facts.items()]
+
+
+def _named(key: str) -> str:
+    return _NAMES.get(key, key.replace("_", " "))
 
 
 def _text(value: Any) -> str:
@@ -213,4 +239,4 @@ def _by_record(verdicts: Sequence[tuple[AnyClaim, Verdict]]) -> dict[str, list[i
 
 def _verdict(claim: AnyClaim, verdict: Verdict) -> list[str]:
     of = f"{verdict.title} at factor {verdict.factor}" if verdict.title else verdict.factor
-    return [claim.sentence, of, verdict.shown, verdict.reason]
+    return [wording(claim), of, verdict.shown, verdict.reason]

@@ -19,7 +19,7 @@ from benchmark.paper.audit import TABLES, audit
 from benchmark.paper.audit_table import audit_tables
 from benchmark.report.claims_table import brief_tables, claim_tables
 from benchmark.report.drawing.draw import Drawing, Wanted, drawings
-from benchmark.report.page.board import MEANINGS, Board, board
+from benchmark.report.page.board import MEANINGS, Board, board, warnings
 from benchmark.report.page.cells import embedded
 from benchmark.report.page.inline import inline_svg
 from benchmark.report.scope import scopes
@@ -60,6 +60,7 @@ def document(measured: Measurements) -> str:
         drawn=_figures(boards, measured),
         meanings=MEANINGS,
         marks=[mark for mark in MEANINGS if any(mark in one.marks for one in boards)],
+        warnings=warnings(measured),
         dagger=rules()[measured.rule].by_test,
         sentences=_sentences(held, titles),
         audits=audit_tables([audit(number) for number in TABLES]),
