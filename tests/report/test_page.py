@@ -194,6 +194,18 @@ def test_no_sentence_speaks_of_adjusted_networks(store: Store) -> None:
         assert rests == ("LA" not in entry["label"])
 
 
+def test_what_is_left_blank_is_explained(tree: lxml.html.HtmlElement) -> None:
+    """Next to numbers a dash is not the missing cell that a table's note speaks of."""
+    explained = set()
+    for section in tree.xpath("//section[@class='board']"):
+        lines = section.xpath(".//table[@class='leaders']/tbody/tr[th/text() and td[3] != '0']")
+        blank = any("–" in cell.xpath("string(.)") for line in lines for cell in line)
+        told = any("beside numbers that are there" in of.text for of in section.xpath(".//li"))
+        assert told == blank
+        explained.add(told)
+    assert explained == {True, False}
+
+
 def test_each_cell_has_its_own_numbers(values: dict[str, Any], store: Store) -> None:
     records = {record.id: record for record in store.records()}
     assert sorted(cell["id"] for cell in values["cells"]) == sorted(records)

@@ -36,6 +36,10 @@ TRADEOFF_NOTE = (
     "some tau meets. What stands between two methods, with its interval, is in "
     "'fer-bench report --detail tradeoff'."
 )
+BLANK_NOTE = (
+    "– beside numbers that are there: a spread needs two seeds, clean accuracies need logits and "
+    "marks of copies, a trade-off needs logits that are not adjusted already."
+)
 ONE_SEED = "one seed"
 COPIES = "copies"
 OTHER_PROTOCOL = "other protocol"
@@ -141,7 +145,10 @@ class Board:
     @property
     def notes(self) -> tuple[str, ...]:
         """What stands below it."""
-        return (*self.table.notes, *([TRADEOFF_NOTE] if "tradeoff" in self.columns else []))
+        rows = [row for block in self.blocks for row in block if row.entry.runs]
+        blank = any(place.number.text == MISSING for row in rows for place in row.places)
+        tradeoff = [TRADEOFF_NOTE] * ("tradeoff" in self.columns)
+        return (*self.table.notes, *tradeoff, *([BLANK_NOTE] * blank))
 
 
 def warnings(measured: Measurements) -> list[str]:
