@@ -353,7 +353,7 @@
       make("p", {}, `${group.title}; the numbers are of epoch ${cell.epoch}.`),
       ...group.warnings.map((text) => make("p", {}, make("strong", {}, text))),
       ...(entry.marks.length ? [make("ul", { class: "meanings" },
-        ...entry.marks.map((name) => make("li", {}, make("span", { class: "mark" }, name), ` ${values.meanings[name]}`)))] : []),
+        ...entry.marks.map((name) => make("li", {}, make("mark", {}, name), ` ${values.meanings[name]}`)))] : []),
       ...(seeds.length > 1 ? [make("p", { class: "seeds" }, "Seeds: ", ...seeds)] : []),
       make("h3", {}, "Recalls and accuracies"),
       table("With 95 % intervals over test images (%)", ["Class", "Recall", "from", "to", ...(cell.recalls[0].length > 3 ? ["without copies"] : [])],

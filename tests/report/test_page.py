@@ -113,7 +113,7 @@ def test_it_prints_the_numbers_of_the_tables(tree: lxml.html.HtmlElement, store:
 
 
 def test_a_warning_stands_beside_its_number(tree: lxml.html.HtmlElement) -> None:
-    told = tree.xpath("//ul[@class='meanings']//span/text()")
+    told = tree.xpath("//ul[@class='meanings']//mark/text()")
     assert {"one seed", "other protocol"} <= set(told)
     for line in tree.xpath("//table[@class='leaders']/tbody/tr"):
         seeds = line[3]
@@ -147,7 +147,7 @@ def test_copies_are_told_beside_recalls(copied: Store) -> None:
     tree, values = embedded_of(Measurements(copied.records(), "last", copied))
     heads = [head.text_content() for head in tree.xpath("//table[@class='leaders']/thead//th")]
     (line,) = tree.xpath("//table[@class='leaders']/tbody/tr")
-    marks = [cell.xpath("./*[@class='mark']/text()") for cell in line]
+    marks = [cell.xpath("./mark/text()") for cell in line]
     beside = dict(zip(heads, marks, strict=True))
     assert beside["Disgust"] == ["copies"], "of which nothing is left"
     assert beside["Neutral"] == []

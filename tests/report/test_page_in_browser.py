@@ -252,7 +252,7 @@ def test_a_cell_stands_behind_its_row(opened: Open) -> None:
     alone.get_by_role("button").click()
     assert "one seed trained once" in box.locator(".meanings").inner_text()
     page.keyboard.press("Escape")
-    page.wait_for_function("!location.hash.includes('cell=')")  # the dialog's event comes later
+    page.wait_for_url(lambda url: "cell=" not in url)  # the dialog's event comes later
 
 
 def test_markup_of_others_runs_nowhere(opened: Open) -> None:
@@ -403,6 +403,15 @@ def test_a_phone_breaks_no_word(opened: Open) -> None:
         return !head.textContent.includes(' ') && range.getClientRects().length > 1;
     }).map((head) => head.textContent)"""
     assert page.evaluate(broken) == []
+    page.keyboard.press("Escape")
+    page.locator(".wide").first.evaluate("(own) => { own.scrollLeft = 200; }")
+    left = "(own) => own.getBoundingClientRect().left"
+    edge = page.locator(".wide").first.evaluate(left)
+    for names in ("thead th", "tbody th"):
+        assert page.locator(f".leaders {names}").first.evaluate(left) == edge
+    page.locator(".drawn summary").first.click()
+    drawn = page.locator(".drawn[open] svg").first
+    assert drawn.evaluate("(own) => own.getBoundingClientRect().width") > 600, "it can be read"
 
 
 @pytest.mark.exhaustive
