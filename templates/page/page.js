@@ -50,7 +50,9 @@
       }),
     }));
     blocks.forEach((block) => block.rows.forEach((one, index) => { one.at = index; }));
-    return { section, place, table, heads, blocks, recipe: section.dataset.recipe, more: section.querySelector(".more") };
+    // Sorting is told by name: a page of more records may have more columns. A semicolon parts the tables.
+    const names = heads.map((head) => head.textContent.trim().replaceAll(";", ","));
+    return { section, place, table, heads, names, blocks, recipe: section.dataset.recipe, more: section.querySelector(".more") };
   });
   const rows = boards.flatMap((board) => board.blocks.flatMap((block) => block.rows));
 
@@ -98,11 +100,10 @@
     });
   };
   const sortOf = (board) => {
-    const found = state.sort.split(";").map((text) => text.split("."))
-      .find(([place]) => place === String(board.place));
-    const column = found ? Number(found[1]) : NaN;
-    if (!(column >= 0 && column < board.heads.length)) return [null, ""];
-    return [column, found[2] === "a" ? "ascending" : "descending"];
+    const found = state.sort.split(";").map((text) => /^(\d+)\.(.*)\.([ad])$/.exec(text))
+      .find((parts) => parts?.[1] === String(board.place));
+    const column = found ? board.names.indexOf(found[2]) : -1;
+    return column < 0 ? [null, ""] : [column, found[3] === "a" ? "ascending" : "descending"];
   };
   const click = (board, column) => {
     const [before, direction] = sortOf(board);
@@ -110,7 +111,7 @@
     const other = first === "ascending" ? "descending" : "ascending";
     const now = before !== column ? first : direction === first ? other : null;
     const others = state.sort.split(";").filter((text) => text && text.split(".")[0] !== String(board.place));
-    state.sort = [...others, ...(now ? [`${board.place}.${column}.${now[0]}`] : [])].join(";");
+    state.sort = [...others, ...(now ? [`${board.place}.${board.names[column]}.${now[0]}`] : [])].join(";");
     write();
     sorted(board, now ? column : null, now);
     laid(board);
@@ -366,6 +367,7 @@
         : make("p", {}, "The method has none of its own."),
       make("details", {}, make("summary", {}, "The protocol's values"), facts("With their sources", ["Name", "Value", "Source"], shared[cell.protocol])),
       make("h3", {}, "Train it again"), make("code", {}, `${shared[cell.command[0]]} ${cell.command[1]}`),
+      shared[cell.another] && make("p", {}, make("strong", {}, shared[cell.another])),
       make("h3", {}, "What the paper's sentences make of it"),
       claims.length ? facts("Verdicts that rest on this cell", ["Sentence", "Of", "Verdict", "Why"], claims)
         : make("p", {}, "No sentence rests on this cell."),

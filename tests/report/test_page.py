@@ -30,6 +30,7 @@ from benchmark.report.page.recipe import (
     method_of,
     protocol_values,
     repeating_command,
+    why_another,
 )
 from benchmark.report.tables import accuracies
 from benchmark.stats.adjustment import TAUS
@@ -275,6 +276,22 @@ def test_the_command_is_safe_to_paste() -> None:
     assert command.endswith("--cut-head")
     assert "--set 'training.milestones=[0.5, 0.8]'" in command
     assert "--set methods.cb.beta=0.9" in command
+
+
+def test_a_command_says_when_it_trains_another_cell() -> None:
+    record, _ = made_record("cb")
+    cell = record.cell
+    assert why_another(cell) == ""
+    older = cell.model_copy(update={"method_version": 0})
+    assert why_another(older) == (
+        "This now trains another cell: its method was of version 0, now 1."
+    )
+    next_one = cell.protocol.version + 1
+    protocol = cell.protocol.model_copy(update={"version": next_one})
+    other = why_another(cell.model_copy(update={"protocol": protocol}))
+    assert f"its protocol was compact v{next_one}, now v{next_one - 1}" in other
+    unknown = cell.protocol.model_copy(update={"name": "mine"})
+    assert why_another(cell.model_copy(update={"protocol": unknown, "method": "this:that"})) == ""
 
 
 def test_a_figure_brings_no_style_and_no_id_of_another() -> None:

@@ -178,6 +178,7 @@ def test_a_view_is_sent_by_its_address(opened: Open) -> None:
     page.get_by_role("button", name="Published numbers").click()
     page.locator("tbody th button:visible").first.click()
     assert "published=1" in page.url
+    assert "sort=0.Mean.d" in page.url, "by name: other records may fill other columns"
     other = opened(page.url[page.url.index("#") :])
     assert other.get_by_role("dialog").is_visible()
     title = other.locator("#cell-title").text_content()

@@ -23,7 +23,12 @@ from benchmark.report.escape import plain_text
 from benchmark.report.figures import curves
 from benchmark.report.headers import class_titles
 from benchmark.report.page.board import MEANINGS, Board, BoardRow, warnings
-from benchmark.report.page.recipe import hyper_values, protocol_values, repeating_command
+from benchmark.report.page.recipe import (
+    hyper_values,
+    protocol_values,
+    repeating_command,
+    why_another,
+)
 from benchmark.selection import rules
 from benchmark.stats.adjustment import TAUS
 from benchmark.store.record import Record
@@ -173,6 +178,7 @@ def _cell(
         "facts": [_text(fact) for fact in _of_a_cell(record).values()],
         "notes": shared.place(record.notes),
         "command": [shared.place(begin), rest],
+        "another": shared.place(why_another(record.cell)),
         # Sentences speak of methods as they were trained.
         "verdicts": judged.get(record.id, []) if entry.decoration is None else [],
     }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SET = "set by --set"
 UNKNOWN_METHOD = "not known here: no package with this method is installed"
 UNKNOWN_PROTOCOL = "not known here: the protocol's file does not come with the program"
+OTHER_VERSION = "not known here: the program comes with another version of the protocol"
 _SECTIONS = ("backbone", "image", "augment", "training")
 _RECORDED = ("--data-root", "--weights", "--resize")
 """Options that no cell holds and its result depends on: taken from what was recorded."""
@@ -70,7 +71,7 @@ def protocol_values(cell: Cell) -> tuple[Value, ...]:
         elif plain is not None and _flat(plain).get(key) == value:
             source = plain.sources.get(key, "the program's default")
         else:
-            source = UNKNOWN_PROTOCOL
+            source = OTHER_VERSION if _versions(cell) else UNKNOWN_PROTOCOL
         found.append(Value(key, _shown(value), source))
     return tuple(found)
 
@@ -108,6 +109,22 @@ def repeating_command(record: Record) -> tuple[str, str]:
     own += [word for key, text in sets.items() for word in ("--set", f"{key}={text}")]
     own += ["--cut-head"] if "--cut-head" in recorded else []
     return " ".join(["fer-bench run", *map(_quoted, words)]), " ".join(map(_quoted, own))
+
+
+def why_another(cell: Cell) -> str:
+    """Return why that command now trains another cell than this one, empty where it does not."""
+    method, changes = method_of(cell), _versions(cell)
+    if method is not None and method.info.version != cell.method_version:
+        now = method.info.version
+        changes.append(f"its method was of version {cell.method_version}, now {now}")
+    return f"This now trains another cell: {'; '.join(changes)}." if changes else ""
+
+
+def _versions(cell: Cell) -> list[str]:
+    plain, own = _shipped(cell.protocol), cell.protocol
+    if plain is None or plain.version == own.version:
+        return []
+    return [f"its protocol was {own.name} v{own.version}, now v{plain.version}"]
 
 
 def _quoted(word: str) -> str:
