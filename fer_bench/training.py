@@ -17,6 +17,7 @@ from benchmark.commands.sweep import SweepChoice, chosen_methods
 from benchmark.data.imbalance import parse_factor
 from benchmark.engine.device import resolve_device
 from benchmark.errors import TrainingError
+from benchmark.store.ledger import without_tries
 from benchmark.store.store import Store
 from benchmark.sweep.stages import work
 from benchmark.sweep.work import SweepListener, run_sweep
@@ -67,7 +68,11 @@ def run(
         progress: show how training goes, as the command does.
 
     Returns:
-        A row for each cell that was asked for, as :func:`fer_bench.load_results` has it.
+        A row for each cell that was asked for, as :func:`fer_bench.load_results` has it, without
+        tries of ``fer-bench tune``.
+
+    Warns:
+        UserWarning: says how many tries were left out, and which cells have no weights.
 
     Raises:
         InputError: anything that was asked for does not exist or does not fit.
@@ -110,7 +115,11 @@ def run(
         warnings.warn(
             f"finished without weights, and left as they are: {', '.join(bare)}", stacklevel=2
         )
-    return tidy(found, ("last",))
+    results_only = without_tries(found, store.root)
+    if len(results_only) < len(found):
+        tries = count(len(found) - len(results_only), "try", "tries")
+        warnings.warn(f"left out: {tries} of 'fer-bench tune'", stacklevel=2)
+    return tidy(results_only, ("last",))
 
 
 def _listener(progress: bool) -> AbstractContextManager[SweepListener]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmark.analysis.measurements import Measurements
 from benchmark.report.page.document import document
+from benchmark.store.ledger import without_tries
 from benchmark.store.store import Store
 
 PAGE = "report.html"
@@ -52,7 +53,8 @@ def _pages(root: Path) -> list[Path]:
 
 def _fresh(path: Path) -> str:
     store = Store(path.parent)
-    return document(Measurements(store.records(), "last", store))
+    records = without_tries(store.records(), store.root)
+    return document(Measurements(records, "last", store))
 
 
 def _says(text: str) -> list[str]:

@@ -145,7 +145,7 @@ def command(
         records = store.records() if results.exists() else []
         write_tables([counts_table(records, number)], form, out)
         return
-    records = _records(store, detail)
+    records = _records(store, detail, mixed=mixed)
     decorations = _decorations(adjust, oracle)
     chosen = number or everything or detail or any(wants.values()) or decorations or page
     chosen = chosen or images != "all"
@@ -163,7 +163,8 @@ def command(
         images=images,
         decorations=decorations,
     )
-    if not measured.records:
+    of_tries = bool(detail and details()[detail].facts.get("TRIES"))
+    if not measured.records and not of_tries:
         if measured.split == "validation":
             raise InputError(
                 f"no stored cell has a validation split, so --detail {detail} has nothing to show"
@@ -187,7 +188,7 @@ def command(
         if not tables:
             raise InputError(_nothing(number, detail, measured, results))
         write_tables(tables, form, out)
-    if measured.left_out:
+    if measured.left_out and not of_tries:
         cells = count(measured.left_out, "cell has", "cells have")
         click.echo(f"left out: {cells} no validation split", err=True)
 
@@ -312,15 +313,26 @@ def _decorations(adjust: Tau | None, oracle: bool) -> list[Decoration]:
     return [*adjusted, *([BEST_TEST_EPOCH] if oracle else [])]
 
 
-def _records(store: Store, detail: str | None) -> list[Record]:
-    """Return the records that are shown: of tries nothing but their validation numbers ever is."""
-    from benchmark.commands.studied import studied
+def _records(store: Store, detail: str | None, *, mixed: bool) -> list[Record]:
+    """Return the records that are shown: of tries nothing but their validation numbers ever is.
 
-    if split_of(detail) != "validation":
+    These stand in no row of a study either, whose seeds chose nothing: --mixed shows whatever is
+    there.
+    """
+    from benchmark.commands.studied import studied
+    from benchmark.store.ledger import ids_of_tries
+
+    if detail and details()[detail].facts.get("TRIES"):
+        return store.records()
+    if split_of(detail) != "validation" or not mixed:
         return studied(store)
     records = store.records()
     if not records:
         raise InputError(f"no finished cells in {store.root}; fill it with 'fer-bench run'")
+    tries = len(ids_of_tries(store.root) & {record.id for record in records})
+    if 0 < tries < len(records):
+        told = f"{count(tries, 'try', 'tries')} of 'fer-bench tune', by which values were chosen"
+        click.echo(f"among these: {told}", err=True)
     return records
 
 

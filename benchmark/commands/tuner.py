@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from benchmark.commands.sweep import SweepChoice, references
 from benchmark.commands.training import Training, tell_first_stages
+from benchmark.commands.tuner_told import stop_at_failures, tell_choice, tell_taken
 from benchmark.errors import InputError
 from benchmark.words import count
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from benchmark.store.ledger import Ledger, Searched
     from benchmark.store.record import Cell
     from benchmark.sweep.plan import Sweep
-    from benchmark.sweep.stages import Work
     from benchmark.tuning.outcome import Outcome
     from benchmark.tuning.rounds import Planned
     from benchmark.tuning.subject import Subject
@@ -154,13 +153,13 @@ class Tuner:
                 planned[name].append(last(subject, outcome, budget))
             outcomes = self._try(subjects, planned, base)
         for outcome in outcomes or ():
-            _tell(outcome)
+            tell_choice(outcome)
         return outcomes
 
     def _try(
         self, subjects: Subjects, planned: Tries, base: tuple[str, ...]
     ) -> list[Outcome] | None:
-        from benchmark.store.ledger import keep_ledger
+        from benchmark.store.ledger import ids_of_tries, keep_ledger
         from benchmark.sweep.stages import work
         from benchmark.tuning.outcome import Outcomes
 
@@ -168,7 +167,7 @@ class Tuner:
         store = self.training.store
         choice = self._choice(subjects, planned, base)
         left = work(sweep.cells, sweep, store)
-        todo = [cell for cell in left.missing if not store.begun.diverged(cell)]
+        todo = self.to_train(left.missing)
         click.echo(
             f"{', '.join(subject.name for subject in subjects.values())}: "
             f"{count(len(left.cells), 'cell')}, {len(left.cells) - len(left.missing)} finished, "
@@ -178,28 +177,26 @@ class Tuner:
         if todo:
             self.training.prepare(choice, sweep, todo)
             _check_clean(sweep, self.training)
-        self._tell_taken(left)
+        tell_taken(left, ids_of_tries(store.root))
         aside = {cell.id for cell in left.cells} - {id_ for one in tries for id_ in one.cells}
         kept = self.ledger.with_subjects(tries).with_aside(sorted(aside))
         self.ledger = keep_ledger(store.root, kept)
         if todo and not self.training.run(choice, sweep, todo):
             click.echo("When these cells are finished, give the same command again to go on.")
             return None
-        _stop_at_failures(store.missing(todo), self.training)
-        for cell in filter(store.begun.diverged, store.missing(left.cells)):
+        stop_at_failures(store.missing(todo), self.training)
+        diverged = store.missing(left.cells)  # whatever else was missing has ended the command
+        for cell in diverged:
             click.echo(f"diverged, and counts as a try that came to nothing: {cell.slug}", err=True)
+        kept = self.ledger.with_diverged(cell.id for cell in diverged)
+        self.ledger = keep_ledger(store.root, kept)
         outcomes = Outcomes(store)
         return [outcomes.of(one, self.ledger) for one in tries]
 
-    def _tell_taken(self, left: Work) -> None:
-        """Name finished cells that were results of a study until now, and become tries."""
-        missing = {cell.id for cell in left.missing} | self.ledger.cells
-        new = [cell.slug for cell in left.cells if cell.id not in missing]
-        if new:
-            click.echo(
-                f"Finished before, and tries from now on, which no table of results counts: "
-                f"{', '.join(new)}."
-            )
+    def to_train(self, missing: Sequence[Cell]) -> list[Cell]:
+        """Return the missing cells that are trained: what diverged would again."""
+        known, begun = set(self.ledger.diverged), self.training.store.begun
+        return [cell for cell in missing if cell.id not in known and not begun.diverged(cell)]
 
     def plan(
         self, subjects: Subjects, planned: Tries, base: tuple[str, ...]
@@ -273,38 +270,3 @@ def _check_clean(sweep: Sweep, training: Training) -> None:
 
     if not KeptMarks(training.store.root).of(sweep.dataset).validation.kept("clean").any():
         raise InputError(no_clean_image(sweep.dataset.name))
-
-
-def _stop_at_failures(missing: Sequence[Cell], training: Training) -> None:
-    """End where a try is not finished for another reason than that it diverged."""
-    begun = training.store.begun
-    left = [cell.slug for cell in missing if not begun.diverged(cell)]
-    if left:
-        click.echo(
-            f"not finished: {', '.join(left)}; nothing is chosen before they are. Tracebacks of "
-            f"failed cells are in {training.store.root / 'failed'}; give the same command again.",
-            err=True,
-        )
-        sys.exit(1)
-
-
-def _tell(outcome: Outcome) -> None:
-    """Say in a line what was chosen of a subject's tries."""
-    tries, choice, one = outcome.searched.tries, outcome.choice, outcome.chosen
-    if choice is None or one is None:
-        return
-    chosen, best = (choice.standings[place] for place in (choice.chosen, choice.best))
-    assert chosen is not None
-    assert best is not None
-    how = "the best" if choice.chosen == choice.best else "not worse than the best"
-    whose = " (the defaults)" if one.why == "default" else ""
-    click.echo(
-        f"{outcome.searched.name}: {shown_values(one.values)}{whose}, {how} of "
-        f"{count(len(tries), 'try', 'tries')}: mean accuracy on clean validation images "
-        f"{100 * chosen.score:.2f}, best {100 * best.score:.2f}"
-    )
-
-
-def shown_values(values: Mapping[str, float]) -> str:
-    """Return values for a reader."""
-    return " ".join(f"{key}={value:g}" for key, value in values.items())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.tuner import Subjects, Tuner, shown_values
+from benchmark.commands.tuner import Subjects, Tuner
+from benchmark.commands.tuner_told import shown_values
 from benchmark.words import count
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def show_plan(tuner: Tuner) -> None:
             "that its tries choose."
         )
     store = tuner.training.store
-    todo = store.missing(list(cells.values()))
+    todo = tuner.to_train(store.missing(list(cells.values())))
     click.echo(f"{count(len(cells), 'cell')} so far, {len(todo)} to train.")
     threads = tuner.training.threads or usable_cores()
     expected = expected_seconds(todo, store, tuner.choice.device, threads)

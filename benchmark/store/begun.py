@@ -107,18 +107,11 @@ class Begun:
 
     def diverged(self, cell: Cell) -> bool:
         """Whether a cell failed last because its loss or logits were no longer finite."""
-        try:
-            text = (self.failed(cell) / "error.txt").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return False
-        return text.strip().rpartition("\n")[2].split(":")[0].endswith(DivergedError.__name__)
+        return _says_diverged(self.failed(cell) / "error.txt")
 
-    def diverged_ids(self) -> frozenset[str]:
-        """Return the ids of cells that diverged."""
-        cells = [
-            Cell.model_validate_json(p.read_bytes()) for p in self.root.glob("failed/*/cell.json")
-        ]
-        return frozenset(cell.id for cell in cells if self.diverged(cell))
+    def diverged_slugs(self) -> list[str]:
+        """Return the slugs of cells that diverged."""
+        return [path.parent.name for path in self.failures() if _says_diverged(path)]
 
     def failures(self) -> list[Path]:
         """Return the tracebacks of failed cells."""
@@ -139,3 +132,12 @@ class Begun:
     def _trained_again(self, cell: Cell) -> bool:
         again = (self.folder(cell) / _AGAIN).exists()
         return again and not (self._finished(cell) / WEIGHTS).exists()
+
+
+def _says_diverged(error: Path) -> bool:
+    """Whether the traceback of a failed cell is of a loss or logits that were not finite."""
+    try:
+        text = error.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return text.strip().rpartition("\n")[2].split(":")[0].endswith(DivergedError.__name__)

@@ -101,6 +101,8 @@ class Ledger(Strict):
         subjects: what was searched.
         aside: ids of cells that are neither tries nor results: first stages that were trained for
             tries, and runs of tries that others took the place of.
+        diverged: ids of cells of tries that came to nothing; the store's folder ``failed``, which
+            says so first, does not travel.
         key: tells this ledger from others.
     """
 
@@ -117,6 +119,7 @@ class Ledger(Strict):
     without: tuple[str, ...] = ()
     subjects: tuple[Searched, ...] = ()
     aside: tuple[str, ...] = ()
+    diverged: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _within_budget(self) -> Ledger:
@@ -128,7 +131,7 @@ class Ledger(Strict):
     @property
     def search(self) -> dict[str, Any]:
         """What was looked for, without what was tried so far."""
-        return self.model_dump(exclude={"subjects", "without", "aside"})
+        return self.model_dump(exclude={"subjects", "without", "aside", "diverged"})
 
     @property
     def cells(self) -> set[str]:
@@ -157,12 +160,17 @@ class Ledger(Strict):
         """Return the ledger with more cells that are no results."""
         return self.model_copy(update={"aside": _union(self.aside, cells)})
 
+    def with_diverged(self, cells: Iterable[str]) -> Ledger:
+        """Return the ledger with more cells of tries that came to nothing."""
+        return self.model_copy(update={"diverged": _union(self.diverged, cells)})
+
     def merged(self, other: Ledger) -> Ledger:
         """Return what this ledger and another one of the same search say together.
 
         Where they say different things of a subject, the other one counts.
         """
         both = self.with_subjects(other.subjects).with_aside(other.aside)
+        both = both.with_diverged(other.diverged)
         return both.model_copy(update={"without": _union(self.without, other.without)})
 
 
@@ -259,7 +267,12 @@ def ids_of_tries(root: Path) -> set[str]:
 
 def to_bytes(ledger: Ledger) -> bytes:
     """Return the content of a ledger's file."""
-    return f"{ledger.model_dump_json(indent=1)}\n".encode()
+    return f"{ledger.model_dump_json(indent=1, exclude=_unsaid(ledger))}\n".encode()
+
+
+def _unsaid(ledger: Ledger) -> set[str]:
+    """Return what a file leaves out: lists of before know no field of what diverged."""
+    return set() if ledger.diverged else {"diverged"}
 
 
 def from_bytes(content: bytes) -> Ledger:

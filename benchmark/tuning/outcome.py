@@ -66,7 +66,7 @@ class Outcomes:
 
     def __init__(self, store: Store) -> None:
         self._answers = Answers(store, RULE)
-        self._diverged = store.begun.diverged_ids()
+        self._diverged = {slug.rpartition("-")[2] for slug in store.begun.diverged_slugs()}
         self._records = {record.id: record for record in store.records()}
 
     def of_all(self, ledger: Ledger) -> list[Outcome]:
@@ -112,15 +112,16 @@ class Outcomes:
         return Outcome(
             searched,
             None if labels is None else choose(labels, answers, departures),
-            tuple(map(self._state, searched.tries, answers)),
+            tuple(self._state(*of, ledger) for of in zip(searched.tries, answers, strict=True)),
             ledger.budget,
             dict(zip(classes, counts, strict=True)),
         )
 
-    def _state(self, one: Try, right: Right | None) -> State:
+    def _state(self, one: Try, right: Right | None, ledger: Ledger) -> State:
         if right is not None:
             return "finished"
-        return "diverged" if any(cell in self._diverged for cell in one.cells) else "not finished"
+        known = any(cell in ledger.diverged or cell[:12] in self._diverged for cell in one.cells)
+        return "diverged" if known else "not finished"
 
     def _logits(self, record: Record) -> tuple[NDArray[Any], NDArray[Any]]:
         found = self._answers.validation_logits(record)

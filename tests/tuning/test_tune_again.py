@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from generated_pages import stale_pages
 from hypothesis import given
 from hypothesis import strategies as st
 from tunings import LOCAL, QUICK, chosen, fer_bench, refusal, tune
@@ -16,12 +18,15 @@ from benchmark.store.ledger import (
     Searched,
     Span,
     Try,
+    from_bytes,
     keep_ledger,
     ledgers,
     read_ledger,
+    to_bytes,
 )
 from benchmark.store.store import Store
 from benchmark.tuning.outcome import Outcomes
+from fer_bench import run
 
 EXTERNAL = """
 from dataclasses import dataclass, replace
@@ -282,6 +287,52 @@ def test_what_another_list_takes_the_place_of_becomes_no_result(tmp_path: Path) 
     back = keep_ledger(tmp_path, ledger(first), foreign=True)
     assert back.subjects == (changed,)
     assert back.cells == kept.cells
+
+
+def test_what_diverged_travels_with_the_list(tmp_path: Path) -> None:
+    mine, other = ledger(searched("a", 2)), ledger(searched("a", 3))
+    assert b"diverged" not in to_bytes(mine)
+    keep_ledger(tmp_path, mine.with_diverged(["a-1"]))
+    kept = keep_ledger(tmp_path, other.with_diverged(["a-2"]), foreign=True)
+    assert set(kept.diverged) == {"a-1", "a-2"}
+    assert from_bytes(to_bytes(kept)) == kept
+    assert kept.search == mine.search
+
+
+def test_seeds_that_chose_stand_in_no_row_of_a_study(copied: Path, faces: Path) -> None:
+    tries = len(Store(copied).records())
+    study = (f"--data-root={faces}", *QUICK, *LOCAL, f"--results={copied}", "--methods=baseline")
+    assert fer_bench("run", "--dataset=folder", *study).exit_code == 0
+    told = fer_bench("report", "--detail=validation", f"--results={copied}", "--format=markdown")
+    assert told.stdout.count("| Baseline |") == 1
+    assert "- Seeds: 0." in told.stdout
+    assert f"left out: {tries} tries" in told.stderr
+    mixed = fer_bench("report", "--detail=validation", "--mixed", f"--results={copied}")
+    assert f"among these: {tries} tries" in mixed.stderr
+
+
+def test_no_page_and_no_call_of_python_shows_a_number_of_a_try(
+    copied: Path, faces: Path, tmp_path: Path
+) -> None:
+    def trained(seed: int) -> pd.DataFrame:
+        return run(
+            "baseline",
+            factors=["full"],
+            seeds=[seed],
+            dataset="folder",
+            data_root=faces,
+            protocol="smoke",
+            overrides=("training.epochs=1", "image.size=16"),
+            device="cpu",
+            results=copied,
+        )
+
+    with pytest.warns(UserWarning, match="left out: 1 try of 'fer-bench tune'"):
+        assert trained(1000).empty
+    assert trained(0)["seed"].tolist() == [0]
+    page = Path(shutil.copytree(copied, tmp_path / "results" / "x")) / "report.html"
+    assert fer_bench("report", f"--page={page}", f"--results={page.parent}").exit_code == 0
+    assert list(stale_pages(tmp_path)) == []
 
 
 def test_tries_at_another_learning_rate_choose_nothing(copied: Path, faces: Path) -> None:

@@ -177,3 +177,16 @@ def test_a_try_that_diverges_counts_as_one_that_came_to_nothing(
         assert "not chosen, and as they were in the file: cb (1 try, all diverged)" in done.stderr
         assert "counts as a try that came to nothing" in done.stderr
         assert ("FAILED: DivergedError" in done.stdout) is trained
+    for file in (tmp_path / "runs" / "failed").glob("*/cell.json"):
+        file.write_text("")  # as a kill leaves it
+    shown = fer_bench("report", "--detail=tuning", f"--results={tmp_path / 'runs'}")
+    shutil.rmtree(tmp_path / "runs" / "failed")  # which neither git nor a bundle carries
+    again = fer_bench("report", "--detail=tuning", f"--results={tmp_path / 'runs'}")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout == again.stdout
+    assert "| diverged |" in again.stdout
+    assert "Tries that diverged, and are not among these: cb 1." in again.stdout
+    assert "0 to train" in tune(faces, tmp_path / "runs", *arguments, "--dry-run").stdout
+    done = tune(faces, tmp_path / "runs", *arguments)
+    assert "FAILED" not in done.stdout
+    assert "cb (1 try, all diverged)" in done.stderr

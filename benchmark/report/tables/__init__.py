@@ -7,6 +7,7 @@ A file ``<name>.py`` declares, as plain values at its top:
 ``PLAIN``  why it has the rows of the records alone, and no decorated ones below them;
 ``MAPS``   True where it is of the final weights' attention maps, which are measured first where
            that was not done;
+``TRIES``  True where it is of tries of ``fer-bench tune``, which it reads itself;
 ``LAST``   why it reads cells in one way, and leaves no choice of epochs and rows;
 ``NOTHING``  what is said where it has no table at all, if that can be;
 ``PLACE``  where it stands among the others; the first is what ``report`` prints by itself;

@@ -18,6 +18,7 @@ from benchmark.words import count
 
 HELP = "tries of 'fer-bench tune', what they chose on validation images and how sure that is"
 SPLIT = "validation"
+TRIES = True
 PLAIN = "it is of validation images"
 NOTHING = "no values were chosen in this store; 'fer-bench tune' does that"
 PLACE = 7
@@ -25,7 +26,7 @@ PLACE = 7
 LAST = "tries are compared after their last epoch, each search in tables of its own"
 
 WHY = {"default": "default", "sobol": "Sobol", "beyond": "beyond the range"}
-TRIES = {"score": "Mean", "behind": "Behind best", "error": "Error", "departure": "Departure"}
+_STANDING = {"score": "Mean", "behind": "Behind best", "error": "Error", "departure": "Departure"}
 SCORED = (
     "Mean: mean accuracy on clean VALIDATION images after the last epoch; no test image was looked "
     "at. Behind best: how far below the best try, with the standard error of that difference on "
@@ -104,8 +105,8 @@ def _tries(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
     return Table(
         title=f"{heading(ledger)}: tries, clean VALIDATION images (%)",
         labels=("Searched", "Try", "Point", "Values", "Cells", "Chosen"),
-        columns=tuple(TRIES.values()),
-        keys=tuple(TRIES),
+        columns=tuple(_STANDING.values()),
+        keys=tuple(_STANDING),
         blocks=blocks,
         notes=(*notes(ledger, outcomes), SCORED),
         name=f"{ledger.key} tries",
@@ -180,10 +181,17 @@ def _promise(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
         columns=("Edge", *(f"Best of {n}" for n in most)),
         keys=("edge", *(f"best_of_{n}" for n in most)),
         blocks=(tuple(rows),) if rows else (),
-        notes=(*notes(ledger, outcomes), EXPECTED),
+        notes=(*notes(ledger, outcomes), EXPECTED, *_diverged(outcomes)),
         name=f"{ledger.key} expected best",
         facts={"tuning": ledger.key, "split": "validation"},
     )
+
+
+def _diverged(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return whose expected best is of fewer tries than were made."""
+    lost = [(one.searched.name, one.states.count("diverged")) for one in outcomes]
+    told = ", ".join(f"{name} {number}" for name, number in lost if number)
+    return [f"Tries that diverged, and are not among these: {told}."] if told else []
 
 
 def known_scores(outcome: Outcome) -> list[float]:

@@ -1,0 +1,68 @@
+"""What ``fer-bench tune`` says of its tries."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark.commands.training import Training
+from benchmark.words import count
+
+if TYPE_CHECKING:
+    from benchmark.store.record import Cell
+    from benchmark.sweep.stages import Work
+    from benchmark.tuning.outcome import Outcome
+
+
+def tell_taken(left: Work, tries: Collection[str]) -> None:
+    """Name finished cells that were results of a study until now, and become tries.
+
+    Args:
+        left: what is tried.
+        tries: ids of cells that were none before.
+    """
+    known = {cell.id for cell in left.missing} | set(tries)
+    new = [cell.slug for cell in left.cells if cell.id not in known]
+    if new:
+        click.echo(
+            f"Finished before, and tries from now on, which no table of results counts: "
+            f"{', '.join(new)}."
+        )
+
+
+def stop_at_failures(missing: Sequence[Cell], training: Training) -> None:
+    """End where a try is not finished for another reason than that it diverged."""
+    begun = training.store.begun
+    left = [cell.slug for cell in missing if not begun.diverged(cell)]
+    if left:
+        click.echo(
+            f"not finished: {', '.join(left)}; nothing is chosen before they are. Tracebacks of "
+            f"failed cells are in {training.store.root / 'failed'}; give the same command again.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def tell_choice(outcome: Outcome) -> None:
+    """Say in a line what was chosen of a subject's tries."""
+    tries, choice, one = outcome.searched.tries, outcome.choice, outcome.chosen
+    if choice is None or one is None:
+        return
+    chosen, best = (choice.standings[place] for place in (choice.chosen, choice.best))
+    assert chosen is not None
+    assert best is not None
+    how = "the best" if choice.chosen == choice.best else "not worse than the best"
+    whose = " (the defaults)" if one.why == "default" else ""
+    click.echo(
+        f"{outcome.searched.name}: {shown_values(one.values)}{whose}, {how} of "
+        f"{count(len(tries), 'try', 'tries')}: mean accuracy on clean validation images "
+        f"{100 * chosen.score:.2f}, best {100 * best.score:.2f}"
+    )
+
+
+def shown_values(values: Mapping[str, float]) -> str:
+    """Return values for a reader."""
+    return " ".join(f"{key}={value:g}" for key, value in values.items())
