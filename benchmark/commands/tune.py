@@ -105,11 +105,23 @@ def _finish(tuner: Tuner, out: Path | None) -> bool:
         told = ", ".join(map(unchosen, left))
         click.echo(f"not chosen, and as they were in the file: {told}", err=True)
     seeds = ",".join(map(str, tuner.ledger.seeds))
-    shown = shlex.quote(str(path))
     click.echo(
         f"Wrote {path}. Every try: fer-bench report --detail tuning --results "
         f"{shlex.quote(str(root))}"
     )
-    click.echo(f"Train with other seeds than {seeds}: fer-bench run --protocol {shown}")
+    click.echo(f"Train with other seeds than {seeds}: {_study(tuner.choice, path)}")
     asked = {subject.name for subject in tuner.subjects.values()}
     return not any(one.searched.name in asked for one in left)
+
+
+def _study(choice: SweepChoice, protocol: Path) -> str:
+    """Return the command that trains with what was chosen on the same pictures and weights."""
+    options = {
+        "--dataset": choice.dataset_name,
+        "--data-root": choice.data_root,
+        "--resize": choice.resize,
+        "--weights": choice.weights,
+        "--protocol": protocol,
+    }
+    given = [f"{name} {shlex.quote(str(value))}" for name, value in options.items() if value]
+    return " ".join(["fer-bench run", *given, *(["--cut-head"] if choice.cut_head else [])])

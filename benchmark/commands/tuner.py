@@ -184,11 +184,11 @@ class Tuner:
         if todo and not self.training.run(choice, sweep, todo):
             click.echo("When these cells are finished, give the same command again to go on.")
             return None
-        stop_at_failures(store.missing(todo), self.training)
-        diverged = store.missing(left.cells)  # whatever else was missing has ended the command
-        for cell in diverged:
+        missing = store.missing(left.cells)
+        stop_at_failures(self.to_train(missing), self.training)
+        for cell in missing:
             click.echo(f"diverged, and counts as a try that came to nothing: {cell.slug}", err=True)
-        kept = self.ledger.with_diverged(cell.id for cell in diverged)
+        kept = self.ledger.with_diverged(cell.id for cell in missing)
         self.ledger = keep_ledger(store.root, kept)
         outcomes = Outcomes(store)
         return [outcomes.of(one, self.ledger) for one in tries]

@@ -33,14 +33,13 @@ def tell_taken(left: Work, tries: Collection[str]) -> None:
         )
 
 
-def stop_at_failures(missing: Sequence[Cell], training: Training) -> None:
+def stop_at_failures(left: Sequence[Cell], training: Training) -> None:
     """End where a try is not finished for another reason than that it diverged."""
-    begun = training.store.begun
-    left = [cell.slug for cell in missing if not begun.diverged(cell)]
     if left:
         click.echo(
-            f"not finished: {', '.join(left)}; nothing is chosen before they are. Tracebacks of "
-            f"failed cells are in {training.store.root / 'failed'}; give the same command again.",
+            f"not finished: {', '.join(cell.slug for cell in left)}; nothing is chosen before they "
+            f"are. Tracebacks of failed cells are in {training.store.root / 'failed'}; give the "
+            "same command again.",
             err=True,
         )
         sys.exit(1)
@@ -65,4 +64,6 @@ def tell_choice(outcome: Outcome) -> None:
 
 def shown_values(values: Mapping[str, float]) -> str:
     """Return values for a reader."""
-    return " ".join(f"{key}={value:g}" for key, value in values.items())
+    from benchmark.tuning.written import show_tried
+
+    return " ".join(f"{key}={show_tried(value)}" for key, value in values.items())

@@ -119,13 +119,15 @@ def import_cells(store: Store, path: Path) -> Arrival:
                 _read(archive, name, path)
             marks = {name: _marks(archive, name, path) for name in _marks_names(archive)}
             searches = [_ledger(archive, name, path) for name in _ledger_names(archive)]
+            if searches:  # before the cells, which must never pass for results
+                store.prepare()
+            for ledger in searches:
+                keep_ledger(store.root, ledger, foreign=True)
             arrival = _add(store, (_read(archive, name, path) for name in names))
         kept = KeptMarks(store.root)
         for fingerprint, content in marks.items():
             if kept.get(fingerprint) is None:
                 kept.put(fingerprint, content)
-        for ledger in searches:
-            keep_ledger(store.root, ledger, foreign=True)
         return replace(arrival, searches=[ledger.key for ledger in searches])
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error

@@ -78,15 +78,18 @@ CellProtocol = Annotated[Protocol, BeforeValidator(_what_counts), PlainSerialize
 """A recipe without what does not belong to a cell's identity."""
 
 
-def show_value(value: Any) -> str:
-    """Return a hyper-parameter as people write it: four significant digits for a fraction.
+def show_value(value: Any, digits: int = 4) -> str:
+    """Return a hyper-parameter as people write it.
 
-    One of up to eight digits is printed whole, so that 0.9999 and 0.99999 are told apart.
+    Args:
+        value: of any kind.
+        digits: significant ones of a fraction. One of up to eight is printed whole, so that 0.9999
+            and 0.99999 are told apart.
     """
     if not isinstance(value, float):
         return str(value)
     whole = f"{value:.8g}"
-    return whole if float(whole) == value else f"{value:.4g}"
+    return whole if float(whole) == value else f"{value:.{digits}g}"
 
 
 class Stage(Strict):

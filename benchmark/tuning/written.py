@@ -10,6 +10,7 @@ from typing import Any
 from benchmark.data.imbalance import factor_label
 from benchmark.protocols.protocol import Protocol
 from benchmark.store.ledger import Ledger
+from benchmark.store.record import show_value
 from benchmark.tuning.outcome import Outcome
 from benchmark.tuning.subject import HEAD_LR, LR, SHARED, complete
 from benchmark.words import count
@@ -75,6 +76,16 @@ def unchosen(outcome: Outcome) -> str:
     return f"{name} ({made} of {budget} made)"
 
 
+def show_values(values: Mapping[str, float]) -> str:
+    """Return the values of a try, by the last word of their names."""
+    return " ".join(f"{key.rpartition('.')[2]}={show_tried(v)}" for key, v in values.items())
+
+
+def show_tried(value: float) -> str:
+    """Return a value of a try: whole, but for a default that no few digits give."""
+    return show_value(value, 6)
+
+
 def is_written(path: Path) -> bool:
     """Return whether a file is a protocol that was written here, as its first line says."""
     try:
@@ -92,19 +103,15 @@ def _source(outcome: Outcome, ledger: Ledger) -> str:
     factors = ", ".join(map(factor_label, ledger.factors))
     seeds = ", ".join(map(str, ledger.seeds))
     told = "; ".join(
-        f"{_values(one.values)}: {_score(standing)} [{' '.join(c[:12] for c in one.cells)}]"
+        f"{show_values(one.values)}: {_score(standing)} [{' '.join(c[:12] for c in one.cells)}]"
         for one, standing in zip(outcome.searched.tries, outcome.choice.standings, strict=True)
     )
     on = "" if outcome.searched.name != SHARED else f" on {outcome.searched.method}"
     return (
-        f"tuned{on}: {_values(chosen.values)} of "
+        f"tuned{on}: {show_values(chosen.values)} of "
         f"{count(len(outcome.searched.tries), 'try', 'tries')} by mean accuracy on clean "
         f"validation images of {ledger.dataset}, factor {factors}, seed {seeds}: {told}"
     )
-
-
-def _values(values: Mapping[str, float]) -> str:
-    return " ".join(f"{key.rpartition('.')[2]}={value:g}" for key, value in values.items())
 
 
 def _score(standing: Any) -> str:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tunings import LOCAL, QUICK, chosen, fer_bench, refusal, tune
 
 from benchmark.protocols import load_protocol
+from benchmark.store.bundle import export_cells, import_cells
+from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.ledger import (
     Ledger,
     Searched,
@@ -23,9 +25,11 @@ from benchmark.store.ledger import (
     ledgers,
     read_ledger,
     to_bytes,
+    without_tries,
 )
 from benchmark.store.store import Store
 from benchmark.tuning.outcome import Outcomes
+from benchmark.tuning.written import show_values
 from fer_bench import run
 
 EXTERNAL = """
@@ -297,6 +301,35 @@ def test_what_diverged_travels_with_the_list(tmp_path: Path) -> None:
     assert set(kept.diverged) == {"a-1", "a-2"}
     assert from_bytes(to_bytes(kept)) == kept
     assert kept.search == mine.search
+
+
+def test_values_near_one_are_told_apart() -> None:
+    told = [show_values({"methods.cb.beta": value}) for value in (0.99999536, 0.9999, 1 / 7)]
+    assert told == ["beta=0.99999536", "beta=0.9999", "beta=0.142857"]
+
+
+def test_no_cell_is_imported_before_the_list_that_calls_it_a_try(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, other = tmp_path / "cells.zip", Store(tmp_path / "other")
+    export_cells(Store(copied), Store(copied).records(), bundle)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KeptMarks, "put", killed)
+        with pytest.raises(KeyboardInterrupt):
+            import_cells(other, bundle)
+    assert other.records()
+    assert without_tries(other.records(), other.root) == []
+
+
+def test_tries_of_another_budget_were_no_results_before(copied: Path, faces: Path) -> None:
+    done = tune(faces, copied, "--methods=cb", "--budget=1")
+    assert done.exit_code == 0, done.output
+    assert len(ledgers(copied)) == 2
+    assert "Finished before" not in done.output
 
 
 def test_seeds_that_chose_stand_in_no_row_of_a_study(copied: Path, faces: Path) -> None:

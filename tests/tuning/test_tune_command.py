@@ -29,7 +29,7 @@ def told(found: Sequence[Outcome]) -> list[tuple[object, ...]]:
 
 
 def test_every_subject_has_its_budget_and_the_defaults_come_first(
-    tuned: tuple[Path, Result],
+    tuned: tuple[Path, Result], faces: Path
 ) -> None:
     results, done = tuned
     found = outcomes(results)
@@ -42,6 +42,8 @@ def test_every_subject_has_its_budget_and_the_defaults_come_first(
         line for line in done.stdout.splitlines() if "overall" in line and "validation" not in line
     ]
     assert "validation " in done.stdout
+    study = f"fer-bench run --dataset folder --data-root {faces} --protocol {results}"
+    assert f"Train with other seeds than 1000: {study}" in done.stdout
 
 
 def test_a_second_call_trains_nothing(tuned: tuple[Path, Result], faces: Path) -> None:

@@ -13,7 +13,7 @@ from benchmark.store.ledger import Ledger, ledgers
 from benchmark.tuning.choice import Standing
 from benchmark.tuning.outcome import Outcome, Outcomes
 from benchmark.tuning.subject import CARRIER, SHARED
-from benchmark.tuning.written import unchosen
+from benchmark.tuning.written import show_values, unchosen
 from benchmark.words import count
 
 HELP = "tries of 'fer-bench tune', what they chose on validation images and how sure that is"
@@ -121,7 +121,7 @@ def _try_rows(outcome: Outcome) -> list[Row]:
         standing = None if choice is None else choice.standings[place]
         chosen = choice is not None and outcome.complete and place == choice.chosen
         state = outcome.states[place]
-        values = " ".join(f"{key.rpartition('.')[2]}={v:g}" for key, v in one.values.items())
+        values = show_values(one.values)
         cells = " ".join(cell[:12] for cell in one.cells)
         labels = (
             subject_title(outcome),
