@@ -96,10 +96,10 @@ def _finish(tuner: Tuner, out: Path | None) -> bool:
     with writing(root), one_at_a_time(root):  # of two that end at once the later one knows of both
         outcomes = tuner.outcomes()
         content = protocol_text(tuner.protocol, tuner.ledger, outcomes).encode()
-        if out is None and not (path.is_file() and path.read_bytes() == content):
+        if out is not None:
+            write_text(content.decode(), out, "--out")
+        elif not (path.is_file() and path.read_bytes() == content):
             put_file(path, content)
-    if out is not None:
-        write_text(content.decode(), out, "--out")
     left = [one for one in outcomes if one.chosen is None]
     if left:
         told = ", ".join(map(unchosen, left))

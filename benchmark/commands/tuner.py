@@ -240,8 +240,9 @@ def _subjects(choice: SweepChoice, protocol: Protocol) -> tuple[dict[str, Subjec
     from methods import registry
 
     subjects, without = {}, []
-    for reference in references(choice.methods):
-        method = registry.get(reference)
+    named = [(reference, registry.get(reference)) for reference in references(choice.methods)]
+    # By its class: a method that is named twice, tau_norm and tau-norm, is searched once.
+    for method, reference in {method: reference for reference, method in named}.items():
         subject = method_subject(method, protocol.changes)
         if subject is None:
             without.append(method.info.name)

@@ -23,11 +23,10 @@ def show_plan(tuner: Tuner) -> None:
     tuner.name_those_without()
     cells: dict[str, Cell] = {}
     later, base = 0, _known_base(tuner)
-    groups: list[Subjects] = [] if tuner.shared is None else [{"baseline": tuner.shared}]
-    for subjects in [*groups, *([tuner.subjects] if tuner.subjects else [])]:
+    for subjects in _groups(tuner):
         rounds = _known_tries(tuner, subjects)
-        of_methods = subjects is tuner.subjects
-        sweep, _ = tuner.plan(subjects, rounds, base or () if of_methods else ())
+        of_rate = tuner.shared in subjects.values()
+        sweep, _ = tuner.plan(subjects, rounds, () if of_rate else base or ())
         cells |= {cell.id: cell for cell in sweep.cells}
         for reference, subject in subjects.items():
             spans = ", ".join(f"{key} in {space}" for key, space in subject.spaces.items())
@@ -62,6 +61,15 @@ def _known_base(tuner: Tuner) -> tuple[str, ...] | None:
         return None
     chosen = Outcomes(tuner.training.store).of(found, tuner.ledger).chosen
     return None if chosen is None else tuner.overrides(chosen.values)
+
+
+def _groups(tuner: Tuner) -> list[Subjects]:
+    """Return what is planned together: the rate, methods that have all tries, and all others."""
+    whole = {one.name for one in tuner.ledger.subjects if len(one.tries) == tuner.ledger.budget}
+    done = {name: of for name, of in tuner.subjects.items() if of.name in whole}
+    begun = {name: of for name, of in tuner.subjects.items() if of.name not in whole}
+    rate = {} if tuner.shared is None else {"baseline": tuner.shared}
+    return [subjects for subjects in (rate, done, begun) if subjects]
 
 
 def _known_tries(tuner: Tuner, subjects: Subjects) -> dict[str, list[Planned]]:

@@ -88,7 +88,7 @@ def choose(
             return Standing(scores[place], 0.0, 0.0)
         pairs = zip(known[best], known[place], strict=True)
         found = [contrast(labels, first, other, weights, weights) for first, other in pairs]
-        behind = float(np.mean([one.estimate for one in found]))
+        behind = max(0.0, float(np.mean([one.estimate for one in found])))  # of equals -1e-17
         return Standing(scores[place], behind, float(np.mean([one.error for one in found])))
 
     standings = {place: standing(place) for place in known}

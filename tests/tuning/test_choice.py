@@ -65,6 +65,14 @@ def test_training_sets_are_no_repetitions_of_one_another() -> None:
     assert standing.error == pytest.approx(np.mean([one.error for one in alone]))
 
 
+def test_nothing_is_ahead_of_the_best_by_a_rounding() -> None:
+    one = [*right(0.9, 0.8, 0.7), *right(0.2, 0.8, 0.0)]
+    other = [*right(0.7, 0.9, 0.8), *right(0.0, 0.2, 0.8)]
+    found = choose(LABELS, [one, other], [0.0, 1.0])
+    assert found is not None
+    assert [standing and standing.behind for standing in found.standings] == [0.0, 0.0]
+
+
 def test_what_came_to_nothing_is_not_chosen() -> None:
     found = choose(LABELS, [None, right(0.5, 0.5, 0.5)], [0.0, 1.0])
     assert found is not None

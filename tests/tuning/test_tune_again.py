@@ -273,6 +273,9 @@ def test_a_dry_run_after_the_search_counts_what_was_chosen(
     rate = chosen(read.of_all(found)[0])
     assert f"training.lr={rate['training.lr']:g}" in done.output
     assert "more tr" not in done.output
+    added = tune(faces, tuned[0], "--methods=cb,tau_norm,tau-norm,mek", "--budget=3", "--dry-run")
+    assert added.output.count("tau_norm: methods.tau_norm.tau in ") == 1
+    assert "1 more try, by what these come to" in added.output  # of mek
 
 
 def test_what_another_list_takes_the_place_of_becomes_no_result(tmp_path: Path) -> None:
