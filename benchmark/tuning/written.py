@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,10 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
     others = sorted(set(values["methods"]) - set(names()))
     lines += [f"others = {_toml(others)}"] if others else []
     for section in _LEAVES:
-        lines += _section(section, values[section], sources)
+        lines += _section([section], values[section], sources)
     for method, own in sorted(values["methods"].items()):
         if own:
-            lines += _section(f"methods.{method}", own, sources)
+            lines += _section(["methods", method], own, sources)
     return "\n".join(lines) + "\n"
 
 
@@ -118,14 +119,21 @@ def _score(standing: Any) -> str:
     return "came to nothing" if standing is None else f"{100 * standing.score:.2f}"
 
 
-def _section(name: str, values: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
-    lines = ["", f"[{name}]"]
+def _section(
+    path: Sequence[str], values: Mapping[str, Any], sources: Mapping[str, str]
+) -> list[str]:
+    lines = ["", f"[{'.'.join(map(_key, path))}]"]
     for key, value in values.items():
-        source = sources.get(f"{name}.{key}")
+        source = sources.get(".".join((*path, key)))
         if source is None:  # a value that stands at its default, which the file did not name
             continue
-        lines.append(f"{key} = {{ value = {_toml(value)}, source = {_toml(source)} }}")
+        lines.append(f"{_key(key)} = {{ value = {_toml(value)}, source = {_toml(source)} }}")
     return lines
+
+
+def _key(name: str) -> str:
+    """Return a name as a key of TOML, in quotes where a method of another package needs them."""
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
 
 
 def _toml(value: Any) -> str:

@@ -57,6 +57,11 @@ class Lost(Baseline):
 class Own(Baseline):
     info = replace(Baseline.info, name="own_of_mine", title="Own")
     Hyper = Values
+
+
+class Spaced(Baseline):
+    info = replace(Baseline.info, name="a larger one", title="Spaced")
+    Hyper = Values
 """
 
 
@@ -177,12 +182,13 @@ def test_methods_of_other_packages_neither_block_nor_spoil_the_file(
     (tmp_path / "odd_ones.py").write_text(EXTERNAL)
     monkeypatch.syspath_prepend(tmp_path)
     results, out = tmp_path / "runs", tmp_path / "chosen.toml"
-    names = "--methods=odd_ones:Lost,odd_ones:Own,cb"
+    names = "--methods=odd_ones:Lost,odd_ones:Own,odd_ones:Spaced,cb"
     done = tune(faces, results, names, "--budget=1", f"--out={out}")
     assert done.exit_code == 1, done.output
     assert "as they were in the file: lost (1 try, all diverged)" in done.stderr
     written = load_protocol(str(out))
-    assert written.others == ("own_of_mine",)
+    assert written.others == ("a larger one", "own_of_mine")
+    assert written.methods["a larger one"] == {"scale": 1.0}
     assert written.methods["own_of_mine"] == {"scale": 1.0}
     assert written.identity == load_protocol(str(out)).model_copy(update={"others": ()}).identity
     plan = (f"--data-root={faces}", "--factors=full", f"--protocol={out}", "--dry-run")
@@ -191,7 +197,7 @@ def test_methods_of_other_packages_neither_block_nor_spoil_the_file(
             "run", "--dataset=folder", *plan, f"--methods={methods}", f"--results={results}"
         )
         assert planned.exit_code == 0, planned.output
-    out.write_text(out.read_text().replace('others = ["own_of_mine"]\n', ""))
+    out.write_text(out.read_text().replace(', "own_of_mine"]\n', "]\n"))
     said = refusal(
         "run", "--dataset=folder", *plan, "--methods=cb", f"--results={tmp_path / 'other'}"
     )
