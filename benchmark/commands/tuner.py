@@ -10,9 +10,14 @@ import click
 
 from benchmark.commands.sweep import SweepChoice, references
 from benchmark.commands.training import Training, tell_first_stages
-from benchmark.commands.tuner_told import stop_at_failures, tell_choice, tell_taken
+from benchmark.commands.tuner_told import (
+    stop_at_failures,
+    tell_choice,
+    tell_diverged,
+    tell_left,
+    tell_taken,
+)
 from benchmark.errors import InputError
-from benchmark.words import count
 
 if TYPE_CHECKING:
     from benchmark.protocols.protocol import Protocol
@@ -168,28 +173,24 @@ class Tuner:
         choice = self._choice(subjects, planned, base)
         left = work(sweep.cells, sweep, store)
         todo = self.to_train(left.missing)
-        click.echo(
-            f"{', '.join(subject.name for subject in subjects.values())}: "
-            f"{count(len(left.cells), 'cell')}, {len(left.cells) - len(left.missing)} finished, "
-            f"{len(todo)} to train"
-        )
+        tell_left([subject.name for subject in subjects.values()], left, todo)
         tell_first_stages(left)
         if todo:
             self.training.prepare(choice, sweep, todo)
             _check_clean(sweep, self.training)
         tell_taken(left, ids_of_tries(store.root))
         aside = {cell.id for cell in left.cells} - {id_ for one in tries for id_ in one.cells}
-        kept = self.ledger.with_subjects(tries).with_aside(sorted(aside))
-        self.ledger = keep_ledger(store.root, kept)
+        # These alone: what was read of others may be old by now.
+        tried = self.ledger.model_copy(update={"subjects": tuple(tries)}).with_aside(sorted(aside))
+        self.ledger = keep_ledger(store.root, tried)
         if todo and not self.training.run(choice, sweep, todo):
             click.echo("When these cells are finished, give the same command again to go on.")
             return None
         missing = store.missing(left.cells)
         stop_at_failures(self.to_train(missing), self.training)
-        for cell in missing:
-            click.echo(f"diverged, and counts as a try that came to nothing: {cell.slug}", err=True)
-        kept = self.ledger.with_diverged(cell.id for cell in missing)
-        self.ledger = keep_ledger(store.root, kept)
+        tell_diverged(missing)
+        tried = tried.with_diverged(cell.id for cell in missing)
+        self.ledger = keep_ledger(store.root, tried)
         outcomes = Outcomes(store)
         return [outcomes.of(one, self.ledger) for one in tries]
 

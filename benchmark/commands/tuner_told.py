@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from benchmark.tuning.outcome import Outcome
 
 
+def tell_left(names: Sequence[str], left: Work, todo: Sequence[Cell]) -> None:
+    """Say how much of what is searched is left."""
+    finished = len(left.cells) - len(left.missing)
+    click.echo(
+        f"{', '.join(names)}: {count(len(left.cells), 'cell')}, {finished} finished, "
+        f"{len(todo)} to train"
+    )
+
+
+def tell_diverged(cells: Sequence[Cell]) -> None:
+    """Name the tries that came to nothing."""
+    for cell in cells:
+        click.echo(f"diverged, and counts as a try that came to nothing: {cell.slug}", err=True)
+
+
 def tell_taken(left: Work, tries: Collection[str]) -> None:
     """Name finished cells that were results of a study until now, and become tries.
 

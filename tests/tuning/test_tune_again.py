@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tunings import LOCAL, QUICK, chosen, fer_bench, refusal, tune
 
+from benchmark.commands.tuner import Tuner
 from benchmark.protocols import load_protocol
 from benchmark.store.bundle import export_cells, import_cells
 from benchmark.store.kept_marks import KeptMarks
@@ -27,6 +29,7 @@ from benchmark.store.ledger import (
     to_bytes,
     without_tries,
 )
+from benchmark.store.record import Cell
 from benchmark.store.store import Store
 from benchmark.tuning.outcome import Outcomes
 from benchmark.tuning.written import show_values
@@ -391,6 +394,23 @@ def test_tries_at_another_learning_rate_choose_nothing(copied: Path, faces: Path
     again = tune(faces, copied, "--methods=cb", "--budget=3")
     assert again.exit_code == 0, again.output
     assert ledgers(copied) == [found]
+
+
+def test_what_another_search_keeps_meanwhile_stays(
+    copied: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = ledgers(copied)
+    tau = found.subjects[2].model_copy(update={"rate": 0.5})
+    to_train = Tuner.to_train
+
+    def meanwhile(tuner: Tuner, missing: Sequence[Cell]) -> list[Cell]:
+        keep_ledger(copied, found.model_copy(update={"subjects": (tau,)}))
+        return to_train(tuner, missing)
+
+    monkeypatch.setattr(Tuner, "to_train", meanwhile)
+    done = tune(faces, copied, "--methods=cb", "--budget=3")
+    assert done.exit_code == 0, done.output
+    assert ledgers(copied)[0].subjects == (*found.subjects[:2], tau)
 
 
 def test_a_whole_number_is_written_as_one(
