@@ -131,7 +131,8 @@ class Ledger(Strict):
     @property
     def search(self) -> dict[str, Any]:
         """What was looked for, without what was tried so far."""
-        return self.model_dump(exclude={"subjects", "without", "aside", "diverged"})
+        found = self.model_dump(exclude={"subjects", "without", "aside", "diverged"})
+        return found | {"own": sorted(self.own)}  # --set may be given in any order
 
     @property
     def cells(self) -> set[str]:

@@ -148,6 +148,14 @@ def test_values_that_were_set_make_another_search(copied: Path, faces: Path) -> 
     assert said == "cb.beta: must be from 0.0 to 0.999999, got 5.0"
 
 
+def test_set_may_be_given_in_any_order(copied: Path, faces: Path) -> None:
+    own = ["--set=methods.cb.beta=0.99", "--set=methods.mek.smoothing=0.2", "--set=training.lr=0.1"]
+    for order in (own, own[::-1]):
+        done = tune(faces, copied, "--methods=mek", "--budget=1", *order)
+        assert done.exit_code == 0, done.output
+    assert len(ledgers(copied)) == 2
+
+
 def test_a_later_method_is_added(copied: Path, faces: Path) -> None:
     (before,) = ledgers(copied)
     done = tune(faces, copied, "--methods=label_smoothing", "--budget=3")
