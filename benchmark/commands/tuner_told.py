@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.training import Training
 from benchmark.words import count
 
 if TYPE_CHECKING:
+    from benchmark.commands.training import Training
     from benchmark.store.record import Cell
     from benchmark.sweep.stages import Work
     from benchmark.tuning.outcome import Outcome

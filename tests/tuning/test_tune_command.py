@@ -188,6 +188,10 @@ def test_a_try_that_diverges_counts_as_one_that_came_to_nothing(
     assert shown.stdout == again.stdout
     assert "| diverged |" in again.stdout
     assert "Tries that diverged, and are not among these: cb 1." in again.stdout
+    figure = tmp_path / "tuning.svg"
+    drawn = fer_bench("figure", "tuning", f"--results={tmp_path / 'runs'}", f"--out={figure}")
+    assert drawn.exit_code == 0, drawn.output
+    assert "Tries that diverged" in figure.read_text()
     assert "0 to train" in tune(faces, tmp_path / "runs", *arguments, "--dry-run").stdout
     done = tune(faces, tmp_path / "runs", *arguments)
     assert "FAILED" not in done.stdout

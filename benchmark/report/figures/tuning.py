@@ -16,6 +16,7 @@ from benchmark.report.drawing.style import look
 from benchmark.report.tables.tuning import (
     LAST,
     NOTHING,
+    diverged_notes,
     heading,
     known_scores,
     notes,
@@ -98,7 +99,8 @@ def _curves(ledger: Ledger, outcomes: Sequence[Outcome]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("Tries")
     axes.set_ylabel("Expected best mean accuracy,\nclean validation images (%)")
-    return page.finish(figure, handles, [f"{heading(ledger)}.", *notes(ledger, outcomes)])
+    said = [f"{heading(ledger)}.", *notes(ledger, outcomes), *diverged_notes(outcomes)]
+    return page.finish(figure, handles, said)
 
 
 def _slots(outcomes: Sequence[Outcome]) -> list[tuple[int, Outcome]]:

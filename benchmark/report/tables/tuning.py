@@ -65,10 +65,11 @@ def subject_title(outcome: Outcome) -> str:
 def notes(ledger: Ledger, outcomes: Sequence[Outcome]) -> list[str]:
     """Return what every table and figure of a search says."""
     factors = ", ".join(map(factor_label, ledger.factors))
+    several = "s" if len(ledger.factors) > 1 else ""
     seeds = ", ".join(map(str, ledger.seeds))
     said = [
         *dataset_notes(ledger.dataset),
-        f"{count(ledger.budget, 'try', 'tries')} of each, factor {factors}, "
+        f"{count(ledger.budget, 'try', 'tries')} of each, factor{several} {factors}, "
         f"seed{'s'[: len(ledger.seeds) > 1]} {seeds}, which no study is to use.",
         *_images(outcomes),
     ]
@@ -181,13 +182,13 @@ def _promise(ledger: Ledger, outcomes: Sequence[Outcome]) -> Table:
         columns=("Edge", *(f"Best of {n}" for n in most)),
         keys=("edge", *(f"best_of_{n}" for n in most)),
         blocks=(tuple(rows),) if rows else (),
-        notes=(*notes(ledger, outcomes), EXPECTED, *_diverged(outcomes)),
+        notes=(*notes(ledger, outcomes), EXPECTED, *diverged_notes(outcomes)),
         name=f"{ledger.key} expected best",
         facts={"tuning": ledger.key, "split": "validation"},
     )
 
 
-def _diverged(outcomes: Sequence[Outcome]) -> list[str]:
+def diverged_notes(outcomes: Sequence[Outcome]) -> list[str]:
     """Return whose expected best is of fewer tries than were made."""
     lost = [(one.searched.name, one.states.count("diverged")) for one in outcomes]
     told = ", ".join(f"{name} {number}" for name, number in lost if number)
