@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from benchmark.commands.training import (
     tell_precision,
     training_options,
 )
-from benchmark.errors import InputError
 from benchmark.interrupt import heed_all
 from benchmark.trackers import trackers_told
 from benchmark.words import clock, count
@@ -88,7 +86,8 @@ def command(
     for note in sweep.dataset.notes:
         click.echo(f"Dataset: {note.rstrip('.')}.")
     if dry_run:
-        _refuse_early(choice, sweep, todo, results)
+        training.check_place()
+        _refuse_early(choice, sweep, todo)
         if not training.elsewhere:
             tell_precision(todo, choice.device)
         order = training.order(choice, sweep, todo)
@@ -139,7 +138,7 @@ def _tell_weightless(cells: Sequence[Cell], store: Store) -> None:
         )
 
 
-def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], results: Path) -> None:
+def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> None:
     """Refuse in a dry run what the run itself would not begin with."""
     from benchmark.engine.compiled import check_compiles
     from benchmark.engine.device import resolve_device
@@ -147,11 +146,6 @@ def _refuse_early(choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell], resul
 
     if not choice.elsewhere:
         check_compiles(todo, resolve_device(choice.device))
-    place = next(path for path in (results, *results.absolute().parents) if path.exists())
-    if not place.is_dir():
-        raise InputError(f"--results {results}: {place} is not a folder; name another")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"--results {results}: {place} cannot be written to; name another")
     if not _as_shipped(choice, sweep):
         for note in check_buildable(todo, sweep):
             click.echo(f"Weights: {note}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
@@ -193,6 +194,19 @@ class Training:
             click.echo(f"Weights: {note}.")
         self.store.prepare()
         _keep_marks(sweep, self.results)
+
+    def check_place(self) -> None:
+        """Refuse a store that could not be made or written to, and make nothing.
+
+        Raises:
+            InputError: it is so.
+        """
+        results = self.results
+        place = next(path for path in (results, *results.absolute().parents) if path.exists())
+        if not place.is_dir():
+            raise InputError(f"--results {results}: {place} is not a folder; name another")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(f"--results {results}: {place} cannot be written to; name another")
 
     def run(self, choice: SweepChoice, sweep: Sweep, todo: Sequence[Cell]) -> bool:
         """Have cells trained; False where the work goes on after this process."""

@@ -20,6 +20,7 @@ def show_plan(tuner: Tuner) -> None:
     from benchmark.environment import usable_cores
     from benchmark.sweep.estimate import expected_seconds, how_long
 
+    tuner.training.check_place()
     tuner.name_those_without()
     cells: dict[str, Cell] = {}
     later, base = 0, _known_base(tuner)

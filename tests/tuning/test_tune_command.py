@@ -133,6 +133,9 @@ def test_a_dry_run_names_the_tries_and_trains_nothing(faces: Path, tmp_path: Pat
     assert "2 more tries, by what these come to" in done.output  # of the rate and of cb
     assert "Methods are planned at the protocol's learning rate" in done.output
     assert not (tmp_path / "runs").exists()
+    (tmp_path / "file").write_text("")
+    refused = tune(faces, tmp_path / "file", "--methods=cb", "--dry-run")
+    assert "is not a folder; name another" in str(refused.exception)
 
 
 def test_without_a_validation_split_tuning_is_refused(tmp_path: Path) -> None:
