@@ -57,6 +57,8 @@ def choose(
 ) -> Choice | None:
     """Choose among tries: of the best and those that tie with it the smallest departure.
 
+    Departures count to two digits, as they are shown; of equal ones the better score is chosen.
+
     Ties within one standard error go to what departs less from the defaults, as Breiman, Friedman,
     Olshen and Stone (Classification and Regression Trees, 1984, section 3.4.3) prefer the simpler
     of such trees; the error is that of the difference, since all tries answer the same images.
@@ -79,7 +81,9 @@ def choose(
         place: float(np.mean([accuracies(labels, of, classes)[1] for of in right]))
         for place, right in known.items()
     }
-    best = max(scores, key=lambda place: (scores[place], -departures[place], -place))
+    # What differs by rounding alone is equal: sums in another order, points that are mirror images.
+    apart = [round(departure, 2) for departure in departures]
+    best = max(scores, key=lambda place: (round(scores[place], 12), -apart[place], -place))
     sizes = np.bincount(labels, minlength=classes)
     weights = accuracy_weights(sizes, "mean")
 
@@ -93,5 +97,5 @@ def choose(
 
     standings = {place: standing(place) for place in known}
     tied = [place for place, one in standings.items() if one.tied]
-    chosen = min(tied, key=lambda place: (departures[place], -scores[place], place))
+    chosen = min(tied, key=lambda place: (apart[place], -scores[place], place))
     return Choice(chosen, best, tuple(standings.get(place) for place in range(len(answers))))

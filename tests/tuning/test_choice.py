@@ -92,10 +92,20 @@ def test_the_chosen_one_ties_with_the_best(
     found = choose(LABELS, [right(*of) for of in shares], departures)
     assert found is not None
     known = [one for one in found.standings if one is not None]
-    assert found.standings[found.best].score == max(one.score for one in known)  # type: ignore[union-attr]
+    top = max(one.score for one in known)
+    assert found.standings[found.best].score == pytest.approx(top)  # type: ignore[union-attr]
     tied = [place for place, one in enumerate(found.standings) if one is not None and one.tied]
     assert found.chosen in tied
-    assert departures[found.chosen] == min(departures[place] for place in tied)
+    assert round(departures[found.chosen], 2) == min(round(departures[one], 2) for one in tied)
+
+
+def test_no_rounding_decides_between_mirror_images() -> None:
+    """Points at equal shares of a range on both sides of the default, of values with few digits."""
+    answers = [right(0.9, 0.8, 0.5), right(0.9, 0.8, 0.6)]
+    for departures in ([0.2498, 0.2502], [0.2502, 0.2498]):
+        found = choose(LABELS, answers, departures)
+        assert found is not None
+        assert found.chosen == 1
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=7))
