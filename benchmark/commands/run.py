@@ -11,7 +11,8 @@ import click
 
 from benchmark.choices import CELLS_OPTION
 from benchmark.commands.kinds import FilePath
-from benchmark.commands.sweep import SweepChoice, matching, sweep_options
+from benchmark.commands.sweep import SweepChoice, matching
+from benchmark.commands.sweep_options import sweep_options
 from benchmark.commands.training import (
     Training,
     tell_first_stages,

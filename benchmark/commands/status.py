@@ -11,7 +11,8 @@ import click
 from click.core import ParameterSource
 
 from benchmark.commands.options import form_options, results_option
-from benchmark.commands.sweep import SweepChoice, sweep_options
+from benchmark.commands.sweep import SweepChoice
+from benchmark.commands.sweep_options import sweep_options
 from benchmark.commands.writing import write_tables
 
 if TYPE_CHECKING:

@@ -1,25 +1,20 @@
-"""The options that name a sweep, and what they mean: the same for every command that takes them."""
+"""What the options that name a sweep mean: the same for every command that takes them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmark.choices import SYNTHETIC
-from benchmark.commands.kinds import ALL, MethodList, SeedList
-from benchmark.commands.options import (
-    F,
-    choose_dataset,
-    dataset_options,
-    device_option,
-    factors_option,
-)
+from benchmark.commands.kinds import ALL
+from benchmark.commands.options import choose_dataset
+from benchmark.commands.sweep_options import TRY_OPTION
 from benchmark.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,101 +23,7 @@ if TYPE_CHECKING:
     from benchmark.sweep.plan import Sweep
     from methods.base import Method
 
-TRY_OPTION = "--try"
-"""What another process plans the same variants by."""
-
 DEFAULT_PROTOCOL = {SYNTHETIC: "smoke"}  # any other dataset: compact
-
-
-class _Try(click.ParamType[tuple[str, ...]]):
-    """A JSON list of what one variant sets, each as ``--set`` takes it."""
-
-    name = "json"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Return the texts."""
-        try:
-            texts = json.loads(value)
-        except ValueError as error:
-            self.fail(f"{value!r} is no JSON ({error})", param, ctx)
-        return tuple(map(str, texts))
-
-
-def sweep_options(*, factors: str = "50,100,150", seeds: str = "0") -> Callable[[F], F]:
-    """Return what adds the options that :class:`SweepChoice` is made of.
-
-    Args:
-        factors: default of ``--factors``.
-        seeds: default of ``--seeds``.
-    """
-    return lambda function: _with_options(function, factors, seeds)
-
-
-def _with_options(function: F, factors: str, seeds: str) -> F:
-    for option in (
-        click.option(TRY_OPTION, "tries", multiple=True, type=_Try(), hidden=True),
-        click.option(
-            "--cut-head", is_flag=True, help="Reach a factor by cutting the largest classes."
-        ),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-            help="Of the backbone (default: the protocol's).",
-        ),
-        click.option(
-            "--compile",
-            "compile_backbone",
-            is_flag=True,
-            help="Train the backbone by kernels that torch.compile makes: other cells, as their "
-            "numbers differ in rounding (the same as --set training.compile=true).",
-        ),
-        device_option,
-        click.option(
-            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value."
-        ),
-        click.option(
-            "--weights",
-            metavar="PATH|timm|scratch",
-            help="What the backbone starts from: a torch or safetensors file, timm's own weights, "
-            "or random ones (default: random, or what the backbone brings).",
-        ),
-        click.option(
-            "--recipe",
-            type=click.Choice(["shared", "authors"]),
-            default="shared",
-            show_default=True,
-            help="One recipe for all methods, or each method's own authors' one.",
-        ),
-        click.option(
-            "--protocol",
-            "protocol_name",
-            help="paper, compact, smoke or a TOML file (default: smoke for synthetic faces, else "
-            "compact).",
-        ),
-        dataset_options,
-        click.option(
-            "--seeds",
-            type=SeedList(),
-            default=seeds,
-            show_default=True,
-            metavar="LIST",
-            help="Comma-separated training seeds and ranges of them, such as 0-4.",
-        ),
-        factors_option(factors),
-        click.option(
-            "--methods",
-            type=MethodList(),
-            default=ALL,
-            show_default=True,
-            metavar="LIST",
-            help="Comma-separated methods, sets of them (paper, longtail, all), or "
-            "package.module:Class.",
-        ),
-    ):
-        function = option(function)
-    return function
 
 
 @dataclass(frozen=True)

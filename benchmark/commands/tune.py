@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.commands.kinds import FilePath
-from benchmark.commands.sweep import SweepChoice, sweep_options
+from benchmark.commands.sweep import SweepChoice
+from benchmark.commands.sweep_options import sweep_options
 from benchmark.commands.training import Training, training_options
 from benchmark.commands.writing import write_text
 from benchmark.errors import InputError

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.commands.kinds import FactorList, MethodList, SeedList
-from benchmark.commands.sweep import SweepChoice, sweep_options
+from benchmark.commands.sweep import SweepChoice
+from benchmark.commands.sweep_options import sweep_options
 from benchmark.errors import InputError
 
 
