@@ -19,6 +19,7 @@ from benchmark.commands.options import (
     results_option,
     select_option,
 )
+from benchmark.commands.report_choice import ReportChoice
 from benchmark.commands.writing import (
     begin_folder,
     write_files,
@@ -27,14 +28,14 @@ from benchmark.commands.writing import (
     write_text,
 )
 from benchmark.errors import InputError
-from benchmark.report.tables import details, split_of
-from benchmark.selection import chooses_nothing, rules
+from benchmark.report.tables import details
+from benchmark.selection import chooses_nothing
 from benchmark.words import count
 
 if TYPE_CHECKING:
-    from benchmark.analysis.decoration import Decoration, Tau
+    from benchmark.analysis.decoration import Decoration
     from benchmark.analysis.measurements import Measurements
-    from benchmark.choices import Images
+    from benchmark.report.forms import Form
     from benchmark.report.sheet import Table
     from benchmark.store.record import Record
     from benchmark.store.store import Store
@@ -99,22 +100,7 @@ if TYPE_CHECKING:
     "folder.",
 )
 def command(
-    number: int | None,
-    everything: bool,
-    detail: str | None,
-    format_name: str | None,
-    rule: str,
-    images: Images,
-    against: str | None,
-    oracle: bool,
-    adjust: Tau | None,
-    mixed: bool,
-    page: Path | None,
-    results: Path,
-    data_root: Path | None,
-    cache_dir: Path | None,
-    device: str,
-    out: Path | None,
+    results: Path, data_root: Path | None, cache_dir: Path | None, device: str, **options: Any
 ) -> None:
     """Render the stored records as tables; nothing is trained.
 
@@ -126,194 +112,93 @@ def command(
     # Thousands of records leave no cycles, and looking for them takes a fifth of the time.
     gc.disable()
     click.get_current_context().call_on_close(gc.enable)
-    if page is not None:
-        _check_page(number, everything, detail, format_name, against, oracle, mixed, out, page)
-    _check(number, everything, detail, format_name, rule, against, out)
-    _check_images(images, number, detail, against)
-    _check_last(detail, rule, mixed=mixed)
-    _check_rows(adjust, oracle, number, detail, against, rule)
-    from benchmark.analysis.measurements import Measurements
+    asked = ReportChoice(**options)
+    asked.check()
     from benchmark.report.forms import form_for
     from benchmark.store.store import Store
 
-    form = form_for(format_name, None if everything else out, piped="markdown")
+    form = form_for(asked.format_name, None if asked.everything else asked.out, piped="markdown")
     store = Store(results)
-    wants = {"against": against is not None, "mixed": mixed}
-    if number in (4, 5):
+    if asked.number and asked.of_training_images:
         from benchmark.report.counts import counts_table
 
         records = store.records() if results.exists() else []
-        write_tables([counts_table(records, number)], form, out)
+        write_tables([counts_table(records, asked.number)], form, asked.out)
         return
-    records = _records(store, detail, mixed=mixed)
-    decorations = _decorations(adjust, oracle)
-    chosen = number or everything or detail or any(wants.values()) or decorations or page
-    chosen = chosen or images != "all"
-    if form.name in ("csv", "json") and not chosen:
+    records = _records(store, asked)
+    if form.name in ("csv", "json") and asked.plain:
         from benchmark.analysis.frame import frame_text, tidy
 
-        write_out(frame_text(tidy(records), form.name), out)
+        write_out(frame_text(tidy(records), form.name), asked.out)
         return
-    measured = Measurements(
-        records,
-        rule,
-        store,
-        split=split_of(detail),
-        older=mixed,
-        images=images,
-        decorations=decorations,
-    )
-    of_tries = bool(detail and details()[detail].facts.get("TRIES"))
-    if not measured.records and not of_tries:
-        if measured.split == "validation":
-            raise InputError(
-                f"no stored cell has a validation split, so --detail {detail} has nothing to show"
-            )
-        raise InputError(chooses_nothing(rule))
-    if detail and details()[detail].facts.get("MAPS"):
+    measured = _measured(records, store, asked)
+    if asked.facts.get("MAPS"):
         from benchmark.commands.maps import measure_maps
 
         measure_maps(store, measured.records.values(), data_root, cache_dir, device)
-    if page is not None:
-        from benchmark.report.page.document import document
-
-        write_text(document(measured), page, "--page")
-    elif everything and out is not None:
-        from benchmark.report.every_table import every_table
-
-        begin_folder(out)
-        write_files(every_table(records, measured, **wants), out)
-    else:
-        tables = _tables(measured, number, detail, wants)
-        if not tables:
-            raise InputError(_nothing(number, detail, measured, results))
-        write_tables(tables, form, out)
-    if measured.left_out and not of_tries:
+    _write(records, measured, asked, form, results)
+    if measured.left_out and not asked.facts.get("TRIES"):
         cells = count(measured.left_out, "cell has", "cells have")
         click.echo(f"left out: {cells} no validation split", err=True)
 
 
-def _check_page(
-    number: int | None,
-    everything: bool,
-    detail: str | None,
-    format_name: str | None,
-    against: str | None,
-    oracle: bool,
-    mixed: bool,
-    out: Path | None,
-    page: Path,
+def _measured(records: list[Record], store: Store, asked: ReportChoice) -> Measurements:
+    """Return what the records measured, read as was asked for.
+
+    Raises:
+        InputError: none of them can be read so.
+    """
+    from benchmark.analysis.measurements import Measurements
+
+    measured = Measurements(
+        records,
+        asked.rule,
+        store,
+        split=asked.split,
+        older=asked.mixed,
+        images=asked.images,
+        decorations=_decorations(asked),
+    )
+    if not measured.records and not asked.facts.get("TRIES"):
+        if asked.split == "validation":
+            raise InputError(
+                f"no stored cell has a validation split, so --detail {asked.detail} has nothing to "
+                "show"
+            )
+        raise InputError(chooses_nothing(asked.rule))
+    return measured
+
+
+def _write(
+    records: list[Record], measured: Measurements, asked: ReportChoice, form: Form, results: Path
 ) -> None:
-    """Refuse what says what a table is to be: the page has all of them, each in its place."""
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--page {page}: the name must end in .html")
-    given = {
-        "--table": number,
-        "--all": everything,
-        "--detail": detail,
-        "--format": format_name,
-        "--against": against,
-        "--oracle": oracle,
-        "--mixed": mixed,
-        "--out": out,
-    }
-    named = [option for option, value in given.items() if value]
-    if named:
-        raise InputError(
-            f"--page writes the page and nothing else; leave {' and '.join(named)} away"
-        )
+    """Write the page, the folder of all tables, or the tables that were asked for."""
+    wants = {"against": asked.against is not None, "mixed": asked.mixed}
+    if asked.page is not None:
+        from benchmark.report.page.document import document
+
+        write_text(document(measured), asked.page, "--page")
+    elif asked.everything and asked.out is not None:
+        from benchmark.report.every_table import every_table
+
+        begin_folder(asked.out)
+        write_files(every_table(records, measured, **wants), asked.out)
+    else:
+        tables = _tables(measured, asked, wants)
+        if not tables:
+            raise InputError(_nothing(measured, asked, results))
+        write_tables(tables, form, asked.out)
 
 
-def _check(
-    number: int | None,
-    everything: bool,
-    detail: str | None,
-    format_name: str | None,
-    rule: str,
-    against: str | None,
-    out: Path | None,
-) -> None:
-    """Refuse options that say nothing together."""
-    if everything and (number or detail or format_name):
-        raise InputError(
-            "--all writes every table in every form; leave --table, --detail and --format away"
-        )
-    if everything and out is None:
-        raise InputError("--all needs --out DIR, the folder that the files go to")
-    if not everything and out is not None and out.is_dir():
-        raise InputError(f"--out {out} is a folder; name a file, or write everything with --all")
-    if detail and number in (4, 5):
-        raise InputError(f"--table {number} has no --detail: it holds training images; use 1 to 3")
-    if split_of(detail) == "validation" and rules()[rule].by_test:
-        raise InputError(
-            f"--select {rule} chooses the epoch on the test set, and --detail {detail} must not "
-            "look at it; use last or val"
-        )
-    if detail and details()[detail].facts.get("MAPS") and not rules()[rule].final:
-        raise InputError(
-            f"--detail {detail} is of the final weights, and --select {rule} of another epoch; use "
-            "--select last"
-        )
-    if against and (detail or number in (4, 5)):
-        raise InputError("--against stands beside accuracies: --table 1 to 3, or no --table")
-
-
-def _check_images(
-    images: Images, number: int | None, detail: str | None, against: str | None
-) -> None:
-    """Refuse chosen images beside numbers that are of all of them."""
-    if images == "all":
-        return
-    if against:
-        raise InputError(
-            f"--against paper: published numbers are of all test images, and --images {images} "
-            "counts fewer; leave one of the two away"
-        )
-    if number in (4, 5) or split_of(detail) == "validation":
-        what = f"--table {number}" if number else f"--detail {detail}"
-        raise InputError(f"{what} counts no test images; leave --images away")
-
-
-def _check_last(detail: str | None, rule: str, *, mixed: bool) -> None:
-    """Refuse to choose epochs and rows where there is one way to read cells."""
-    why = details()[detail].facts.get("LAST") if detail else None
-    if why and (not rules()[rule].final or mixed):
-        raise InputError(f"--detail {detail}: {why}; leave --select and --mixed away")
-
-
-def _check_rows(
-    adjust: Tau | None,
-    oracle: bool,
-    number: int | None,
-    detail: str | None,
-    against: str | None,
-    rule: str,
-) -> None:
-    """Refuse further rows where there can be none."""
-    if oracle and not against:
-        raise InputError(
-            "--oracle stands beside published numbers: add --against paper, or take --select oracle"
-        )
-    if oracle and rules()[rule].by_test:
-        raise InputError(f"--oracle: with --select {rule} every row is of that epoch already")
-    if adjust is None:
-        return
-    if number in (4, 5):
-        raise InputError(f"--adjust: --table {number} holds training images; use 1 to 3")
-    why = details()[detail].facts.get("PLAIN") if detail else None
-    if why:
-        raise InputError(f"--adjust has no rows in --detail {detail}: {why}; leave one of the two")
-
-
-def _decorations(adjust: Tau | None, oracle: bool) -> list[Decoration]:
+def _decorations(asked: ReportChoice) -> list[Decoration]:
     """Return the further rows below each row, in their order."""
     from benchmark.analysis.decoration import BEST_TEST_EPOCH, adjustment
 
-    adjusted = [] if adjust is None else [adjustment(adjust)]
-    return [*adjusted, *([BEST_TEST_EPOCH] if oracle else [])]
+    adjusted = [] if asked.adjust is None else [adjustment(asked.adjust)]
+    return [*adjusted, *([BEST_TEST_EPOCH] if asked.oracle else [])]
 
 
-def _records(store: Store, detail: str | None, *, mixed: bool) -> list[Record]:
+def _records(store: Store, asked: ReportChoice) -> list[Record]:
     """Return the records that are shown: of tries nothing but their validation numbers ever is.
 
     These stand in no row of a study either, whose seeds chose nothing: --mixed shows whatever is
@@ -322,9 +207,9 @@ def _records(store: Store, detail: str | None, *, mixed: bool) -> list[Record]:
     from benchmark.commands.studied import studied
     from benchmark.store.ledger import ids_of_tries
 
-    if detail and details()[detail].facts.get("TRIES"):
+    if asked.facts.get("TRIES"):
         return store.records()
-    if split_of(detail) != "validation" or not mixed:
+    if asked.split != "validation" or not asked.mixed:
         return studied(store)
     records = store.records()
     if not records:
@@ -336,29 +221,28 @@ def _records(store: Store, detail: str | None, *, mixed: bool) -> list[Record]:
     return records
 
 
-def _tables(
-    measured: Measurements, number: int | None, detail: str | None, wants: dict[str, Any]
-) -> list[Table]:
-    if detail:
-        tables: list[Table] = details()[detail].function("build")(
-            measured, number=number, mixed=wants["mixed"]
+def _tables(measured: Measurements, asked: ReportChoice, wants: dict[str, bool]) -> list[Table]:
+    if asked.detail:
+        tables: list[Table] = details()[asked.detail].function("build")(
+            measured, number=asked.number, mixed=asked.mixed
         )
         return tables
     from benchmark.report.tables import accuracies
 
-    return accuracies.build(measured, number=number, **wants)
+    return accuracies.build(measured, number=asked.number, **wants)
 
 
-def _nothing(number: int | None, detail: str | None, measured: Measurements, results: Path) -> str:
+def _nothing(measured: Measurements, asked: ReportChoice, results: Path) -> str:
+    """Return why there is no table."""
     from benchmark.report.scope import scopes
 
-    empty = details()[detail].facts.get("NOTHING") if detail else None
-    if empty and (number is None or scopes(measured, number=number, plain=True)):
+    empty = asked.facts.get("NOTHING")
+    if empty and (asked.number is None or scopes(measured, number=asked.number, plain=True)):
         return str(empty)
     where = {1: "RAF-DB at factor 50, 100 or 150", 2: "FERPlus at factor 50, 100 or 150"}
-    cells = where.get(number or 0, "the unmodified FERPlus")
-    split = " with a validation split" if measured.split == "validation" else ""
+    cells = where.get(asked.number or 0, "the unmodified FERPlus")
+    split = " with a validation split" if asked.split == "validation" else ""
     return (
-        f"--table {number}: no finished cell of {cells}{split} in {results}; train one with "
+        f"--table {asked.number}: no finished cell of {cells}{split} in {results}; train one with "
         "'fer-bench run', or leave --table away for what is there"
     )
