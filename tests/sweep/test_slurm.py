@@ -159,6 +159,31 @@ export SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=7; bash "$2" > log 2>&1; echo "7;clust
     assert (share["precision"], share["wait"]) == ("fp32", 135.0)
 
 
+def test_what_waits_in_the_queue_is_not_submitted_again(commands: Path) -> None:
+    def submitted(job: int, queue: str, methods: str) -> list[list[str]]:
+        """Return the methods of each task, where Slurm says that of its queue."""
+        _put(commands, "sbatch", f"echo {job}")
+        _put(commands, "squeue", f'echo "$@" >> asked; {queue}')
+        done = _call(f"--methods={methods}", *QUICK)
+        assert done.exit_code == 0, (done.output, done.exception)
+        told.append(done.output)
+        tasks = sorted(Path(f"the runs/slurm/{job}").glob("*.json"))
+        return [[slug.split("-")[0] for slug in Share.read(task).slugs] for task in tasks]
+
+    told: list[str] = []
+    assert submitted(1, "exit 1", "baseline,crt,cb") == [["baseline", "crt"], ["cb"]]
+    assert submitted(2, "echo '1 0'; echo '1 1'", "baseline,crt,cb") == []
+    assert "Not submitted again: 3 cells of which tasks wait or run in Slurm job 1;" in told[-1]
+    assert "Submitted" not in told[-1]
+    assert submitted(2, "echo '1 1'", "baseline,crt,cb,soft") == [["baseline", "crt"], ["soft"]]
+    assert "Not submitted again: 1 cell" in told[-1]
+    assert "Submitted as Slurm job 2: 3 cells in 2 tasks" in told[-1]
+    assert submitted(3, "echo '2 0'", "cb,soft,crt") == [["cb"], ["soft"]]
+    asked = Path("asked").read_text().splitlines()
+    assert asked[-1] == "--noheader --array --format=%F %K --jobs=1,2"
+    assert submitted(4, "exit 1", "cb") == [["cb"]], "Slurm has forgotten all of them"
+
+
 def test_a_dry_run_shows_the_script_and_leaves_nothing(commands: Path) -> None:
     done = _call("--methods=cb,soft", "--dry-run", "--slurm-time=2:00:00", "--jobs=1")
     assert done.exit_code == 0, (done.output, done.exception)

@@ -72,6 +72,9 @@ def _sessions(folder: Path) -> dict[str, list[int]]:
 
 def test_an_array_trains_what_one_process_trains(undisturbed: Path, tmp_path: Path) -> None:
     job = _submit(tmp_path)
+    code, text = fer_bench(tmp_path, *CELLS, *SHORT, *SLURM)
+    assert code == 0, text
+    assert f"Not submitted again: 4 cells of which tasks wait or run in Slurm job {job};" in text
     took = _wait("the array", 400, tmp_path, lambda: _gone(job))
     print(f"array: {took:.1f} s")
     _print_log(tmp_path)

@@ -20,6 +20,7 @@ from benchmark.store.faults import writing
 from benchmark.store.record import Cell
 from benchmark.sweep.executors import Asked, Order
 from benchmark.sweep.share import Share
+from benchmark.sweep.slurm_queue import keep_job, queued
 from benchmark.sweep.slurm_script import Script
 from benchmark.sweep.stages import shares
 from benchmark.words import count
@@ -72,6 +73,8 @@ def run(order: Order) -> bool:
             "--executor slurm: there is no sbatch on this machine; use a login node of the cluster"
         )
     shares = _shares(order)
+    if not shares:
+        return False
     with writing(order.store.root):
         folder = _make_folder(order.store.root)
         for number, cells in enumerate(shares):
@@ -80,9 +83,11 @@ def run(order: Order) -> bool:
         script.write_text(_script(order, shares, folder).text(), encoding="utf-8")
     job = _submit(script)
     order.say(
-        f"Submitted as Slurm job {job}: {count(len(order.cells), 'cell')} in "
+        f"Submitted as Slurm job {job}: {count(sum(map(len, shares)), 'cell')} in "
         f"{count(len(shares), 'task')}; what they print goes to {folder}"
     )
+    with writing(order.store.root):
+        keep_job(folder, job)
     order.say(f"See how far they are with: fer-bench status --results {order.store.root} ...")
     return False
 
@@ -90,7 +95,9 @@ def run(order: Order) -> bool:
 def show(order: Order) -> None:
     """Say what would be submitted."""
     _check_script(order)
-    order.say(_script(order, _shares(order), _next_folder(order.store.root)).text().rstrip("\n"))
+    shares = _shares(order)
+    if shares:
+        order.say(_script(order, shares, _next_folder(order.store.root)).text().rstrip("\n"))
 
 
 def check(asked: Asked) -> None:
@@ -114,11 +121,26 @@ def _check_script(order: Order) -> None:
     Raises:
         InputError: an option or a path is such.
     """
-    _script(order, _shares(order), _next_folder(order.store.root)).text()
+    _script(order, _divided(order), _next_folder(order.store.root)).text()
+
+
+def _divided(order: Order) -> list[list[Cell]]:
+    return shares(order.cells, order.sweep, int(order.options["cells"]))
 
 
 def _shares(order: Order) -> list[list[Cell]]:
-    return shares(order.cells, order.sweep, int(order.options["cells"]))
+    """Return the cells of each task, without tasks whose cells others have; say so of these."""
+    waiting = queued(_submissions(order.store.root))
+    divided = _divided(order)
+    left = [share for share in divided if not {cell.slug for cell in share} <= waiting.keys()]
+    jobs = dict.fromkeys(waiting[c.slug] for share in divided if share not in left for c in share)
+    if jobs:
+        cells = count(sum(map(len, divided)) - sum(map(len, left)), "cell")
+        order.say(
+            f"Not submitted again: {cells} of which tasks wait or run in Slurm job "
+            f"{', '.join(jobs)}; 'scancel' takes them out of the queue"
+        )
+    return left
 
 
 def _script(order: Order, shares: Sequence[Sequence[Cell]], folder: Path) -> Script:
@@ -150,8 +172,12 @@ def _make_folder(root: Path) -> Path:
         return folder
 
 
+def _submissions(root: Path) -> Path:
+    return root.absolute() / "slurm"
+
+
 def _next_folder(root: Path) -> Path:
-    folders = (root.absolute() / "slurm" / str(number) for number in numbers(1))
+    folders = (_submissions(root) / str(number) for number in numbers(1))
     return next(folder for folder in folders if not folder.exists())
 
 
