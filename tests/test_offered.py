@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anew import commands_anew
 from click.testing import CliRunner
 from made_records import fill
 
@@ -88,7 +89,6 @@ FOLDERS = {
     "benchmark.sweep.executors": ("elsewhere", EXECUTOR),
     "benchmark.datasets": ("my_faces", DATASET),
 }
-COMMANDS = "benchmark.commands"
 
 
 @pytest.fixture
@@ -100,18 +100,13 @@ def one_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (folder / f"{name}.py").write_text(text)
         paths = [*importlib.import_module(package).__path__, str(folder)]
         monkeypatch.setattr(importlib.import_module(package), "__path__", paths)
-    before = dict(sys.modules)
-    _forget()
-    yield
-    _forget()
-    sys.modules.update({n: m for n, m in before.items() if n.startswith(COMMANDS)})
+    with commands_anew(_forget):
+        yield
 
 
 def _forget() -> None:
     for listed in (forms, rules, details, figures, executors, datasets):
         listed.cache_clear()
-    for name in [name for name in sys.modules if name.startswith(COMMANDS)]:
-        del sys.modules[name]
     for package, (name, _) in FOLDERS.items():
         sys.modules.pop(f"{package}.{name}", None)
 
@@ -205,16 +200,22 @@ def test_a_file_that_offers_nothing_of_use_is_named(
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     folder = importlib.import_module(package)
     monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
-    before = dict(sys.modules)
-    _forget()
-    sys.modules.pop(f"{package}.mine", None)
     quick = ["--methods=cb", "--factors=50", f"--results={tmp_path / 'runs'}"]
     more = quick if "--executor" in arguments else []
-    done = CliRunner().invoke(cli, [*arguments.split(), *more])
-    sys.modules.pop(f"{package}.mine", None)
-    monkeypatch.undo()
-    _forget()
-    sys.modules.update({n: m for n, m in before.items() if n.startswith(COMMANDS)})
+    with commands_anew(_forget):
+        sys.modules.pop(f"{package}.mine", None)
+        done = CliRunner().invoke(cli, [*arguments.split(), *more])
+        sys.modules.pop(f"{package}.mine", None)
+        monkeypatch.undo()
     assert isinstance(done.exception, InputError), (done.output, done.exception)
     assert said in str(done.exception)
     assert "mine" in str(done.exception)
+
+
+def test_commands_that_were_imported_anew_are_gone_afterwards() -> None:
+    before = importlib.import_module("benchmark.commands.check")
+    with commands_anew(_forget):
+        assert importlib.import_module("benchmark.commands.check") is not before
+    package = importlib.import_module("benchmark.commands")
+    assert package is importlib.import_module("benchmark").commands
+    assert package.check is importlib.import_module("benchmark.commands.check") is before

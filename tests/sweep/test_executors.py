@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from anew import commands_anew
 from click.testing import CliRunner, Result
 from made_records import fill, made_record
 from sweeps import CPU, Silent, small_sweep
@@ -38,7 +39,6 @@ def run(order):
     return False
 """
 RUN = ("run", "--methods=cb", "--factors=50")
-COMMANDS = "benchmark.commands"
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,6 @@ def test_an_executor_refuses_before_any_data_is_looked_for(
 def _forget() -> None:
     executors.cache_clear()
     own_options.cache_clear()
-    for name in [name for name in sys.modules if name.startswith(COMMANDS)]:
-        del sys.modules[name]
     sys.modules.pop("benchmark.sweep.executors.farm", None)
 
 
@@ -66,17 +64,14 @@ def _forget() -> None:
 def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with one more executor, which works elsewhere, and commands that are read anew."""
     package = importlib.import_module("benchmark.sweep.executors")
-    before = {n: m for n, m in sys.modules.items() if n.startswith(COMMANDS)}
     (tmp_path / "farm").mkdir()
     file = tmp_path / "farm" / "farm.py"
     file.write_text(FARM)
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(file.parent)])
     monkeypatch.chdir(tmp_path)
-    _forget()
-    yield file
-    monkeypatch.undo()
-    _forget()
-    sys.modules.update(before)
+    with commands_anew(_forget):
+        yield file
+        monkeypatch.undo()
 
 
 def _call(*arguments: str) -> Result:
