@@ -25,8 +25,9 @@ def keep_job(folder: Path, job: str) -> None:
 def queued(submissions: Path) -> dict[str, str]:
     """Return the jobs of which a task waits or runs, by the slug of each cell that it has.
 
-    What nobody can tell (there is no ``squeue``, Slurm has forgotten the job) is as good as gone:
-    of two tasks that have one cell the second leaves it to the first anyhow.
+    What nobody can tell (there is no ``squeue``, Slurm has forgotten the job, the task's cells were
+    removed) is as good as gone: of two tasks that have one cell the second leaves it to the first
+    anyhow.
 
     Args:
         submissions: the folder that holds a folder of each.
@@ -37,8 +38,9 @@ def queued(submissions: Path) -> dict[str, str]:
     }
     found: dict[str, str] = {}
     for job, task in _tasks([*folders]):
-        share = Share.read(folders[job] / f"{task}.json")
-        found |= dict.fromkeys(share.slugs, job)
+        share = folders[job] / f"{task}.json"
+        if share.is_file():
+            found |= dict.fromkeys(Share.read(share).slugs, job)
     return found
 
 

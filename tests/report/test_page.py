@@ -170,7 +170,10 @@ def test_a_cell_tells_what_its_numbers_are_not(copied: Store, values: dict[str, 
         assert ("one seed" in entry["marks"]) == (len(entry["cells"]) == 1)
     assert {mark for e in values["entries"] if e for mark in e["marks"]} <= {*values["meanings"]}
     tree, chosen = embedded_of(Measurements(copied.records(), "oracle", copied, images="clean"))
-    for warning in ("† The epoch was chosen on the test set", "Only test images count"):
+    for warning in (
+        "Reported: † epoch with the best TEST accuracy: chosen on the test set",
+        "Only test images count",
+    ):
         assert warning in tree.xpath("string(//header)")
         assert any(warning in told for told in chosen["groups"][0]["warnings"])
 

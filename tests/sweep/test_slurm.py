@@ -181,7 +181,9 @@ def test_what_waits_in_the_queue_is_not_submitted_again(commands: Path) -> None:
     assert submitted(3, "echo '2 0'", "cb,soft,crt") == [["cb"], ["soft"]]
     asked = Path("asked").read_text().splitlines()
     assert asked[-1] == "--noheader --array --format=%F %K --jobs=1,2"
-    assert submitted(4, "exit 1", "cb") == [["cb"]], "Slurm has forgotten all of them"
+    Path("the runs/slurm/1/1.json").unlink()
+    assert submitted(4, "echo '1 1'", "cb") == [["cb"]], "nobody knows what that task has"
+    assert submitted(5, "exit 1", "cb") == [["cb"]], "Slurm has forgotten all of them"
 
 
 def test_a_dry_run_shows_the_script_and_leaves_nothing(commands: Path) -> None:

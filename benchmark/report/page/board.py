@@ -153,9 +153,10 @@ class Board:
 
 def warnings(measured: Measurements) -> list[str]:
     """Return what holds for every measured number of a page."""
-    by_test = "† The epoch was chosen on the test set: all measured numbers are too high."
+    rule = rules()[measured.rule]
+    by_test = [f"Reported: {rule.note}."] if rule.by_test else []
     counted = [COUNTED[measured.images]] if measured.images != "all" else []
-    return [*([by_test] if rules()[measured.rule].by_test else []), *counted]
+    return [*by_test, *counted]
 
 
 def board(scope: Scope, measured: Measurements) -> Board:
