@@ -1,4 +1,4 @@
-"""Numbers and their nouns in messages."""
+"""Numbers, durations and hashes as messages show them."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def clock(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+DIGITS = 12
+"""Of an id or a hash, as many tell it from all others that anybody has."""
+
+
+def short(digest: str) -> str:
+    """Return the start of an id or of another hash, as people see it."""
+    return digest[:DIGITS]

@@ -22,6 +22,7 @@ from benchmark.store.logits_file import LABEL, LOGITS, VALIDATION, Arrays, opene
 from benchmark.store.record import Confusion, Record, Split
 from benchmark.store.store import Store
 from benchmark.store.whole import labels_of, logits_of
+from benchmark.words import short
 
 Labels = NDArray[np.int64]
 Right = NDArray[np.bool_]
@@ -89,8 +90,9 @@ class Answers:
         for (other, _), record in zip(pairs, records, strict=True):
             if other is not labels:
                 raise InputError(
-                    f"the logits of {records[0].id[:12]} and {record.id[:12]} belong to different "
-                    "test images though their datasets are the same; run one of them again"
+                    f"the logits of {short(records[0].id)} and {short(record.id)} belong to "
+                    "different test images though their datasets are the same; run one of them "
+                    "again"
                 )
         return labels, np.stack([right for _, right in pairs])
 
@@ -233,7 +235,7 @@ class Answers:
         if not np.array_equal(marked.labels, labels):
             raise InputError(
                 f"--images {images}: the marks of {cell.dataset} ({cell.fingerprint[:8]}) in "
-                f"{self._store.root} are of other images than record {record.id[:12]}; remove "
+                f"{self._store.root} are of other images than record {short(record.id)}; remove "
                 "them and look for copies again with 'fer-bench data verify --results'"
             )
         return marked.kept(images)
@@ -265,7 +267,7 @@ class Answers:
         found = self.logits(record)
         if found is None:
             raise InputError(
-                f"record {record.id[:12]} holds no logits of --select {self._rule}; use last"
+                f"record {short(record.id)} holds no logits of --select {self._rule}; use last"
             )
         return found
 

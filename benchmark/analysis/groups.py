@@ -16,7 +16,7 @@ from benchmark.analysis.decoration import Decoration
 from benchmark.data.known import dataset_title
 from benchmark.selection import rules
 from benchmark.store.record import Record, Split, show_value
-from benchmark.words import count
+from benchmark.words import count, short
 from methods.registry import BUILT_IN
 
 Factor = float | None
@@ -53,7 +53,7 @@ class Shared(NamedTuple):
     @property
     def start(self) -> str:
         """What the backbone starts from, in words."""
-        return "from scratch" if self.weights == "scratch" else f"weights {self.weights[:12]}"
+        return "from scratch" if self.weights == "scratch" else f"weights {short(self.weights)}"
 
     @property
     def title(self) -> str:

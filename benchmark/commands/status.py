@@ -14,6 +14,7 @@ from benchmark.commands.options import form_options, results_option
 from benchmark.commands.sweep import SweepChoice
 from benchmark.commands.sweep_options import sweep_options
 from benchmark.commands.writing import write_tables
+from benchmark.words import short
 
 if TYPE_CHECKING:
     from benchmark.report.sheet import Number, Row, Table
@@ -123,7 +124,7 @@ def _row(record: Record, *, tried: bool) -> Row:
         cell.method,
         factor_label(cell.factor),
         str(cell.seed),
-        record.id[:12],
+        short(record.id),
         " ".join(cell.protocol.overrides) or "-",
     )
     numbers = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmark.data.dataset import Part
 from benchmark.data.known import KNOWN, dataset_title
 from benchmark.data.source import Block, Index, Pixels, Problem
-from benchmark.words import count
+from benchmark.words import count, short
 
 LINES = ((Part.TRAIN, Part.TEST), (Part.TRAIN, Part.VALIDATION), (Part.VALIDATION, Part.TEST))
 """The pairs of parts that should share no image."""
@@ -147,11 +147,13 @@ def known_pictures(name: str, index: Index, reading: Reading) -> Finding | None:
         return None
     found = picture_digest(index, reading.digests)
     if found == known.pictures:
-        message = f"pictures and labels are those of the real {dataset_title(name)} ({found[:12]})"
+        message = (
+            f"pictures and labels are those of the real {dataset_title(name)} ({short(found)})"
+        )
         return Finding(Severity.INFO, "pictures", name, message)
     message = (
         f"pictures or labels are not those of the real {dataset_title(name)}: their digest is "
-        f"{found[:12]}, not {known.pictures[:12]}"
+        f"{short(found)}, not {short(known.pictures)}"
     )
     return Finding(Severity.WARNING, "pictures", name, message)
 

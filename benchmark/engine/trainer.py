@@ -36,6 +36,7 @@ from benchmark.models.build import Weights, build_backbone
 from benchmark.protocols.protocol import Protocol as TrainingProtocol
 from benchmark.seeds import derive
 from benchmark.store.record import Cell, Epoch
+from benchmark.words import short
 from methods.base import Batch, LossParts, Method, Progress
 
 LOG_INTERVAL = 10
@@ -181,8 +182,8 @@ class Trainer:
         )
         if backbone.weights != self.cell.weights:
             raise TrainingError(
-                f"the backbone would start from {backbone.weights[:12]}, but the cell is of the "
-                f"weights {self.cell.weights[:12]}; if their file was changed, run again"
+                f"the backbone would start from {short(backbone.weights)}, but the cell is of the "
+                f"weights {short(self.cell.weights)}; if their file was changed, run again"
             )
         # On the host, where float64 is at hand and every device gets the same statistics.
         order = np.random.default_rng(derive(self.cell.seed, "calibration"))

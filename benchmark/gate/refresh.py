@@ -18,6 +18,7 @@ from benchmark.store.faults import writing
 from benchmark.store.ledger import without_tries
 from benchmark.store.record import Record
 from benchmark.store.store import Store
+from benchmark.words import short
 
 LOG = "updates.jsonl"
 """Beside the stored cells: a line for each cell that changed, in the order of time."""
@@ -167,7 +168,7 @@ def _log(target: Store, reason: str, record: Record, old: Sequence[Record]) -> N
 def _facts(record: Record) -> Mapping[str, Any]:
     last = record.history[-1].test
     return {
-        "id": record.id[:12],
+        "id": short(record.id),
         "overall": round(100 * overall_accuracy(last), 2),
         "mean": round(100 * mean_accuracy(last), 2),
         "code": record.provenance.get("revision", ""),

@@ -9,10 +9,9 @@ from pathlib import Path
 from benchmark.errors import InputError
 from benchmark.store.record_file import RECORD
 from benchmark.store.store import Store
-from benchmark.words import count
+from benchmark.words import DIGITS, count
 
 _SHOWN = 5
-_ID_DIGITS = 12  # of a cell's id, at the end of its folder's name
 
 
 def find_folder(model: str | os.PathLike[str], results: Path) -> Path:
@@ -51,7 +50,7 @@ def find_folder(model: str | os.PathLike[str], results: Path) -> Path:
 
 def _is_meant(slug: str, wanted: str) -> bool:
     name, _, digits = slug.rpartition("-")
-    by_id = len(wanted) >= _ID_DIGITS and wanted.startswith(digits)
+    by_id = len(wanted) >= DIGITS and wanted.startswith(digits)
     return by_id or fnmatchcase(name, wanted) or fnmatchcase(slug, wanted)
 
 

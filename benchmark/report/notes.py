@@ -14,7 +14,7 @@ from benchmark.data.known import dataset_notes
 from benchmark.selection import rules
 from benchmark.stats import ALPHA
 from benchmark.store.outdated import Outdated
-from benchmark.words import count
+from benchmark.words import count, short
 
 COUNTED = {
     "clean": "Only test images count whose pixels do not stand in the training set (--images "
@@ -56,7 +56,7 @@ def mixed_notes(groups: Sequence[Group], frame: pd.DataFrame, rule: str) -> list
         line = group_line(shared, frame[frame["id"].isin(group.records)])
         changed = f", changed: {' '.join(shared.overrides)}" if shared.overrides else ""
         changed += ", compiled" if _compiled(group) else ""
-        data = f"data {shared.fingerprint[:12]}"
+        data = f"data {short(shared.fingerprint)}"
         notes.append(f"{group_letter(index)}: {line}{changed}, {data}.")
     return [*notes, reported_note(frame, rule), *_origin_notes(frame)]
 

@@ -29,6 +29,7 @@ from benchmark.store.record import Record
 from benchmark.store.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
 from benchmark.store.store import Store
 from benchmark.store.whole import check_whole
+from benchmark.words import short
 from benchmark.write import drafted
 
 MARKS = "datasets/"
@@ -199,7 +200,7 @@ def _marks(archive: zipfile.ZipFile, fingerprint: str, path: Path) -> bytes:
         content = _content(archive, f"{MARKS}{fingerprint}.npz", LARGEST_FILE)
         unpack(content)
     except ARCHIVE_ERRORS as error:
-        what = f"the marks of dataset {fingerprint[:12]} are damaged"
+        what = f"the marks of dataset {short(fingerprint)} are damaged"
         raise InputError(f"{path}: {what} ({error}); nothing was imported") from error
     return content
 

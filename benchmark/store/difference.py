@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmark.store.record import Cell
+from benchmark.words import short
 
 _MEANINGS = {
     "fingerprint": "the dataset's content: other images, labels or classes",
@@ -53,4 +54,4 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _short(value: Any) -> str:
     text = str(value)
-    return f"{text[:12]}..." if len(text) == 64 else text
+    return f"{short(text)}..." if len(text) == 64 else text

@@ -21,7 +21,7 @@ from pydantic import (
 
 from benchmark.data.imbalance import factor_label
 from benchmark.protocols.protocol import LATER, Protocol, Strict, counted
-from benchmark.words import count
+from benchmark.words import count, short
 
 SCHEMA_VERSION: Literal[3] = 3
 """Of the records that are written; older ones are read through `benchmark.store.migrate`."""
@@ -177,7 +177,7 @@ class Cell(Strict):
     @cached_property
     def slug(self) -> str:
         """A folder name that a person can read: the cell's name and the start of its id."""
-        return f"{self.name}-{self.id[:12]}"
+        return f"{self.name}-{short(self.id)}"
 
 
 class Epoch(Strict):

@@ -16,6 +16,7 @@ from benchmark.store.record import Record
 from benchmark.store.store import Store
 from benchmark.tuning.choice import Choice, Right, choose
 from benchmark.tuning.subject import LR
+from benchmark.words import short
 
 RULE = "last"
 """Of every try the last epoch counts, as in a study: choosing an epoch, too, would flatter it."""
@@ -120,14 +121,14 @@ class Outcomes:
     def _state(self, one: Try, right: Right | None, ledger: Ledger) -> State:
         if right is not None:
             return "finished"
-        known = any(cell in ledger.diverged or cell[:12] in self._diverged for cell in one.cells)
+        known = any(cell in ledger.diverged or short(cell) in self._diverged for cell in one.cells)
         return "diverged" if known else "not finished"
 
     def _logits(self, record: Record) -> tuple[NDArray[Any], NDArray[Any]]:
         found = self._answers.validation_logits(record)
         if found is None:
             raise InputError(
-                f"record {record.id[:12]} holds no validation logits of its last epoch, by which "
+                f"record {short(record.id)} holds no validation logits of its last epoch, by which "
                 "values are chosen; move its folder out of the store and tune again"
             )
         if not len(found[1]):

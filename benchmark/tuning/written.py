@@ -14,7 +14,7 @@ from benchmark.store.ledger import Ledger
 from benchmark.store.record import show_value
 from benchmark.tuning.outcome import Outcome
 from benchmark.tuning.subject import HEAD_LR, LR, SHARED, complete
-from benchmark.words import count
+from benchmark.words import count, short
 from methods.registry import names
 
 _FIRST_LINE = (
@@ -104,7 +104,7 @@ def _source(outcome: Outcome, ledger: Ledger) -> str:
     factors = ", ".join(map(factor_label, ledger.factors))
     seeds = ", ".join(map(str, ledger.seeds))
     told = "; ".join(
-        f"{show_values(one.values)}: {_score(standing)} [{' '.join(c[:12] for c in one.cells)}]"
+        f"{show_values(one.values)}: {_score(standing)} [{' '.join(short(c) for c in one.cells)}]"
         for one, standing in zip(outcome.searched.tries, outcome.choice.standings, strict=True)
     )
     on = "" if outcome.searched.name != SHARED else f" on {outcome.searched.method}"

@@ -14,7 +14,7 @@ from benchmark.tuning.choice import Standing
 from benchmark.tuning.outcome import Outcome, Outcomes
 from benchmark.tuning.subject import CARRIER, SHARED
 from benchmark.tuning.written import show_values, unchosen
-from benchmark.words import count
+from benchmark.words import count, short
 
 HELP = "tries of 'fer-bench tune', what they chose on validation images and how sure that is"
 SPLIT = "validation"
@@ -123,7 +123,7 @@ def _try_rows(outcome: Outcome) -> list[Row]:
         chosen = choice is not None and outcome.complete and place == choice.chosen
         state = outcome.states[place]
         values = show_values(one.values)
-        cells = " ".join(cell[:12] for cell in one.cells)
+        cells = " ".join(short(cell) for cell in one.cells)
         labels = (
             subject_title(outcome),
             str(place + 1),

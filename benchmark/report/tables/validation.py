@@ -23,7 +23,7 @@ from benchmark.report.scope import (
 from benchmark.report.sheet import Number, Row, Table, mean_number
 from benchmark.selection import rules
 from benchmark.store.record import Record
-from benchmark.words import count
+from benchmark.words import count, short
 
 HELP = (
     "recalls and accuracies on the validation split, to choose hyper-parameters by (with --mixed "
@@ -135,11 +135,11 @@ def _values(record: Record, changed: Sequence[str]) -> dict[str, str]:
     cell = record.cell
     protocol = cell.protocol
     named = {
-        "data": cell.fingerprint[:12],
+        "data": short(cell.fingerprint),
         "protocol": f"{protocol.name}-v{protocol.version}",
         "recipe": protocol.recipe,
         "backbone.name": protocol.backbone.name,
-        "weights": cell.weights[:12],
+        "weights": short(cell.weights),
         "precision": cell.precision,
     }
     return named | {key: shown_value(protocol.identity, key) for key in changed}
