@@ -44,7 +44,7 @@ class Answers:
         self._taus: dict[str, float | None] = {}
         self._readings: dict[Decoration, Answers] = {}
         self._marks: dict[str, Marks | None] = {}
-        self._counted: dict[int, Labels] = {}
+        self._counted: dict[tuple[int, str], Labels] = {}
         self._right: dict[str, tuple[Labels, Right]] = {}
         self._marked: dict[tuple[int, int] | None, Labels] = {}
 
@@ -168,9 +168,10 @@ class Answers:
             return everything
         logits, labels = everything
         kept = self._kept(record, self.marks(record), labels, self.images)
-        # One array for all records of the same images, as for the labels of all of them.
-        counted = self._counted.setdefault(id(labels), labels[kept])
-        return logits[kept], counted
+        # One array for all records of the same images, as for the labels of all of them; sets of
+        # the same labels may differ in what is a copy.
+        images = (id(labels), record.cell.fingerprint)
+        return logits[kept], self._counted.setdefault(images, labels[kept])
 
     def counted(self, record: Record, labels: Labels) -> NDArray[np.bool_]:
         """Return which test images count, (n,).

@@ -21,6 +21,7 @@ from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
 from benchmark.store.bundle import export_cells, import_cells
 from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.logits_file import pack, read_arrays
+from benchmark.store.record import Cell, Record
 from benchmark.store.store import Store
 
 SIZES = TEST_COUNTS["ferplus"]
@@ -73,6 +74,28 @@ def test_matrices_follow_from_the_logits(store: Store, images: str) -> None:
             if mark == 0 or (images == "clean" and mark != Mark.EXACT):
                 expected[label][max(range(7), key=lambda k: logits[k])] += 1
         assert Answers(store, "last", images).confusion(record) == expected  # type: ignore[arg-type]
+
+
+def test_sets_of_the_same_labels_have_copies_of_their_own(store: Store) -> None:
+    record, arrays = made_record("cb", 150.0, 0)
+    body = record.model_dump()
+    body["cell"]["fingerprint"] = "e" * 64
+    body["id"] = Cell.model_validate(body["cell"]).id
+    store.add(Record.model_validate(body), arrays)
+    labels = np.repeat(np.arange(7), SIZES)
+    found = np.where(labels == 0, np.uint8(Mark.EXACT), np.uint8(0))
+    found[0] = 0
+    KeptMarks(store.root).put("e" * 64, pack(marks(labels, found).arrays()))
+    answers = Answers(store, "last", "clean")
+    counted = {}
+    for one in store.records():
+        logits = answers.logits(one)
+        assert logits is not None
+        assert len(logits[0]) == len(logits[1])
+        counted[one.cell.fingerprint] = np.bincount(logits[1]).tolist()
+    first = store.records()[0].cell.fingerprint
+    assert counted.pop("e" * 64) == [1, *SIZES[1:]]
+    assert counted == {first: [*SIZES[:5], 20, SIZES[6]]}
 
 
 def test_every_number_of_a_table_is_of_these_images(store: Store) -> None:
