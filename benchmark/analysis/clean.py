@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.stats.accuracy import accuracies, recalls_of
 
 WORTH_SAYING = 0.5

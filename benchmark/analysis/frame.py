@@ -10,11 +10,10 @@ import pandas as pd
 
 from benchmark.analysis.groups import hyper_text, shared_of
 from benchmark.data.left_out import is_left_out_note
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.selection import rules
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
 from benchmark.store.record import Confusion, Record, Split
-
-RECALL_PREFIX = "recall_"
 
 
 def tidy(

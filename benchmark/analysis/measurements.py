@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 
 from benchmark.analysis.answers import Answers, Labels
 from benchmark.analysis.decoration import Decoration, rule_of
-from benchmark.analysis.emphasis import Judge
-from benchmark.analysis.frame import RECALL_PREFIX, row_of, tidy
+from benchmark.analysis.frame import row_of, tidy
 from benchmark.analysis.groups import Entry, Run, can_follow, group_records
 from benchmark.choices import Images
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.selection import rules
 from benchmark.store.outdated import read_outdated
 from benchmark.store.record import Confusion, Record, Split
 from benchmark.store.store import Store
+
+Judge = Callable[[Entry, Entry, Sequence[Run], str], float | None]
+"""The two-sided p-value of a difference: an entry, another, runs that both have, a column; None
+where what the test needs was not kept."""
 
 _Reading = tuple[str, Decoration | None]
 """A record's id, and how it is read."""

@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 
 from benchmark.analysis.attention import CLAIMED
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.margins import ACCURACIES, Margin, Missing, Term, factor_words, method_title
 from benchmark.data.imbalance import factor_label
 from benchmark.paper.audit import audit
-from benchmark.paper.published import COUNT_TABLES, RESULT_TABLES, counts, results
+from benchmark.paper.published import COUNT_TABLES, RECALL_PREFIX, RESULT_TABLES, counts, results
 
 
 def published_methods(dataset: str, factor: float | None) -> list[str]:

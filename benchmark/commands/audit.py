@@ -27,7 +27,7 @@ def command(tables: tuple[int, ...], format_name: str | None, out: Path | None) 
     with what the other numbers imply. Findings are about the published tables: the exit code is 0.
     """
     from benchmark.paper.audit import TABLES, audit
-    from benchmark.paper.audit_table import audit_tables
+    from benchmark.report.audit_table import audit_tables
     from benchmark.report.forms import form_for
 
     form = form_for(format_name, out)

@@ -217,7 +217,7 @@ def _curve_findings() -> list[str]:
 
 
 def _first_losses(method: type[Method]) -> Curve:
-    from benchmark.engine.first_losses import first_losses
+    from benchmark.gate.first_losses import first_losses
 
     return first_losses(method)
 

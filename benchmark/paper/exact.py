@@ -8,11 +8,10 @@ from fractions import Fraction
 
 import pandas as pd
 
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.data.dataset import Part
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import KNOWN
-from benchmark.paper.published import RESULT_TABLES, results
+from benchmark.paper.published import RECALL_PREFIX, RESULT_TABLES, results
 
 TEST_COUNTS = {name: KNOWN[name].of(Part.TEST) for name in RESULT_TABLES.values()}
 """Test images of each class: what every published recall is a share of."""

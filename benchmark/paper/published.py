@@ -14,6 +14,9 @@ RESULT_TABLES = {1: "raf-db", 2: "ferplus", 3: "ferplus"}
 COUNT_TABLES = {4: "raf-db", 5: "ferplus"}
 """The tables of training images of each class and their datasets."""
 
+RECALL_PREFIX = "recall_"
+"""And a class's name: the column of its recalls, here and in frames of measured numbers."""
+
 _NAMES = {"ours": "mek"}  # what the paper calls its own method
 
 
@@ -43,7 +46,7 @@ def results(table: int) -> pd.DataFrame:
     )
     values = raw.drop(columns=["method", "imbalance", "conference"], errors="ignore")
     classes = [column for column in values if column not in ("overall", "mean")]
-    return frame.join(values.rename(columns={name: f"recall_{name}" for name in classes}))
+    return frame.join(values.rename(columns={name: f"{RECALL_PREFIX}{name}" for name in classes}))
 
 
 @cache

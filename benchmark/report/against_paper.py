@@ -6,12 +6,12 @@ import math
 
 import pandas as pd
 
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry, Factor
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.dataset import Part
 from benchmark.data.known import KNOWN
 from benchmark.paper import published
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.report.scope import Scope
 from benchmark.report.sheet import MISSING, Number, Row, percent
 from benchmark.stats.intervals import intervals

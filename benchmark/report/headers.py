@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from benchmark.analysis.frame import RECALL_PREFIX
+from benchmark.paper.published import RECALL_PREFIX
 
 PREDICTED = "predicted_"
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry, Factor, Group, method_rank, sorted_factors, tell_apart
 from benchmark.data.imbalance import factor_label
 from benchmark.paper import published
+from benchmark.paper.published import RECALL_PREFIX
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmark.analysis.emphasis import TableEmphasis
 from benchmark.analysis.groups import Entry, Group, Shared, replaced
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
 from benchmark.data.known import dataset_notes
+from benchmark.report.emphasis import TableEmphasis
 from benchmark.selection import rules
 from benchmark.stats import ALPHA
 from benchmark.store.outdated import Outdated

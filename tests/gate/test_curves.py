@@ -13,7 +13,6 @@ import pytest
 import torch
 
 import methods
-from benchmark.engine.first_losses import first_losses
 from benchmark.errors import InputError
 from benchmark.gate import curves
 from benchmark.gate.curves import (
@@ -26,6 +25,7 @@ from benchmark.gate.curves import (
     save_curves,
     stored_curves,
 )
+from benchmark.gate.first_losses import first_losses
 from methods import functional, scn, soft
 from methods.cb import CB
 from methods.registry import BUILT_IN
@@ -92,7 +92,7 @@ TRAIN_ALL = """
 import sys, methods
 from pathlib import Path
 from benchmark.gate.curves import save_curves
-from benchmark.engine.first_losses import first_losses
+from benchmark.gate.first_losses import first_losses
 from methods.registry import BUILT_IN
 save_curves(Path(sys.argv[1]), [first_losses(methods.get(name)) for name in BUILT_IN])
 """

@@ -20,9 +20,9 @@ from benchmark.cli import cli
 from benchmark.paper import audit as audit_module
 from benchmark.paper import exact as shares
 from benchmark.paper.audit import TABLES, audit
-from benchmark.paper.audit_table import audit_tables
 from benchmark.paper.exact import TEST_COUNTS, count_behind
 from benchmark.paper.published import results
+from benchmark.report.audit_table import audit_tables
 from benchmark.report.forms import by_name
 
 

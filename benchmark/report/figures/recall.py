@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from benchmark.analysis.frame import RECALL_PREFIX
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.report.drawing import note, page
 from benchmark.report.drawing.drawn import Drawn, Series
 from benchmark.report.drawing.style import look, plain

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.analysis.thirds import third
 from benchmark.report.metrics import Seen
+from benchmark.report.thirds import third
 
 TITLE = "Head"
 NOTE = (

@@ -12,10 +12,10 @@ from typing import Any
 
 from benchmark.analysis.claims import AnyClaim
 from benchmark.analysis.clean import clean_numbers
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry, Run
 from benchmark.analysis.measurements import Measurements
 from benchmark.analysis.verdicts import Verdict, wording
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.report.against_paper import limits_of
 from benchmark.report.drawing.drawn import series_of
 from benchmark.report.drawing.style import look

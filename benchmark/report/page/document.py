@@ -16,7 +16,7 @@ from benchmark.analysis.published_margins import Published
 from benchmark.analysis.verdicts import Verdict, decide_claim
 from benchmark.errors import InputError
 from benchmark.paper.audit import TABLES, audit
-from benchmark.paper.audit_table import audit_tables
+from benchmark.report.audit_table import audit_tables
 from benchmark.report.claims_table import brief_tables, claim_tables
 from benchmark.report.drawing.draw import Drawing, Wanted, drawings
 from benchmark.report.page.board import MEANINGS, Board, board, warnings

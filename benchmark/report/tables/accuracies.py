@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from benchmark.analysis.emphasis import Emphasis, TableEmphasis, plain_emphasis, tested_emphasis
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.report.against_paper import against_notes, against_paper, has_published
 from benchmark.report.clean_note import clean_notes
+from benchmark.report.emphasis import Emphasis, TableEmphasis, plain_emphasis, tested_emphasis
 from benchmark.report.headers import headers
 from benchmark.report.notes import backing_notes, marks_note, seed_notes, untested_note
 from benchmark.report.scope import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.report.headers import PREDICTED, class_titles
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes

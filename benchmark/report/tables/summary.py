@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmark.analysis.areas import area_table
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
+from benchmark.report.areas import area_table
 from benchmark.report.metrics import Seen, metrics
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of, scopes

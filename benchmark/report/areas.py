@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmark.analysis.frame import RECALL_PREFIX
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.report.rows import table_of
 from benchmark.report.scope import Scope, labels_for, name_of
 from benchmark.report.sheet import MISSING, Number, Row, Table, percent

@@ -10,17 +10,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmark.analysis.frame import RECALL_PREFIX
-from benchmark.analysis.groups import Entry, Run
+from benchmark.analysis.groups import Entry
+from benchmark.analysis.measurements import Judge
+from benchmark.paper.published import RECALL_PREFIX
 from benchmark.report.sheet import percent
 from benchmark.stats import ALPHA
 
 Values = Callable[[Entry, str], Sequence[float]]
 """The numbers of an entry's runs in a column, without missing ones."""
-
-Judge = Callable[[Entry, Entry, Sequence[Run], str], float | None]
-"""The two-sided p-value of a difference: an entry, another, runs that both have, a column; None
-where what the test needs was not kept."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def tested_emphasis(
         adjusted = holm([c.p_values[place] for c, place in keys]) if keys else []
         for (contest, place), p in zip(keys, adjusted, strict=True):
             marks[contest.block, contest.column, place] = Emphasis(
-                best=bool(p >= ALPHA) or place in contest.ties
+                best=bool(p > ALPHA) or place in contest.ties
             )
         for contest in family:
             marks[contest.block, contest.column, contest.best] = Emphasis(best=True)
