@@ -1,4 +1,4 @@
-"""The way of the data is one way: what reads a table knows nothing of who trains, nor the reverse."""
+"""The way of the data is one way: who trains knows nothing of the tables that come of it."""
 
 from __future__ import annotations
 

@@ -14,8 +14,11 @@ from typing import Any
 from benchmark import environment
 from benchmark.errors import InputError
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
-from benchmark.store.faults import writing
+from benchmark.store.attention_file import KeptAttention
+from benchmark.store.faults import attention_refusal, writing
+from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.ledger import without_tries
+from benchmark.store.logits_file import pack
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 from benchmark.words import short
@@ -48,7 +51,8 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
 
     A square is method, dataset, factor, seed, precision and the protocol's name. A record that is
     stored as it is stays. Each cell is changed whole or not at all, and logged when it is: the same
-    call again goes on where one was interrupted.
+    call again goes on where one was interrupted. What its attention maps say comes along, and so do
+    the marks of its dataset's images, where the target lacks them.
 
     Args:
         source: the new results.
@@ -56,13 +60,15 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
         reason: why, for who reads the log.
 
     Raises:
-        InputError: a record or its logits are damaged, or a square is filled twice, so that nobody
-            can say which is meant; nothing was changed.
+        InputError: a record or what lies beside it is damaged, or a square is filled twice, so that
+            nobody can say which is meant; nothing was changed.
         StorageError: the target cannot be written to.
     """
     target.prepare()
     _bring_back(target)
     new = without_tries(source.records(), source.root)
+    for damaged in KeptAttention(source).damaged(new):
+        raise attention_refusal(damaged)
     stored = _squares(without_tries(target.records(), target.root))
     for square, records in _squares(new).items():
         others = [old for old in stored[square] if old.id not in {r.id for r in records}]
@@ -77,12 +83,16 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     removed: list[str] = []
     kept: list[str] = []
     for record in new:
+        _bring_marks(source, target, record.cell.fingerprint)
         slug, old = record.cell.slug, stored[_square(record)]
         if len(old) == 1 and _same(record, old[0]):
+            if record.weights_sha256 == old[0].weights_sha256:
+                _bring_attention(source, target, record)
             kept.append(slug)
             continue
         _swap(source, target, record, old)
         _log(target, reason, record, old)
+        _bring_attention(source, target, record)
         (replaced if old else added).append(slug)
         removed += [o.cell.slug for o in old if o.cell.slug != slug]
     return Refreshed(tuple(added), tuple(replaced), tuple(removed), tuple(kept))
@@ -148,6 +158,20 @@ def _bring_back(target: Store) -> None:
                 folder.rename(target.cells / folder.name)
         for folder in target.root.glob(f"{_ASIDE}*"):
             shutil.rmtree(folder)
+
+
+def _bring_marks(source: Store, target: Store, fingerprint: str) -> None:
+    marks = KeptMarks(target.root)
+    found = KeptMarks(source.root).get(fingerprint)
+    if found is not None and marks.get(fingerprint) is None:
+        marks.put(fingerprint, pack(found.arrays()))
+
+
+def _bring_attention(source: Store, target: Store, record: Record) -> None:
+    there = KeptAttention(target)
+    measures = KeptAttention(source).content(record)
+    if measures is not None and there.content(record) is None:
+        there.put(record, measures)
 
 
 def _log(target: Store, reason: str, record: Record, old: Sequence[Record]) -> None:

@@ -6,14 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from gate_stores import USUAL, WORSE, check, of_other_cell, refused, store
 from made_records import made_record
 
 from benchmark.cli import cli
+from benchmark.data.marks import Marked, Marks
 from benchmark.errors import InputError
 from benchmark.stats.accuracy import overall_accuracy
+from benchmark.store.attention_file import MEASURES, KeptAttention, pack_measures
+from benchmark.store.kept_marks import KeptMarks
+from benchmark.store.logits_file import pack
 from benchmark.store.store import Store
 
 
@@ -53,6 +58,53 @@ def test_the_same_cell_with_other_answers_is_replaced(tmp_path: Path) -> None:
     assert overall_accuracy(record.history[-1].test) < 0.75
     Store(stored).logits(record)
     assert check(new, stored).exit_code == 0
+
+
+def measured(root: Path, measures: float) -> Path:
+    """A store whose cells have measured attention maps, and marks of their images."""
+    made = Store(root)
+    for record in made.records():
+        labels = made.logits(record, ["label"])["label"].astype(np.int64)
+        of = np.full((len(labels), len(record.classes)), measures)
+        content = pack_measures(record, labels, dict.fromkeys(MEASURES, of), (4, 4))
+        KeptAttention(made).put(record, content)
+        none = np.zeros(len(labels), dtype=np.uint8)
+        names = np.array([f"image {i}" for i in range(len(labels))], dtype=np.str_)
+        marked = Marked(names, labels, none), Marked(names[:0], labels[:0], none[:0])
+        KeptMarks(root).put(record.cell.fingerprint, pack(Marks(*marked).arrays()))
+    return root
+
+
+def test_what_lies_beside_a_record_comes_along(tmp_path: Path) -> None:
+    stored = store(tmp_path / "stored", ["mek"])
+    new = store(tmp_path / "new", ["cb"])
+    store(new, ["mek"])
+    assert "1 added, 0 replaced, 1 as they were" in update(measured(new, 0.5), stored)
+    target = Store(stored)
+    for record in target.records():
+        found = KeptAttention(target).get(record)
+        assert found is not None
+        assert float(found["overlap"][0, 0]) == 0.5
+        assert KeptMarks(stored).get(record.cell.fingerprint) is not None
+    clean = CliRunner().invoke(cli, ["report", "--results", str(stored), "--images", "clean"])
+    assert clean.exit_code == 0, clean.output
+    update(measured(new, 0.25), stored)  # what is known already stays
+    (kept,) = [r for r in target.records() if r.cell.method == "cb"]
+    again = KeptAttention(target).get(kept)
+    assert again is not None
+    assert float(again["overlap"][0, 0]) == 0.5
+
+
+def test_damaged_measures_stop_it_before_anything_changes(tmp_path: Path) -> None:
+    stored, new = store(tmp_path / "stored", ["mek"]), store(tmp_path / "new", ["cb", "eac"])
+    measured(new, 0.5)
+    source = Store(new)
+    last = KeptAttention(source).path(source.records()[-1])
+    last.write_bytes(last.read_bytes()[:200])
+    done = refused(new, stored, "--update", "--reason", "why")
+    assert isinstance(done.exception, InputError)
+    assert "attention.npz" in str(done.exception)
+    assert [r.cell.method for r in Store(stored).records()] == ["mek"]
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
