@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import fmean
 
-from benchmark.analysis.answers import Answers
-from benchmark.analysis.clean import WORTH_SAYING, clean_numbers
+from benchmark.analysis.clean import WORTH_SAYING, Floats, clean_numbers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
 from benchmark.data.imbalance import factor_label
 from benchmark.report.scope import Scope
+from benchmark.report.sheet import percent
 
 
 def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
     """Return a line with the rows whose accuracies are others on clean images, if there are any.
 
-    Rows whose marks or logits are not kept are passed over.
+    Rows whose marks or logits are not kept stand apart, as of them that is not known.
     """
     answers = measured.answers
     if measured.images != "all" or answers is None:
         return []
     entries = [entry for block in scope.blocks for entry in block if entry.runs]
-    rows = [text for entry in entries if (text := _row(entry, measured, answers))]
+    clean = [(entry, clean_numbers(entry, answers)) for entry in entries]
+    rows = [text for entry, of in clean if of is not None and (text := _row(entry, of, measured))]
     if not rows:
         return []
+    unknown = [_named(entry) for entry, of in clean if of is None]
     counts = {}
     for group in scope.groups:
         marked = answers.marks(group.entries[0].first)
@@ -31,21 +34,24 @@ def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
             kept = marked.kept("clean")
             counts[group.shared.fingerprint] = f"{(~kept).sum()} of {len(kept)}"
     others = ""
-    if len(rows) < len(entries):
-        others = f" The others differ by at most {WORTH_SAYING} points."
+    if len(rows) < len(entries) - len(unknown):
+        others += f" The others differ by at most {WORTH_SAYING} points."
+    if unknown:
+        others += f" Not known of {'; '.join(unknown)}, whose logits are not kept."
     return [
         f"Without the {' or '.join(counts.values())} test images whose pixels stand in the "
         f"training set (--images clean), overall / mean accuracy: {'; '.join(rows)}.{others}"
     ]
 
 
-def _row(entry: Entry, measured: Measurements, answers: Answers) -> str:
+def _row(entry: Entry, clean: Mapping[str, Floats], measured: Measurements) -> str:
     """Return an entry with its accuracies on clean images, nothing where they hardly differ."""
-    clean = clean_numbers(entry, answers)
-    if clean is None:
+    found = {name: float(clean[name].mean()) for name in ("overall", "mean")}
+    before = {name: fmean(measured.values(entry, name)) for name in found}
+    if all(abs(found[name] - before[name]) <= WORTH_SAYING for name in found):
         return ""
-    overall, mean = (float(clean[name].mean()) for name in ("overall", "mean"))
-    before = [fmean(measured.values(entry, name)) for name in ("overall", "mean")]
-    if max(abs(overall - before[0]), abs(mean - before[1])) <= WORTH_SAYING:
-        return ""
-    return f"{entry.label} at {factor_label(entry.factor)} {overall:.2f} / {mean:.2f}"
+    return f"{_named(entry)} {' / '.join(map(percent, found.values()))}"
+
+
+def _named(entry: Entry) -> str:
+    return f"{entry.label} at {factor_label(entry.factor)}"

@@ -130,6 +130,20 @@ def test_the_line_below_a_table_gives_clean_numbers(store: Store) -> None:
     assert "Without the" not in call(store, "report", "--format", "markdown").output
 
 
+def test_of_rows_without_logits_the_line_says_that_it_is_not_known(store: Store) -> None:
+    record, arrays = made_record("eac", 150.0, 0, epochs=3)
+    best = np.diag(np.sum(record.history[0].test, axis=1)).tolist()  # of which nothing is kept
+    history = [record.history[0].model_copy(update={"test": best}), *record.history[1:]]
+    record = record.model_copy(update={"history": history, "logits": {"last": 2}})
+    store.add(record, {name: arrays[name] for name in ("label", "last")})
+    sentence = "Not known of EAC"
+    assert sentence not in call(store, "report", "--format", "markdown").output
+    text = call(store, "report", "--format", "markdown", "--select", "oracle", "--mixed").output
+    line = next(line for line in text.splitlines() if "Without the 63" in line)
+    assert f"{sentence} at 150, whose logits are not kept." in line
+    assert "The others" not in line
+
+
 def test_compare_claims_check_and_figures_count_the_same_images(store: Store) -> None:
     clean = ("--images", "clean")
     text = call(store, "compare", "mek", "cb", *clean).output
