@@ -70,7 +70,7 @@ def drafted(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: it cannot be written; what stood there is as it was.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")  # of containers all are pid 1
     try:
         with draft.open("wb") as file:
             yield file

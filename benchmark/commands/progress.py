@@ -89,7 +89,7 @@ class PlainListener:
         """Say that other processes train what is left."""
         if self._alone:
             are = count(cells, "cell is", "cells are")
-            self.say(f"  {are} being trained by other processes; waiting")
+            self.say(f"  {are} held by other processes; waiting")
 
     def say(self, line: str) -> None:
         """Print a line that stays.

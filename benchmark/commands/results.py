@@ -109,6 +109,11 @@ def import_(file: Path, results: Path) -> None:
     if arrival.searches:
         told = count(len(arrival.searches), "list", "lists")
         click.echo(f"{told} of tries by which values were chosen: fer-bench report --detail tuning")
+    if arrival.taken:
+        click.echo(
+            "Results of this store until now, and tries by that list, which no table of results "
+            f"counts: {', '.join(arrival.taken)}."
+        )
 
 
 def _tally(

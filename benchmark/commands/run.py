@@ -246,9 +246,8 @@ def _tell_cost(
             click.echo(line)
         return
     click.echo(how_long(expected))
-    other = other_hardware(todo, order.store, order.device)
-    if other:
-        click.echo(f"These records are of {other}; how long it takes here cannot be known.")
+    if other := other_hardware(todo, order.store, order.device):
+        click.echo(other)
 
 
 def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:

@@ -299,6 +299,8 @@ class Trainer:
             rates_on_device(self.optimizer)
             self.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError) as error:
+            if is_out_of_memory(error):  # the machine's fault, and the checkpoint is whole
+                raise
             raise TrainingError(
                 f"the checkpoint in {folder} is of other code than this; remove the folder to "
                 "train the cell anew"

@@ -19,6 +19,7 @@ from benchmark.store.faults import attention_refusal, writing
 from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.ledger import without_tries
 from benchmark.store.logits_file import pack
+from benchmark.store.outdated import add_outdated, of_records
 from benchmark.store.record import Record
 from benchmark.store.store import Store
 from benchmark.words import short
@@ -52,7 +53,8 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     A square is method, dataset, factor, seed, precision and the protocol's name. A record that is
     stored as it is stays. Each cell is changed whole or not at all, and logged when it is: the same
     call again goes on where one was interrupted. What its attention maps say comes along, and so do
-    the marks of its dataset's images, where the target lacks them.
+    the marks of its dataset's images and why its method's version is an older one, where the target
+    lacks them.
 
     Args:
         source: the new results.
@@ -78,6 +80,7 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
                 f"{where.root} holds several results of {records[0].cell.slug.rpartition('-')[0]} "
                 "(hyper-parameters, versions or protocols differ); leave one of them"
             )
+    add_outdated(target.root, of_records(source.root, new))
     added: list[str] = []
     replaced: list[str] = []
     removed: list[str] = []

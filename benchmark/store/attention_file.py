@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.store.cell_folder import ATTENTION
 from benchmark.store.faults import attention_refusal, writing
 from benchmark.store.logits_file import LABEL, LARGEST_FILE, read_arrays
 from benchmark.store.record import Record
@@ -27,7 +28,6 @@ from benchmark.store.store import Store
 from benchmark.store.whole import labels_of
 from benchmark.write import put_file
 
-ATTENTION = "attention.npz"
 MEASURES = ("consistency", "overlap", "outside")
 """What is measured of every map; see :mod:`benchmark.stats.attention`."""
 UNITS = ("on_units", "units_area")

@@ -120,11 +120,14 @@ class Begun:
     def slugs(self) -> dict[str, bool]:
         """Return the slugs of cells that were begun, and whether a process trains them now.
 
-        A cell that is finished counts, too, until :meth:`settle` saw it.
+        A cell that is finished counts, too, until :meth:`settle` saw it; one that failed does not,
+        unless a process tries it again.
         """
         folders = sorted(path for path in (self.root / "running").glob("*") if path.is_dir())
-        begun = [f for f in folders if (f / "checkpoint.pt").exists() or lease.holder(f)]
-        return {folder.name: lease.holder(folder) is not None for folder in begun}
+        failed = {path.parent.name for path in self.failures()}
+        held = {folder.name: lease.holder(folder) is not None for folder in folders}
+        begun = {f.name for f in folders if (f / "checkpoint.pt").exists()} - failed
+        return {name: now for name, now in held.items() if now or name in begun}
 
     def _finished(self, cell: Cell) -> Path:
         return self.root / "cells" / cell.slug

@@ -3,9 +3,10 @@
 A zip archive with ``<slug>/record.json``, ``<slug>/logits.npz``, ``<slug>/validation.npz`` and
 ``<slug>/attention.npz`` where there are such and, where they are asked for,
 ``<slug>/weights.safetensors``; and
-``datasets/<fingerprint>.npz``, the marks of the cells' datasets; and ``tuning/<key>.json``, which
-says which of the cells were tried to choose values. What is read from one is checked
-as in a store, and nothing is ever unpacked by the names that stand in it.
+``datasets/<fingerprint>.npz``, the marks of the cells' datasets; ``tuning/<key>.json``, which
+says which of the cells were tried to choose values; and ``outdated.toml``, which says which of
+them an older version of their method left. What is read from one is checked as in a store, and
+nothing is ever unpacked by the names that stand in it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,18 @@ from typing import NamedTuple
 
 from benchmark.damage import ARCHIVE_ERRORS
 from benchmark.errors import InputError
-from benchmark.store.attention_file import ATTENTION, KeptAttention, read_measures
-from benchmark.store.cell_folder import LARGEST_WEIGHTS, WEIGHTS
+from benchmark.store import outdated
+from benchmark.store.attention_file import KeptAttention, read_measures
+from benchmark.store.cell_folder import ATTENTION, LARGEST_WEIGHTS, WEIGHTS
 from benchmark.store.kept_marks import KeptMarks, unpack
-from benchmark.store.ledger import Ledger, from_bytes, keep_ledger, ledgers, to_bytes
+from benchmark.store.ledger import (
+    Ledger,
+    from_bytes,
+    ids_of_tries,
+    keep_ledger,
+    ledgers,
+    to_bytes,
+)
 from benchmark.store.logits_file import LABEL, LARGEST_FILE, LOGITS, VALIDATION, pack, read_arrays
 from benchmark.store.record import Record
 from benchmark.store.record_file import LARGEST_RECORD, RECORD, parse_record, to_json
@@ -46,12 +55,14 @@ class Arrival:
         kept: those that were there.
         weights: those whose weights are new, whether their records were there or not.
         searches: keys of ledgers of tries that came with them.
+        taken: results of this store that these ledgers say were tries.
     """
 
     added: list[str]
     kept: list[str]
     weights: list[str]
     searches: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
 
 
 def export_cells(
@@ -91,6 +102,8 @@ def export_cells(
             for ledger in ledgers(store.root):
                 if ledger.cells & ids:
                     archive.writestr(_member(f"{TRIES}{ledger.key}.json"), to_bytes(ledger))
+            if old := outdated.of_records(store.root, records):
+                archive.writestr(_member(outdated.FILE), outdated.to_bytes(old))
             for record in taken:
                 member = _member(f"{record.cell.slug}/{WEIGHTS}", zipfile.ZIP_STORED)
                 archive.writestr(member, store.weights(record))
@@ -109,8 +122,8 @@ def import_cells(store: Store, path: Path) -> Arrival:
         InputError: the file is none of ours, or a cell in it or in the store is damaged.
         StorageError: the store cannot be written to.
     """
-    if store.root.is_dir():
-        store.records()
+    before = store.records() if store.root.is_dir() else []
+    tries = ids_of_tries(store.root)
     try:
         if not path.is_file():  # opening a pipe that nobody writes to would wait for ever
             raise InputError(f"{path}: no regular file; name one that 'results export' wrote")
@@ -120,6 +133,8 @@ def import_cells(store: Store, path: Path) -> Arrival:
                 _read(archive, name, path)
             marks = {name: _marks(archive, name, path) for name in _marks_names(archive)}
             searches = [_ledger(archive, name, path) for name in _ledger_names(archive)]
+            old = _outdated(archive, path)
+            taken = {cell for ledger in searches for cell in ledger.cells} - tries
             if searches:  # before the cells, which must never pass for results
                 store.prepare()
             for ledger in searches:
@@ -129,7 +144,12 @@ def import_cells(store: Store, path: Path) -> Arrival:
         for fingerprint, content in marks.items():
             if kept.get(fingerprint) is None:
                 kept.put(fingerprint, content)
-        return replace(arrival, searches=[ledger.key for ledger in searches])
+        outdated.add_outdated(store.root, old)
+        return replace(
+            arrival,
+            searches=[ledger.key for ledger in searches],
+            taken=[record.cell.slug for record in before if record.id in taken],
+        )
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ARCHIVE_ERRORS as error:
@@ -159,7 +179,7 @@ def _add(store: Store, found: Iterable[_Found]) -> Arrival:
         elif weights is not None:
             store.add_weights(there, weights)
         same = there is None or there.weights_sha256 == record.weights_sha256
-        if measures is not None and same and attention.get(record) is None:
+        if measures is not None and same and attention.get(there or record) is None:
             attention.put(record, measures)
         (arrival.added if there is None else arrival.kept).append(slug)
         if weights is not None:
@@ -179,7 +199,7 @@ def _record_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     records = [name for name in names if name.endswith(f"/{RECORD}")]
     folders = {name.removesuffix(RECORD) for name in records}
     known = {folder + file for folder in folders for file in _FILES}
-    known |= {*_marks_names(archive).values(), *_ledger_names(archive)}
+    known |= {*_marks_names(archive).values(), *_ledger_names(archive), outdated.FILE}
     strange = [name for name in names if name not in known]
     if strange or not records:
         what = f"it holds {strange[0]!r}" if strange else "it holds no record"
@@ -203,6 +223,17 @@ def _marks(archive: zipfile.ZipFile, fingerprint: str, path: Path) -> bytes:
         what = f"the marks of dataset {short(fingerprint)} are damaged"
         raise InputError(f"{path}: {what} ({error}); nothing was imported") from error
     return content
+
+
+def _outdated(archive: zipfile.ZipFile, path: Path) -> tuple[outdated.Outdated, ...]:
+    """Return what a file says of versions of methods, which has been looked at."""
+    if outdated.FILE not in archive.namelist():
+        return ()
+    try:
+        return outdated.from_bytes(_content(archive, outdated.FILE, LARGEST_RECORD))
+    except ARCHIVE_ERRORS as error:
+        what = f"{outdated.FILE} is damaged"
+        raise InputError(f"{path}: {what} ({error}); nothing was imported") from error
 
 
 def _ledger_names(archive: zipfile.ZipFile) -> list[str]:

@@ -22,6 +22,7 @@ from benchmark.store.whole import check_whole
 from benchmark.write import put_file, write_file
 
 WEIGHTS = "weights.safetensors"
+ATTENTION = "attention.npz"
 CARD = "model-card.md"
 LARGEST_WEIGHTS = 1 << 36
 """Bytes; what is larger is none of ours."""

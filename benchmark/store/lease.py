@@ -79,21 +79,35 @@ class Lease:
         Raises:
             LeaseLostError: it is not.
         """
-        if _newest(self._path.parent) != self._path:
+        if _newest(self._path.parent) != self._path or not self._is_own():
             raise LeaseLostError(self._path.parent.name)
 
     def release(self) -> None:
         """Let others take the cell at once."""
         self._stop.set()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if self._is_own():
+                self._path.unlink()
         self._file.close()
+
+    def _is_own(self) -> bool:
+        """Whether the file is the one that was taken.
+
+        Whoever finishes a cell clears its folder, so that another one may begin it again, for the
+        weights it needs, with the same number.
+        """
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            return False
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
             if time.monotonic() - self._advanced > STALL:
                 continue
             with contextlib.suppress(OSError):  # gone: `check` will say so
-                os.utime(self._path)
+                if self._is_own():
+                    os.utime(self._path)
 
 
 def take(folder: Path) -> Lease | None:
@@ -132,7 +146,7 @@ def alive(path: Path) -> bool:
     Raises:
         FileNotFoundError: it was released meanwhile.
     """
-    silent = file_system_time(path.parent) - path.stat().st_mtime
+    silent = _now(path.parent) - path.stat().st_mtime
     if abs(silent) > PATIENCE:  # a time ahead is of before the clock was set back: as old
         return False
     try:
@@ -149,6 +163,16 @@ def alive(path: Path) -> bool:
         except OSError:
             return True
     return False
+
+
+def _now(folder: Path) -> float:
+    """Return the file system's time, or this machine's where a folder can only be read."""
+    try:
+        return file_system_time(folder)
+    except FileNotFoundError:  # the folder is gone
+        raise
+    except OSError:
+        return time.time()
 
 
 def _create(folder: Path, name: str) -> Lease:

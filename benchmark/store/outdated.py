@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,9 @@ from pydantic import Field, ValidationError
 
 from benchmark.errors import InputError
 from benchmark.protocols.protocol import Strict
+from benchmark.store.faults import writing
+from benchmark.store.record import Record
+from benchmark.write import put_file
 
 FILE = "outdated.toml"
 """Beside the cells of a store."""
@@ -33,6 +38,46 @@ class _Content(Strict):
     outdated: tuple[Outdated, ...]
 
 
+def of_records(root: Path, records: Iterable[Record]) -> tuple[Outdated, ...]:
+    """Return what a store says of some of its records.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    versions = {(record.cell.method, record.cell.method_version) for record in records}
+    return tuple(one for one in read_outdated(root) if (one.method, one.version) in versions)
+
+
+def add_outdated(root: Path, more: Iterable[Outdated]) -> None:
+    """Add to what a store says; of a version that it speaks of already its own words stay.
+
+    Raises:
+        InputError: the store's file cannot be read.
+        StorageError: it cannot be written.
+    """
+    known = {(one.method, one.version) for one in read_outdated(root)}
+    new = [one for one in more if (one.method, one.version) not in known]
+    if new:
+        path = root / FILE
+        with writing(root):
+            before = path.read_bytes() + b"\n" if path.exists() else b""
+            put_file(path, before + to_bytes(new))
+
+
+def to_bytes(outdated: Iterable[Outdated]) -> bytes:
+    """Return the content of a file that says so."""
+    lines = []
+    for one in outdated:
+        values = one.model_dump().items()
+        lines.append("[[outdated]]\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in values))
+    return "\n".join(lines).encode()
+
+
+def _toml(value: str | int) -> str:
+    """Return a value as TOML, which takes JSON's texts and numbers."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def read_outdated(root: Path) -> tuple[Outdated, ...]:
     """Return what a store says of its outdated records; nothing where it has no such file.
 
@@ -41,14 +86,26 @@ def read_outdated(root: Path) -> tuple[Outdated, ...]:
     """
     path = root / FILE
     try:
-        return _Content.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).outdated
+        return from_bytes(path.read_bytes())
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def from_bytes(content: bytes) -> tuple[Outdated, ...]:
+    """Return what a file says.
+
+    Raises:
+        ValueError: it is none; the message says where.
+    """
+    try:
+        return _Content.model_validate(tomllib.loads(content.decode("utf-8"))).outdated
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: {where}: {first['msg']}") from error
+        raise ValueError(f"{where}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:  # no UTF-8, or no TOML
-        raise InputError(f"{path}: not valid TOML ({error})") from error
+        raise ValueError(f"not valid TOML ({error})") from error

@@ -1,6 +1,6 @@
 """The store: a folder a finished cell, put in place by one rename.
 
-<root>/cells/<slug>/record.json   the record; a folder without one was never finished
+<root>/cells/<slug>/record.json   the record; a folder without one is damaged
 <root>/cells/<slug>/logits.npz    test logits of the selected epochs
 <root>/cells/<slug>/validation.npz    validation logits of the same epochs, where there are any
 <root>/cells/<slug>/weights.safetensors, model-card.md    the final weights, where they were kept
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from benchmark.errors import InputError, StorageError
 from benchmark.store.begun import Begun
 from benchmark.store.cell_folder import (
+    ATTENTION,
     WEIGHTS,
     digest,
     exchange,
@@ -182,12 +183,20 @@ class Store:
                     if not target.exists():  # otherwise another process finished the same cell
                         raise
                     if replace:
+                        self._keep_measures(target, draft, record)
                         exchange(draft, target, self.begun.replaced(record.cell))
                 sync_folder(self.cells)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
             self.begun.clear(record.cell)
         return target
+
+    def _keep_measures(self, target: Path, draft: Path, record: Record) -> None:
+        """Take along what was measured of the very weights that come again."""
+        measures, before = target / ATTENTION, self._read(target)
+        same = isinstance(before, Record) and before.weights_sha256 == record.weights_sha256
+        if same and record.weights_sha256 is not None and measures.exists():
+            shutil.copyfile(measures, draft / ATTENTION)
 
     def _write(
         self,

@@ -87,7 +87,7 @@ def hours_elsewhere(cells: Sequence[Cell], store: Store) -> list[str]:
 
 
 def other_hardware(cells: Sequence[Cell], store: Store, device: str) -> str:
-    """Return what hardware the records are of that tell of cells, empty where it is this one.
+    """Return what is said where all records that tell of cells are of other hardware, else nothing.
 
     Args:
         cells: those to be trained.
@@ -96,7 +96,10 @@ def other_hardware(cells: Sequence[Cell], store: Store, device: str) -> str:
     """
     found = seconds_by_hardware(cells, store.records() if store.root.is_dir() else [])
     here = _hardware({**describe(), **describe_device(resolve_device(device))})
-    return "" if here in found else " and ".join(found)
+    if here in found or not found:
+        return ""
+    other = " and ".join(found)
+    return f"These records are of {other}; how long it takes here cannot be known."
 
 
 def _hardware(facts: Mapping[str, Any]) -> str:

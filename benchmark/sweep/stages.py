@@ -50,13 +50,25 @@ def work(asked: Sequence[Cell], sweep: Sweep, store: Store) -> Work:
 
 
 def needed_first_stages(cells: Sequence[Cell], sweep: Sweep, store: Store) -> dict[str, Cell]:
-    """Return the first stages of cells whose weights are not there, by their ids.
+    """Return the first stages whose weights are needed and not there, by their ids.
+
+    They are those that unfinished ones of the cells start from, and those among the cells that
+    other unfinished cells of the sweep start from: whoever trains these later, or at the same time,
+    is not to find a record without weights.
+
+    Args:
+        cells: those to train.
+        sweep: they are part of.
+        store: where finished cells are.
 
     Raises:
         InputError: a record is damaged.
         StorageError: the system cannot read one.
     """
-    firsts = {first.id: first for first in map(sweep.first_stage, cells) if first is not None}
+    given = {cell.id for cell in cells}
+    stages = [(cell, first) for cell in sweep.cells if (first := sweep.first_stage(cell))]
+    later = [cell for cell, first in stages if given & {cell.id, first.id}]
+    firsts = {first.id: first for first in map(sweep.first_stage, store.missing(later)) if first}
     return {key: first for key, first in firsts.items() if not has_weights(first, store)}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -116,7 +118,7 @@ def run_sweep(
     keep_freed_memory()
     keep_float32()
     tally = Tally()
-    needed = needed_first_stages(store.missing(cells), sweep, store)
+    needed = needed_first_stages(cells, sweep, store)
     wanted = {cell.id for cell in cells} | needed.keys()
     left = [cell for cell in sweep.cells if cell.id in wanted]
     total = len(left)
@@ -232,7 +234,8 @@ class _Worker:
         """Stop the sweep where the store is at fault, as every other cell would fail likewise."""
         if isinstance(error, StorageError):
             raise error
-        if error.filename is None or str(self.store.root) in str(error.filename):
+        named = None if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
+        if named is None or named.is_relative_to(self.store.root.absolute()):
             with writing(self.store.root):
                 raise error
 

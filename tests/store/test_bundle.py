@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
-from made_records import made_record
+from click.testing import CliRunner
+from made_records import fill, made_record
 
+from benchmark.cli import cli
 from benchmark.errors import InputError
+from benchmark.store.attention_file import MEASURES, KeptAttention, pack_measures
 from benchmark.store.bundle import export_cells, import_cells
+from benchmark.store.ledger import Ledger, Searched, Try, keep_ledger
+from benchmark.store.logits_file import pack
+from benchmark.store.record import Record
 from benchmark.store.store import Store
 
 
@@ -122,3 +131,60 @@ def test_older_records_travel_and_keep_their_ids(tmp_path: Path) -> None:
     for record in records:
         there = stored.cells / record.cell.slug / "logits.npz"
         assert (store.cells / record.cell.slug / "logits.npz").read_bytes() == there.read_bytes()
+
+
+def test_results_that_a_list_of_tries_names_are_told(tmp_path: Path) -> None:
+    there = Store(tmp_path / "there")
+    fill(there, ("cb", "mek"), (150.0,), 1)
+    here = Store(tmp_path / "here")
+    fill(here, ("cb",), (150.0,), 1)
+    keep_ledger(here.root, ledger_of(here.records()))
+    export_cells(here, here.records(), tmp_path / "cells.zip")
+    (slug,) = (record.cell.slug for record in here.records())
+    called = ["results", "import", str(tmp_path / "cells.zip"), "--results", str(there.root)]
+    first, again = (CliRunner().invoke(cli, called).output for _ in range(2))
+    assert f"no table of results counts: {slug}." in first
+    assert "no table of results" not in again
+
+
+def test_measures_of_a_cell_that_is_there_with_other_bytes_of_logits(tmp_path: Path) -> None:
+    record, arrays = made_record("cb", test_counts=[9] * 7)
+    record = record.model_copy(update={"weights_sha256": "f" * 64})
+    stores = here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    here.put(record, pack(arrays))
+    there.put(record, repacked(pack(arrays)))
+    for store in stores:
+        (kept,) = store.records()
+        labels = arrays["label"].astype(np.int64)
+        of = np.zeros((len(labels), 7))
+        content = pack_measures(kept, labels, dict.fromkeys(MEASURES, of), (4, 4))
+        KeptAttention(store).put(kept, content)
+    export_cells(here, here.records(), tmp_path / "cells.zip")
+    assert import_cells(there, tmp_path / "cells.zip").kept == [record.cell.slug]
+
+
+def ledger_of(records: Sequence[Record]) -> Ledger:
+    """A list by which the records are tries."""
+    one = Try(why="default", values={}, departure=0, edge=0, cells=tuple(r.id for r in records))
+    subject = Searched(name="cb", method="cb", spans={}, tries=(one,))
+    return Ledger(
+        dataset="ferplus",
+        fingerprint=records[0].cell.fingerprint,
+        protocol="compact",
+        version=1,
+        shared=(),
+        factors=(150.0,),
+        seeds=(0,),
+        budget=1,
+        key="some-key",
+        subjects=(subject,),
+    )
+
+
+def repacked(content: bytes) -> bytes:
+    """The same arrays, as another version of the library might pack them."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(made, "w") as after:
+        for name in before.namelist():
+            after.writestr(name, before.read(name))
+    return made.getvalue()

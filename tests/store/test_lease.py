@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,36 @@ def test_a_sleeper_learns_that_it_lost(tmp_path: Path) -> None:
     first.release()
     second.check()
     assert take(tmp_path) is None
+
+
+def test_a_finisher_leaves_its_successors_lease(tmp_path: Path) -> None:
+    folder = tmp_path / "cell"
+    first = take(folder)
+    assert first is not None
+    shutil.rmtree(folder)  # as whoever puts a finished cell in place clears it
+    second = take(folder)
+    assert second is not None
+    assert holder(folder) is not None
+    with pytest.raises(LeaseLostError):
+        first.check()
+    first.release()
+    second.check()
+    assert take(folder) is None
+
+
+def test_where_nothing_can_be_written_leases_are_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = take(tmp_path)
+
+    def refused(folder: Path) -> float:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(lease, "file_system_time", refused)
+    assert holder(tmp_path) is not None
+    assert held is not None
+    held.release()
+    assert holder(tmp_path) is None
 
 
 def test_a_beating_lease_stays_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

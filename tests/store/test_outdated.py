@@ -10,12 +10,40 @@ from made_records import fill, made_record
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
-from benchmark.store.outdated import FILE, Outdated, read_outdated
+from benchmark.store.bundle import export_cells, import_cells
+from benchmark.store.outdated import FILE, Outdated, from_bytes, read_outdated, to_bytes
 from benchmark.store.record import Cell
 from benchmark.store.store import Store
 
 LISTED = '[[outdated]]\nmethod = "cb"\nversion = 1\nreason = "weighed by images"\n'
 NOTE = "Of older versions, not yet trained again: CB (version 1: weighed by images)."
+
+
+def test_what_is_said_of_versions_travels_with_their_records(tmp_path: Path) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    fill(here, ("cb", "mek"), (150.0,), 1)
+    bytes_ = to_bytes([Outdated(method="mek", version=2, reason="of no record")])
+    (here.root / FILE).write_bytes(LISTED.encode() + b"\n" + bytes_)
+    export_cells(here, here.records(), tmp_path / "cells.zip")
+    for _ in range(2):
+        import_cells(there, tmp_path / "cells.zip")
+        assert (there.root / FILE).read_text() == LISTED
+    (there.root / FILE).write_text(LISTED.replace("weighed", "in words of its own, weighed"))
+    import_cells(there, tmp_path / "cells.zip")
+    assert "words of its own" in read_outdated(there.root)[0].reason
+    gate = tmp_path / "stored"
+    Store(gate).prepare()
+    fill(Store(gate), ("eac",), (150.0,), 1)
+    update = ("check", "--against", str(gate), "--update", "--reason", "why")
+    done = CliRunner().invoke(cli, [*update, "--results", str(here.root)])
+    assert done.exit_code == 0, done.output
+    assert (gate / FILE).read_text() == LISTED
+
+
+@pytest.mark.parametrize("reason", ['says "so"', "ends\\", "\x7f tab\t", "zwölf \U0001f600", "#"])
+def test_any_reason_is_written_as_it_is(reason: str) -> None:
+    said = (Outdated(method="cb", version=1, reason=reason),)
+    assert from_bytes(to_bytes(said)) == said
 
 
 def test_a_list_is_read_and_none_is_no_fault(tmp_path: Path) -> None:

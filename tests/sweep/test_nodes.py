@@ -176,7 +176,7 @@ def test_cells_that_others_hold_are_waited_for(
     cluster = MadeCluster(run.root)
     run.on(cluster)
     assert cluster.handed == [(1, 1)]
-    assert run.said == ["1 cell is being trained by other processes; waiting"]
+    assert run.said == ["1 cell is held by other processes; waiting"]
     assert len(store.records()) == 1
 
 

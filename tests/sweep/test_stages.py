@@ -154,6 +154,24 @@ def test_a_first_stage_without_weights_is_trained_again_and_replaced(tmp_path: P
     assert not list((store.root / "running").glob("*"))
 
 
+def test_a_cut_between_the_stages_leaves_the_weights_that_come_next_need(tmp_path: Path) -> None:
+    sweep, store = two_stages(["crt"]), Store(tmp_path)
+    first = work(sweep.cells, sweep, store).missing[:1]
+    assert [cell.method for cell in first] == ["baseline"]
+    run_sweep(sweep, first, store, CPU, Silent())
+    (baseline,) = store.records()
+    assert store.has_weights(baseline)
+    assert train(sweep, store).started == [sweep.cells[1].slug]
+
+
+def test_a_cut_after_a_first_stage_that_is_trained_again_trains_it(tmp_path: Path) -> None:
+    run(small_sweep(["baseline"], overrides=QUICK), tmp_path)
+    sweep, store = two_stages(["crt"]), Store(tmp_path)
+    run_sweep(sweep, work(sweep.cells, sweep, store).missing[:1], store, CPU, Silent())
+    assert store.has_weights(by_method(store)["baseline"])
+    assert [cell.method for cell in work(sweep.cells, sweep, store).missing] == ["crt"]
+
+
 def test_what_is_done_of_training_again_is_kept(tmp_path: Path) -> None:
     three = ("training.epochs=3",)
     run(small_sweep(["baseline"], overrides=three), tmp_path)

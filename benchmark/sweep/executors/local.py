@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark import environment
 from benchmark.choices import CELLS_OPTION
 from benchmark.engine.device import cuda_devices, free_gpu_memory_bytes, resolve_device
-from benchmark.sweep.estimate import expected_seconds, how_long, peak_bytes
+from benchmark.sweep.estimate import expected_seconds, how_long, other_hardware, peak_bytes
 from benchmark.sweep.executors import Order
 from benchmark.sweep.jobs import (
     TYPICAL_MEMORY,
@@ -38,6 +38,8 @@ def run(order: Order) -> bool:
     jobs = share(order)
     expected = expected_seconds(order.cells, order.store, jobs[0].device, jobs[0].threads)
     order.say(how_long(expected.values(), len(jobs)))
+    if other := other_hardware(order.cells, order.store, jobs[0].device):
+        order.say(other)
     if len(jobs) == 1:
         train_here(order, alone=True)
     else:

@@ -181,7 +181,7 @@ class Handing:
         if idle and self.left and not self._waiting:
             cells = sum(len(handed.cells) for handed in self.left)
             are = count(cells, "cell is", "cells are")
-            self.order.say(f"{are} being trained by other processes; waiting")
+            self.order.say(f"{are} held by other processes; waiting")
         self._waiting = idle
 
     def _settle(self, handed: Handed) -> None:

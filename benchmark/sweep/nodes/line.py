@@ -119,7 +119,7 @@ class Line:
         """Send until training ends; a driver that is gone ends training."""
         beaten = 0.0
         while self._over is None and not self._stop.wait(_EVERY):
-            due = time.monotonic() - beaten >= lease.BEAT and self._advances()
+            due = time.monotonic() - beaten >= lease.BEAT and self._seems_to_advance()
             try:
                 self._send_checkpoints()
                 self._send(always=due)
@@ -151,6 +151,16 @@ class Line:
     def _heed(self, counts: bool) -> None:
         if not counts:
             self._over = "the driver has handed these cells out again"
+
+    def _seems_to_advance(self) -> bool:
+        """Whether work goes on, as far as can be seen: a folder that cannot be read says nothing.
+
+        The next look will tell; were there none any more, nobody would hear of this node again.
+        """
+        try:
+            return self._advances()
+        except OSError:
+            return True
 
     def _advances(self) -> bool:
         """Whether work goes on: by the leases of the cells, before them by the time since."""
