@@ -133,8 +133,10 @@ def find_method(name: str, stored: Collection[str]) -> str:
         InputError: no record is of such a method.
     """
     wanted = canonical(name)
-    for method in stored:
-        if method == name or canonical(method) == wanted:
+    if name in stored:
+        return name
+    for method in sorted(stored):
+        if canonical(method) == wanted:
             return method
     known = ", ".join(sorted(stored))
     if wanted in BUILT_IN:

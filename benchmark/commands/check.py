@@ -108,6 +108,7 @@ def command(
             raise InputError(
                 "--update checks nothing; leave --junit, --summary and --allow-missing away"
             )
+        _refuse_idle(ctx)
         _update(store, against, reason, curves=curves)
         return
     if reason is not None:
@@ -262,6 +263,18 @@ def _references(store: Store, against: Path | None, images: Images) -> list[Refe
     return references
 
 
+def _refuse_idle(ctx: click.Context) -> None:
+    """Refuse what says how a check is made or shown where none is made."""
+    idle = {"margin": "--margin", "images": "--images", "format_name": "--format", "out": "--out"}
+    given = [
+        option
+        for name, option in idle.items()
+        if ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+    ]
+    if given:
+        raise InputError(f"--update checks nothing; leave {', '.join(given)} away")
+
+
 def _update(store: Store, against: Path | None, reason: str | None, *, curves: bool) -> None:
     if reason is None or not reason.strip():
         raise InputError("--update needs --reason: why what is stored changes")
@@ -293,6 +306,8 @@ def _update_results(store: Store, against: Path, reason: str) -> None:
     ):
         for slug in slugs:
             click.echo(f"{word}: {slug}")
+    if done.weightless:
+        click.echo(f"their weights went with what stood there: {', '.join(done.weightless)}")
     click.echo(
         f"{len(done.added)} added, {len(done.replaced)} replaced, {len(done.kept)} as they were"
         + (f"; the reason is in {against / LOG}" if done.added or done.replaced else "")

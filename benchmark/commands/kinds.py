@@ -17,10 +17,10 @@ from benchmark.errors import InputError
 if TYPE_CHECKING:
     from benchmark.analysis.decoration import Tau
 
-    _ParamType = click.ParamType[Any]
+    ParamType = click.ParamType[Any]
     _Choice = click.Choice[str]
 else:  # not to be subscripted before click 8.5
-    _ParamType = click.ParamType
+    ParamType = click.ParamType
     _Choice = click.Choice
 
 ALL = "all"
@@ -57,7 +57,7 @@ class DatasetName(_Choice):
         return name if fraction is None else held_out_name(name, fraction)
 
 
-class _List(_ParamType):
+class _List(ParamType):
     """Values with commas between them, each once, in the order given; refused where there is none.
 
     Empty places, as behind the comma of ``50,``, are passed over.
@@ -148,7 +148,7 @@ class FaceList(_List):
         return [piece]
 
 
-class Adjust(_ParamType):
+class Adjust(ParamType):
     """``tau=1`` or ``tau=val``: how far logits are adjusted after training."""
 
     name = "tau=..."

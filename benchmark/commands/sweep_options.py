@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from benchmark.commands.kinds import ALL, MethodList, SeedList
+from benchmark.commands.kinds import ALL, MethodList, ParamType, SeedList
 from benchmark.commands.options import F, dataset_options, device_option, factors_option
 
 TRY_OPTION = "--try"
 """What another process plans the same variants by."""
 
 
-class _Try(click.ParamType[tuple[str, ...]]):
+class _Try(ParamType):
     """A JSON list of what one variant sets, each as ``--set`` takes it."""
 
     name = "json"

@@ -28,7 +28,7 @@ def resize(planes: Tensor, size: int) -> Tensor:
     """Resample (B, C, H, W) bilinearly to (B, C, size, size), without aliasing when it shrinks."""
     if planes.shape[-2:] == (size, size):
         return planes
-    shrinks = size < min(planes.shape[-2:])
+    shrinks = size < max(planes.shape[-2:])  # a side that grows is the same either way
     return F.interpolate(planes, (size, size), mode="bilinear", antialias=shrinks)
 
 
@@ -128,7 +128,7 @@ def mirror(planes: Tensor, chosen: Tensor) -> Tensor:
 
 def warp(planes: Tensor, theta: Tensor, size: int) -> Tensor:
     """Resample (B, C, H, W) through theta (B, 2, 3) to (B, C, size, size), borders repeated."""
-    if size < min(planes.shape[-2:]):
+    if size < max(planes.shape[-2:]):
         planes = resize(planes, size)  # shrink first: a grid samples points, not areas
     return F.grid_sample(
         planes, affine_grid(theta, size), padding_mode="border", align_corners=False

@@ -67,9 +67,10 @@ def cached_dataset(source: Source, cache_dir: Path | str | None = None) -> FaceD
     seen = stamp(source, FORMAT)
     found = _seen_before(folder, source, seen)
     for _ in range(_ATTEMPTS):
-        if found is not None:
-            return replace(found, notes=(*found.notes, *source.notes))
-        found = _by_content(folder, source, seen)  # None: another process took it for damaged
+        if found is None:  # never read, or another process took it for damaged
+            found = _by_content(folder, source, seen)
+    if found is not None:
+        return replace(found, notes=tuple(dict.fromkeys((*found.notes, *source.notes))))
     raise InputError(
         f"{source.name}: a cache entry in {folder} cannot be read back; remove the folder, or pass "
         "--cache-dir with another one"

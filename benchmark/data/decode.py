@@ -36,7 +36,7 @@ TURNED = "images turned upright, as their EXIF orientation says"
 LAID = "images with transparent pixels, laid on black"
 FIRST = "files of several pictures (frames or pages), of which the first was taken"
 RESIZED = "images that had another size"
-STRETCHED = "images that were not square, so that their faces are stretched"
+STRETCHED = "images of other proportions, so that their faces are stretched"
 
 _UPRIGHT = 1
 _ORIENTATION = 0x0112  # of TIFF and EXIF
@@ -104,7 +104,8 @@ def brought_to(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, 
     """Return an image in a size, width and height each resampled on its own, and what was done."""
     if image.size == size:
         return image, []
-    return resized(image, size), [RESIZED] + [STRETCHED] * (image.width != image.height)
+    stretched = image.width * size[1] != image.height * size[0]
+    return resized(image, size), [RESIZED] + [STRETCHED] * stretched
 
 
 def _as_shown(image: Image.Image, mode: Mode) -> tuple[Image.Image, list[str]]:

@@ -5,6 +5,7 @@ They stand in the root or one folder further down, in small letters, capitals, o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable, Sequence
 from os.path import lexists
 from pathlib import Path
@@ -161,10 +162,11 @@ def _base(tree: Tree) -> str:
     if _named(tree, "", Part.TRAIN):
         return ""
     spellings = [s for n in PART_FOLDERS[Part.TRAIN] for s in (n, n.capitalize(), n.upper())]
+    # os.path, as a folder that may not be looked into holds nothing that is wanted.
     below = [
         folder
         for folder in tree.folders()
-        if any((tree.root / folder / spelling).is_dir() for spelling in spellings)
+        if any(os.path.isdir(tree.root / folder / spelling) for spelling in spellings)
     ]
     if len(below) > 1:
         raise InputError(

@@ -84,9 +84,10 @@ def _find_listed(tree: Tree, labels: str, *, ignored: str | None) -> Source:
         entries = sorted(parse_labels(read_lines(tree.root / labels, where), where))
         names = tuple(_image_file(folder, entry.name, files) for entry in entries)
         unnamed = unnamed_note(files, {labels, *names}, labels)
-        return _index(tree.root, entries, names, files, (*notes, *unnamed))
+        return _index(tree.root, entries, names, files, tuple(unnamed))
 
-    return Source(NAME, tree.root, files, read, notes=tree.notes())
+    # What else lies there is no part of what is read, and may come and go.
+    return Source(NAME, tree.root, files, read, notes=(*notes, *tree.notes()))
 
 
 def parse_labels(lines: Iterable[str], where: str) -> list[Entry]:

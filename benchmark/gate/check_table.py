@@ -123,9 +123,9 @@ def _remark(row: Row) -> str:
         return ""
     if any(drop.p is None for drop in row.drops):
         return (
-            f"{row.name} is undecided: it fell by more than the margin, and with one seed on each "
-            "side, of another number or another machine, nothing tells how far seeds differ; "
-            "train a second seed."
+            f"{row.name} is undecided: it fell by more than the margin, and the stored results "
+            "have one seed of it, another one or of another machine: nothing tells how far seeds "
+            "differ; store a second one."
         )
     return (
         f"{row.name} is undecided: it fell by more than the margin, but seeds and test images "

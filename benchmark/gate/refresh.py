@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ LOG = "updates.jsonl"
 """Beside the stored cells: a line for each cell that changed, in the order of time."""
 
 _ASIDE = ".replaced-"
+_GONE = ".gone-"
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,14 @@ class Refreshed:
         replaced: cells in whose place something was stored.
         removed: what stood there, where it had another slug.
         kept: cells that were stored as they are.
+        weightless: cells in whose place something with kept weights was stored, and that have none.
     """
 
     added: tuple[str, ...]
     replaced: tuple[str, ...]
     removed: tuple[str, ...]
     kept: tuple[str, ...]
+    weightless: tuple[str, ...] = ()
 
 
 def refresh(source: Store, target: Store, reason: str) -> Refreshed:
@@ -54,7 +59,7 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     stored as it is stays. Each cell is changed whole or not at all, and logged when it is: the same
     call again goes on where one was interrupted. What its attention maps say comes along, and so do
     the marks of its dataset's images and why its method's version is an older one, where the target
-    lacks them.
+    lacks them. Final weights come along where those of what stood there were kept.
 
     Args:
         source: the new results.
@@ -69,9 +74,13 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     target.prepare()
     _bring_back(target)
     new = without_tries(source.records(), source.root)
-    for damaged in KeptAttention(source).damaged(new):
-        raise attention_refusal(damaged)
-    stored = _squares(without_tries(target.records(), target.root))
+    before = without_tries(target.records(), target.root)
+    for store, records in ((source, new), (target, before)):
+        for damaged in KeptAttention(store).damaged(records):
+            raise attention_refusal(damaged)
+        for fingerprint in {record.cell.fingerprint for record in records}:
+            KeptMarks(store.root).get(fingerprint)
+    stored = _squares(before)
     for square, records in _squares(new).items():
         others = [old for old in stored[square] if old.id not in {r.id for r in records}]
         if len(records) > 1 or len(others) > 1:
@@ -85,6 +94,7 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     replaced: list[str] = []
     removed: list[str] = []
     kept: list[str] = []
+    weightless: list[str] = []
     for record in new:
         _bring_marks(source, target, record.cell.fingerprint)
         slug, old = record.cell.slug, stored[_square(record)]
@@ -93,12 +103,15 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
                 _bring_attention(source, target, record)
             kept.append(slug)
             continue
-        _swap(source, target, record, old)
-        _log(target, reason, record, old)
+        weighty = any(target.has_weights(one) for one in old)
+        if weighty and not source.has_weights(record):
+            weightless.append(slug)
+        with _swapped(source, target, record, old, weights=weighty):
+            _log(target, reason, record, old)
         _bring_attention(source, target, record)
         (replaced if old else added).append(slug)
         removed += [o.cell.slug for o in old if o.cell.slug != slug]
-    return Refreshed(tuple(added), tuple(replaced), tuple(removed), tuple(kept))
+    return Refreshed(tuple(added), tuple(replaced), tuple(removed), tuple(kept), tuple(weightless))
 
 
 def _squares(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Record]]:
@@ -125,42 +138,60 @@ def _same(record: Record, old: Record) -> bool:
     )
 
 
-def _swap(source: Store, target: Store, record: Record, old: Sequence[Record]) -> None:
-    """Put a record in place and take the old ones away; one of them is there at any time.
+@contextmanager
+def _swapped(
+    source: Store, target: Store, record: Record, old: Sequence[Record], *, weights: bool
+) -> Iterator[None]:
+    """Put a record in place, and take the old ones away after the block; one is there at any time.
 
     What has the new one's own folder must leave first. It is moved back if the new one does not
-    arrive, now or, after a kill, by the next refresh.
+    arrive or the block fails, now or, after a kill, by the next refresh.
     """
     with writing(target.root):
         aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.root))
     logits, validation = source.packed_logits(record), source.packed_validation(record)
+    final = source.weights(record) if weights and source.has_weights(record) else None
     own = target.cells / record.cell.slug
     try:
         if own.exists():
             with writing(target.root):
                 own.rename(aside / own.name)
-        target.put(record, logits, validation=validation)
+        target.put(record, logits, final, validation=validation)
+        yield
     except BaseException:
-        if (aside / own.name).exists() and not own.exists():
-            (aside / own.name).rename(own)
+        _put_back(aside, target)
         raise
-    finally:
-        if own.exists():
-            shutil.rmtree(aside, ignore_errors=True)
     with writing(target.root):
         for gone in old:
             if gone.cell.slug != own.name:
                 shutil.rmtree(target.cells / gone.cell.slug)
+        _discard(aside)
+
+
+def _put_back(aside: Path, target: Store) -> None:
+    """Undo a swap that was not logged: what stood there stands there again."""
+    for folder in aside.iterdir():
+        place = target.cells / folder.name
+        if place.exists():
+            _discard(place.rename(aside.with_name(f"{_GONE}{uuid.uuid4().hex}")))
+        folder.rename(place)
+    aside.rmdir()
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder of which nothing is wanted; after a kill its name says so of what is left."""
+    if not folder.name.startswith(_GONE):
+        folder = folder.rename(folder.with_name(f"{_GONE}{uuid.uuid4().hex}"))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _bring_back(target: Store) -> None:
-    """Undo the first half of a swap that was killed."""
+    """Undo a swap that was killed, and remove what one that ended well left."""
     with writing(target.root):
-        for folder in target.root.glob(f"{_ASIDE}*/*"):
-            if not (target.cells / folder.name).exists():
-                folder.rename(target.cells / folder.name)
-        for folder in target.root.glob(f"{_ASIDE}*"):
-            shutil.rmtree(folder)
+        for folder in sorted(target.root.glob(f"{_ASIDE}*")):
+            _put_back(folder, target)
+        for folder in target.root.glob(f"{_GONE}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _bring_marks(source: Store, target: Store, fingerprint: str) -> None:

@@ -75,7 +75,7 @@ class TimmBackbone(Backbone):
         try:
             with torch.no_grad():
                 shape = self.maps(torch.zeros(1, 1, image_size, image_size)).shape
-        except (RuntimeError, AttributeError, ValueError, TypeError) as error:
+        except Exception as error:  # networks refuse a size in many ways
             raise InputError(
                 f"backbone '{self.name}' gives no feature map at {image_size} px ({error})"
             ) from error
@@ -121,6 +121,10 @@ def pretrained_sha256(name: str) -> str:
 
 def _check_name(name: str) -> None:
     if timm.is_model(name):
+        try:
+            timm.get_pretrained_cfg(name)
+        except RuntimeError as error:
+            raise InputError(f"unknown backbone '{name}': {str(error).rstrip('.')}") from error
         return
     near = difflib.get_close_matches(name, timm.list_models(), n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
@@ -132,7 +136,9 @@ def _build(name: str, image_size: int, pretrained: bool) -> Any:
     fixed = {"img_size": image_size} if plain is not None and plain.fixed_input_size else {}
     try:
         return _create(name, pretrained=pretrained, num_classes=0, **fixed)
-    except (TypeError, AssertionError, RuntimeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # networks refuse a size in many ways
         raise InputError(
             f"backbone '{name}' cannot be built for {image_size} px images ({error})"
         ) from error
@@ -148,6 +154,7 @@ def _create(name: str, *, pretrained: bool, **values: Any) -> Any:
     try:
         return timm.create_model(name, pretrained=True, **values)
     except Exception as error:  # of the network, of the hub's client, of the file it has
+        timm.create_model(name, pretrained=False, **values)  # fails where weights are not to blame
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
         raise InputError(

@@ -43,11 +43,14 @@ def make(name: str, store: Path) -> SweepListener:
     Raises:
         InputError: there is none of this name, or it cannot be used here.
     """
-    root = store / FOLDER / name
-    if name in trackers():
-        made: SweepListener = trackers()[name].function("make")(root)
-        return made
-    return _foreign(name)(root)
+    find = trackers()[name].function("make") if name in trackers() else _foreign(name)
+    try:
+        made: SweepListener = find(store / FOLDER / name)
+    except InputError:
+        raise
+    except Exception as error:  # whatever another package says
+        raise InputError(f"--log {name}: cannot be used ({describe(error)})") from error
+    return made
 
 
 def _foreign(name: str) -> Callable[[Path], SweepListener]:

@@ -52,6 +52,18 @@ def test_without_augmentation_training_sees_what_evaluation_sees(colour: bool) -
         torch.testing.assert_close(plain[:, channel], (enlarged[:, channel] - mean) / deviation)
 
 
+@pytest.mark.parametrize("shape", [(16, 400), (400, 16)])
+def test_the_side_that_shrinks_has_no_aliasing_where_the_other_grows(
+    shape: tuple[int, int],
+) -> None:
+    stripes = torch.zeros(1, 1, *shape)
+    stripes[..., ::2] = 255 * (shape[1] > shape[0])
+    stripes[..., ::2, :] += 255 * (shape[0] > shape[1])
+    seen = aug.resize(stripes, 32)[0, 0, 4:-4, 4:-4]
+    assert float(seen.std()) < 8
+    assert float(seen.mean()) == pytest.approx(127.5, abs=8)
+
+
 def test_an_identity_warp_is_a_resize() -> None:
     planes = aug.to_planes(pixels())
     identity = torch.eye(2, 3).expand(4, 2, 3)

@@ -15,7 +15,7 @@ from PIL import Image
 from processes import fer_bench
 
 from benchmark.data.dataset import FaceDataset, Part
-from benchmark.data.decode import PictureError, read_picture
+from benchmark.data.decode import STRETCHED, PictureError, brought_to, read_picture
 from benchmark.data.folder import SIDES
 from benchmark.data.load import load_dataset
 from benchmark.data.verify import verify_dataset
@@ -265,6 +265,16 @@ def slow_bilinear(pixels: np.ndarray, size: int) -> np.ndarray:
     return result
 
 
+@pytest.mark.parametrize(
+    ("size", "stretched"), [((80, 100), False), ((100, 100), True), ((40, 60), True)]
+)
+def test_a_picture_is_stretched_where_its_proportions_are_others(
+    size: tuple[int, int], stretched: bool
+) -> None:
+    _, treated = brought_to(Image.new("L", size), (40, 50))
+    assert (STRETCHED in treated) is stretched
+
+
 def test_mixed_sizes_are_brought_to_one(tmp_path: Path) -> None:
     root, cache = mixed(tmp_path / "data"), tmp_path / "cache"
     with pytest.raises(InputError, match=r"expected 12x12; pass --resize N to bring every image"):
@@ -276,7 +286,7 @@ def test_mixed_sizes_are_brought_to_one(tmp_path: Path) -> None:
     assert np.abs(data.images[place] - expected).max() <= 1.01  # two roundings
     assert data.notes[0].startswith("--resize 16: every image is brought to 16x16 pixels (bilinear")
     assert "images that had another size: 12" in data.notes
-    assert "images that were not square, so that their faces are stretched: 1" in data.notes
+    assert "images of other proportions, so that their faces are stretched: 1" in data.notes
     other = load(root, cache, resize=20)
     assert other.fingerprint != data.fingerprint
     assert load(root, cache, resize=16).fingerprint == data.fingerprint

@@ -49,7 +49,7 @@ def test_the_same_seed_on_another_machine_is_as_good_as_another_seed(tmp_path: P
     done = check(new.root, stored)
     assert done.exit_code == 0
     assert "1 result checked: 1 undecided." in done.output
-    assert "train a second seed" in " ".join(done.output.split())
+    assert "store a second one" in " ".join(done.output.split())
 
 
 def test_a_drop_below_the_margin_holds_however_significant(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_one_seed_each_and_not_the_same_is_undecided(tmp_path: Path) -> None:
     done = check(store(tmp_path / "new", ["cb"], [1], WORSE), stored, *ANY)
     assert done.exit_code == 0
     assert "1 result checked: 1 undecided." in done.output
-    assert "train a second seed" in " ".join(done.output.split())
+    assert "store a second one" in " ".join(done.output.split())
 
 
 def test_a_drop_within_the_spread_of_seeds_is_undecided(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from made_records import made_record
 from benchmark.cli import cli
 from benchmark.data.marks import Marked, Marks
 from benchmark.errors import InputError
+from benchmark.gate import refresh
 from benchmark.stats.accuracy import overall_accuracy
 from benchmark.store.attention_file import MEASURES, KeptAttention, pack_measures
 from benchmark.store.kept_marks import KeptMarks
@@ -119,7 +120,7 @@ def test_an_interrupted_update_loses_nothing(
         (stored / "cells" / slug).rename(stored / ".replaced-x" / slug)
     else:
 
-        def stopped(self: Store, record: object, content: object) -> Path:
+        def stopped(self: Store, *what: object, **more: object) -> Path:
             raise stop
 
         with monkeypatch.context() as patch:
@@ -133,6 +134,47 @@ def test_an_interrupted_update_loses_nothing(
     assert not list(stored.glob(".replaced-*"))
     (entry,) = log(stored)
     assert len(entry["before"]) == 1
+
+
+def test_what_is_put_in_place_is_logged_whenever_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, new = store(tmp_path / "stored", ["cb"]), store(tmp_path / "new", ["cb"], skill=WORSE)
+    for killed in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(refresh, "_log", _interrupted)
+            if killed:
+                patch.setattr(refresh, "_put_back", lambda aside, target: None)
+            assert refused(new, stored, "--update", "--reason", "x").exit_code != 0
+    assert "0 added, 1 replaced, 0 as they were" in update(new, stored)
+    (entry,) = log(stored)
+    assert len(entry["before"]) == 1
+    assert [path.name for path in stored.glob(".*")] == []
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_weights_come_along_where_what_stood_there_had_some(tmp_path: Path) -> None:
+    stored, new = Store(tmp_path / "stored"), Store(tmp_path / "new")
+    for root, skill in ((stored, USUAL), (new, WORSE)):
+        for seed in (0, 1):
+            root.add(*made_record("cb", 150.0, seed, skill=skill), weights=b"weights")
+    without = next(path for path in (new.root / "cells").glob("cb-*-s1-*"))
+    (without / "weights.safetensors").unlink()
+    output = update(new.root, stored.root)
+    assert f"their weights went with what stood there: {without.name}" in output
+    kept = {record.cell.seed: stored.has_weights(record) for record in stored.records()}
+    assert kept == {0: True, 1: False}
+
+
+def test_what_would_shape_a_check_is_refused(tmp_path: Path) -> None:
+    stored, new = store(tmp_path / "stored", ["cb"]), store(tmp_path / "new", ["cb"])
+    more = ("--images", "clean", "--margin", "5", "--out", str(tmp_path / "x.md"))
+    done = refused(new, stored, "--update", "--reason", "x", *more)
+    assert isinstance(done.exception, InputError)
+    assert "leave --margin, --images, --out away" in str(done.exception)
 
 
 def test_a_torn_line_of_the_log_stays_alone(tmp_path: Path) -> None:

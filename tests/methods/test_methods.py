@@ -299,6 +299,8 @@ def test_a_method_of_another_package_joins_by_entry_point(
         "    info = dataclasses.replace(CB.info, name='theirs')\n"
         "class Impostor(CB):\n"
         "    pass\n"
+        "class Loud(CB):\n"
+        "    info = dataclasses.replace(CB.info, name='CB-Focal')\n"
     )
     info = tmp_path / "theirs-1.0.dist-info"
     info.mkdir()
@@ -312,6 +314,8 @@ def test_a_method_of_another_package_joins_by_entry_point(
     assert methods.get("mek") is MEK, "ours keep their names"
     with pytest.raises(InputError, match="calls itself 'cb', which is taken"):
         methods.get("theirs:Impostor")
+    with pytest.raises(InputError, match="calls itself 'CB-Focal', which is taken"):
+        methods.get("theirs:Loud")
     (tmp_path / "broken.py").write_text("1 / 0")
     with pytest.raises(InputError, match=r"cannot import broken:X .*ZeroDivisionError"):
         methods.get("broken:X")

@@ -66,7 +66,7 @@ def test_csv_names_every_image_and_what_it_is_taken_for(
         f"skipped: {pictures}/below/again is a link to a folder; give the folder itself",
         "3 paths could not be used",
         "note: images that had another size: 3",
-        "note: images that were not square, so that their faces are stretched: 1",
+        "note: images of other proportions, so that their faces are stretched: 1",
         "note: 1 file left out: no images (.txt 1)",
     ):
         assert line in done.stderr

@@ -155,6 +155,12 @@ def test_failures_are_kept_until_the_cell_succeeds(tmp_path: Path) -> None:
     store, record = Store(tmp_path), make_record()
     store.begun.fail(record.cell, "Traceback\nValueError: no")
     assert [p.read_text() for p in store.begun.failures()] == ["Traceback\nValueError: no"]
+    held = store.begun.take(record.cell)
+    assert held is not None
+    (store.begun.folder(record.cell) / "checkpoint.pt").touch()
+    assert store.begun.slugs() == {record.cell.slug: True}, "it is tried again"
+    held.release()
+    assert store.begun.slugs() == {}, "failed, and not begun"
     store.add(record, logits(record))
     assert store.begun.failures() == []
 

@@ -50,6 +50,16 @@ def test_an_unknown_tracker_is_refused_before_training(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("cells/*"))
 
 
+def test_a_tracker_that_cannot_be_made_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.trackers._foreign", lambda name: object)
+    done = run(tmp_path, "--log=theirs")
+    assert isinstance(done.exception, InputError)
+    assert "--log theirs: cannot be used (TypeError: " in str(done.exception)
+    assert not list(tmp_path.glob("cells/*"))
+
+
 class Notes:
     """Keeps the names of what it hears, and fails where it is told to."""
 
