@@ -17,6 +17,7 @@ from benchmark.commands.sweep import SweepChoice, chosen_methods
 from benchmark.data.imbalance import parse_factor
 from benchmark.engine.device import resolve_device
 from benchmark.errors import TrainingError
+from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.ledger import without_tries
 from benchmark.store.store import Store
 from benchmark.sweep.stages import work
@@ -101,6 +102,8 @@ def run(
     sweep = choice.plan(methods=chosen)
     store = Store(Path(results))
     todo = work(sweep.cells, sweep, store).missing
+    store.prepare()
+    KeptMarks(store.root).of(sweep.dataset)
     keep = [cell.id for cell in todo] if keep_weights else []
     with _listener(progress) as listener:
         tally = run_sweep(sweep, todo, store, resolve_device(device), listener, keep_weights=keep)
@@ -109,7 +112,8 @@ def run(
             f"{count(len(tally.failed), 'cell')} failed: {', '.join(tally.failed)}; "
             f"tracebacks are in {store.root / 'failed'}"
         )
-    found = [record for cell in sweep.cells if (record := store.find(cell)) is not None]
+    asked = [cell for cell in sweep.cells if cell.method in chosen]
+    found = [record for cell in asked if (record := store.find(cell)) is not None]
     bare = [record.cell.slug for record in found if not store.has_weights(record)]
     if keep_weights and bare:
         warnings.warn(

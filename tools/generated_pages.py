@@ -48,7 +48,8 @@ def write_pages(root: Path) -> Iterator[str]:
 
 
 def _pages(root: Path) -> list[Path]:
-    return sorted((root / "results").glob(f"*/{PAGE}"))
+    found = (root / "results").glob(f"*/{PAGE}")
+    return sorted(path for path in found if path.parent.name != "runs")
 
 
 def _fresh(path: Path) -> str:

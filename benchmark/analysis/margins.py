@@ -148,6 +148,8 @@ class Measured:
         used = [[entry.runs[run] for run in runs] for entry in (one, other)]
         if first.measure in CLAIMED:
             return self._of_maps(first, used)
+        if not all(map(self._answers.keeps, (*used[0], *used[1]))):
+            raise Missing(f"no logits of --select {self._answers.rule} are kept of these cells")
         labels, right = self._answers.of([*used[0], *used[1]])
         sizes = np.bincount(labels, minlength=len(self._group.classes))
         weights = [self._weights(term.measure, sizes) for term in (first, second)]

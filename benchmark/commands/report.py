@@ -29,7 +29,7 @@ from benchmark.commands.writing import (
 )
 from benchmark.errors import InputError
 from benchmark.report.tables import details
-from benchmark.selection import chooses_nothing
+from benchmark.selection import chooses_nothing, lacking
 from benchmark.words import count
 
 if TYPE_CHECKING:
@@ -121,8 +121,9 @@ def command(
     store = Store(results)
     if asked.number and asked.of_training_images:
         from benchmark.report.counts import counts_table
+        from benchmark.store.ledger import without_tries
 
-        records = store.records() if results.exists() else []
+        records = without_tries(store.records(), store.root) if results.exists() else []
         write_tables([counts_table(records, asked.number)], form, asked.out)
         return
     records = _records(store, asked)
@@ -139,7 +140,7 @@ def command(
     _write(records, measured, asked, form, results)
     if measured.left_out and not asked.facts.get("TRIES"):
         cells = count(measured.left_out, "cell has", "cells have")
-        click.echo(f"left out: {cells} no validation split", err=True)
+        click.echo(f"left out: {cells} {lacking(asked.rule)}", err=True)
 
 
 def _measured(records: list[Record], store: Store, asked: ReportChoice) -> Measurements:
@@ -160,7 +161,7 @@ def _measured(records: list[Record], store: Store, asked: ReportChoice) -> Measu
         decorations=_decorations(asked),
     )
     if not measured.records and not asked.facts.get("TRIES"):
-        if asked.split == "validation":
+        if not any(record.history[-1].confusion(asked.split) for record in records):
             raise InputError(
                 f"no stored cell has a validation split, so --detail {asked.detail} has nothing to "
                 "show"

@@ -187,5 +187,8 @@ def _held_out(datasets: Iterable[str]) -> list[str]:
 
 
 def _reason(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        return "tried again meanwhile"
     return lines[-1] if lines else "no reason was kept"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def show_plan(tuner: Tuner) -> None:
     """Say what would be tried."""
     from benchmark.environment import usable_cores
-    from benchmark.sweep.estimate import expected_seconds, how_long
+    from benchmark.sweep.estimate import expected_seconds, hours_elsewhere, how_long
 
     tuner.training.check_place()
     tuner.name_those_without()
@@ -45,6 +45,10 @@ def show_plan(tuner: Tuner) -> None:
     store = tuner.training.store
     todo = tuner.to_train(store.missing(list(cells.values())))
     click.echo(f"{count(len(cells), 'cell')} so far, {len(todo)} to train.")
+    if tuner.training.elsewhere:
+        for line in hours_elsewhere(todo, store) if todo else ():
+            click.echo(line)
+        return
     threads = tuner.training.threads or usable_cores()
     expected = expected_seconds(todo, store, tuner.choice.device, threads)
     if expected:

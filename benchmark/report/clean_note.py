@@ -37,7 +37,7 @@ def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
     if len(rows) < len(entries) - len(unknown):
         others += f" The others differ by at most {WORTH_SAYING} points."
     if unknown:
-        others += f" Not known of {'; '.join(unknown)}, whose logits are not kept."
+        others += f" Not known of {'; '.join(unknown)}: logits or marks of copies are not kept."
     return [
         f"Without the {' or '.join(counts.values())} test images whose pixels stand in the "
         f"training set (--images clean), overall / mean accuracy: {'; '.join(rows)}.{others}"

@@ -80,6 +80,12 @@ def chooses_nothing(rule: str) -> str:
     return f"no record at hand has {rules()[rule].needs}: --select {rule} chooses nothing; use last"
 
 
+def lacking(rule: str) -> str:
+    """Return what a cell has not that is left out of a report, behind 'has' or 'have'."""
+    needs = rules()[rule].needs
+    return f"not what --select {rule} needs, {needs}" if needs else "no validation split"
+
+
 def first_best(scores: Sequence[float]) -> int:
     """Return the index of the largest score, the first of equals."""
     return max(range(len(scores)), key=lambda i: scores[i])

@@ -288,8 +288,8 @@
     });
     // Drawn when somebody comes near: hundreds of curves take their time.
     let near = false;
-    new IntersectionObserver(([seen]) => {
-      near = seen.isIntersecting;
+    new IntersectionObserver((seen) => {
+      near = seen[seen.length - 1].isIntersecting; // of several that waited the last one is true
       if (near && !fresh) { build(); at(); }
     }, { rootMargin: "600px" }).observe(holder);
     addEventListener("beforeprint", () => { if (!fresh) { build(); at(); } });

@@ -263,6 +263,33 @@ def test_values_have_sources() -> None:
     assert beta.source.startswith(f"{SET}; the default is 0.999")
 
 
+def test_a_protocol_of_another_version_or_of_ones_own_may_have_set_a_value() -> None:
+    record, _ = made_record("cb", hyper={"beta": 0.9})
+    own = record.cell.protocol
+    for changed in ({"version": own.version + 1}, {"name": "mine"}):
+        protocol = own.model_copy(update=changed)
+        (beta,) = hyper_values(record.cell.model_copy(update={"protocol": protocol}))
+        assert beta.source.startswith(f"{SET}, or of its protocol; the default is 0.999")
+    usual = {"hyper": {"beta": 0.999}}
+    other = {**usual, "protocol": own.model_copy(update={"version": own.version + 1})}
+    (shipped,) = hyper_values(record.cell.model_copy(update=usual))
+    (before,) = hyper_values(record.cell.model_copy(update=other))
+    assert shipped.source.startswith("chosen by validation")
+    assert "chosen by validation" not in before.source
+
+
+def test_sentences_are_open_where_logits_are_not_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    for method in ("baseline", "mek"):
+        record, arrays = made_record(method, epochs=3)
+        best = np.diag(np.sum(record.history[0].test, axis=1)).tolist()  # of which none are kept
+        history = [record.history[0].model_copy(update={"test": best}), *record.history[1:]]
+        record = record.model_copy(update={"history": history, "logits": {"last": 2}})
+        store.add(record, {name: arrays[name] for name in ("label", "last")})
+    text = document(Measurements(store.records(), "oracle", store))
+    assert "no logits of --select oracle are kept of these cells" in text
+
+
 def test_a_record_names_no_code() -> None:
     """A method's name out of a record is looked up among the installed ones, never imported."""
     record, _ = made_record("this:that", hyper={"x": 1.0})
@@ -295,6 +322,8 @@ def test_a_command_says_when_it_trains_another_cell() -> None:
     assert f"its protocol was compact v{next_one}, now v{next_one - 1}" in other
     unknown = cell.protocol.model_copy(update={"name": "mine"})
     assert why_another(cell.model_copy(update={"protocol": unknown, "method": "this:that"})) == ""
+    named = why_another(cell.model_copy(update={"method": "of_a_class"}))
+    assert "no method 'of_a_class' is installed" in named
 
 
 def test_a_figure_brings_no_style_and_no_id_of_another() -> None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from plain_record import make_record
 
-from benchmark.analysis import emphasis as deciding
 from benchmark.analysis.frame import frame_text, tidy
 from benchmark.analysis.groups import Entry, Run, shared_of
 from benchmark.analysis.measurements import Measurements
+from benchmark.report import emphasis as deciding
 from benchmark.report.emphasis import Emphasis, Values, plain_emphasis
 from benchmark.report.escape import latex_text, markdown_text, plain_text
 from benchmark.report.sheet import MISSING, Table

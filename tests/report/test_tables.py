@@ -16,15 +16,18 @@ from made_records import FERPLUS, made_record
 from table_readers import html_rows, latex_rows, markdown_rows
 
 from benchmark.analysis.frame import tidy
+from benchmark.analysis.measurements import Measurements
 from benchmark.paper.published import results
 from benchmark.protocols import load_protocol
 from benchmark.report.against_paper import against_notes
 from benchmark.report.counts import counts_table
 from benchmark.report.forms import forms
 from benchmark.report.sheet import MISSING
+from benchmark.report.tables import confusion
+from benchmark.stats.accuracy import confusion_matrix
 from benchmark.stats.paired import paired_difference
 from benchmark.stats.significance import holm
-from benchmark.store.record import Cell
+from benchmark.store.record import Cell, Record
 from benchmark.store.store import Store
 
 Report = Callable[..., str]
@@ -236,6 +239,30 @@ def test_the_oracle_is_marked_in_every_form(report: Report, form: str) -> None:
     assert signs.get(form, "†") in text
     if form not in ("csv", "macros"):
         assert "too optimistic" in " ".join(text.split())
+
+
+def test_matrices_of_two_sets_with_other_classes_stand_in_one_table(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for fingerprint, classes in (("a" * 64, ("ant", "bee")), ("b" * 64, ("bee", "cow"))):
+        record, arrays = made_record("cb", test_counts=[9] * 7, epochs=1)
+        body = record.model_dump()
+        two = (arrays["label"] < 2).nonzero()[0]
+        kept = {name: array[two] for name, array in arrays.items()}
+        kept |= {name: of[:, :2] for name, of in kept.items() if name != "label"}
+        body["cell"] |= {"dataset": "folder", "fingerprint": fingerprint, "class_counts": (9, 9)}
+        body |= {"classes": classes, "id": Cell.model_validate(body["cell"]).id}
+        matrix = confusion_matrix(kept["label"], kept["last"].argmax(1), 2).tolist()
+        body["history"][0] |= {"test": matrix, "validation": None}
+        body["logits"] = {"last": 0}
+        kept = {name: kept[name] for name in ("label", "last")}
+        store.add(Record.model_validate(body), kept)
+    measured = Measurements(store.records(), "last", store, older=True)
+    (table,) = confusion.build(measured, number=None, mixed=True)
+    (block,) = table.blocks
+    shown = {row.name[-2:]: [number.text for number in row.numbers] for row in block}
+    assert sorted(column.casefold() for column in table.columns) == ["ant", "bee", "cow"]
+    assert sorted(name for _, name in shown) == ["ant", "bee", "bee", "cow"]
+    assert all(texts.count(MISSING) == 1 for texts in shown.values())
 
 
 def test_details_follow_the_confusion_matrices_and_logits(stored: Path, report: Report) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from benchmark.analysis.groups import Entry
+from benchmark.analysis.groups import Entry, Factor
 from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.networks.shown_faces import Face, Look, look_at
@@ -22,6 +22,7 @@ from benchmark.report.drawing.draw import Drawing, Wanted
 from benchmark.report.drawing.drawn import Drawn, drawn_groups, file_stems
 from benchmark.report.drawing.style import plain
 from benchmark.report.headers import class_titles
+from benchmark.selection import rules
 from benchmark.store.outdated import read_outdated
 from benchmark.store.record import Record
 from benchmark.store.store import Store
@@ -50,6 +51,8 @@ def drawings(records: Sequence[Record], wanted: Wanted, store: Store | None) -> 
         raise InputError("figure attention shows faces: name some with --faces, or use --pick N")
     if store is None:
         raise InputError("figure attention needs a store with kept weights")
+    if wanted.rule is not None and not rules()[wanted.rule].final:
+        raise InputError("figure attention shows final weights: --select last")
     here = [r for r in records if wanted.dataset in (None, r.cell.dataset)]
     kept = [r for r in here if store.has_weights(r)]
     if not kept:
@@ -57,12 +60,17 @@ def drawings(records: Sequence[Record], wanted: Wanted, store: Store | None) -> 
             "no stored cell has kept weights; train some with 'fer-bench run --keep-weights'"
         )
     outdated = read_outdated(store.root)
-    groups = drawn_groups(kept, "last", wanted.methods, wanted.factors, None, outdated)
+
+    def drawn(factors: Sequence[Factor]) -> list[Drawn]:
+        return drawn_groups(kept, "last", wanted.methods, factors, None, outdated)
+
+    groups = drawn(wanted.factors)
     found = []
     for stem, group in zip(file_stems(groups), groups, strict=True):
         for factor in group.factors:
-            entries = group.group.at(factor)
-            make = partial(_drawn, group, entries, wanted, store)
+            shared = group.group.shared
+            alone = next(one for one in drawn((factor,)) if one.group.shared == shared)
+            make = partial(_drawn, alone, alone.group.at(factor), wanted, store)
             found.append(Drawing(f"attention-{stem}-{factor_label(factor)}", make))
     return found
 

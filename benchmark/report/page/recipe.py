@@ -66,7 +66,7 @@ def protocol_values(cell: Cell) -> tuple[Value, ...]:
     for key, value in _flat(protocol).items():
         if key in changed:
             source = SET
-        elif key in authors:
+        elif key in authors and authors[key][0] == value:
             source = authors[key][1]
         elif plain is not None and _flat(plain).get(key) == value:
             source = plain.sources.get(key, "the program's default")
@@ -114,7 +114,9 @@ def repeating_command(record: Record) -> tuple[str, str]:
 def why_another(cell: Cell) -> str:
     """Return why that command now trains another cell than this one, empty where it does not."""
     method, changes = method_of(cell), _versions(cell)
-    if method is not None and method.info.version != cell.method_version:
+    if method is None and ":" not in cell.method:
+        changes.append(f"no method '{cell.method}' is installed, name its class with --methods")
+    elif method is not None and method.info.version != cell.method_version:
         now = method.info.version
         changes.append(f"its method was of version {cell.method_version}, now {now}")
     return f"This now trains another cell: {'; '.join(changes)}." if changes else ""
@@ -152,7 +154,7 @@ def _hyper_source(cell: Cell, method: type[Method] | None, key: str, value: Any)
         named = {} if method is None else method.authors.hyper
         if key in named and named[key][0] == value:
             return named[key][1]
-    elif plain is not None and plain.methods.get(cell.method, {}).get(key) == value:
+    elif _is_shipped(cell) and plain and plain.methods.get(cell.method, {}).get(key) == value:
         return plain.sources[f"methods.{cell.method}.{key}"]
     if method is None:
         return UNKNOWN_METHOD
@@ -162,7 +164,13 @@ def _hyper_source(cell: Cell, method: type[Method] | None, key: str, value: Any)
     source = method.Hyper.sources()[key]
     if field[key] == value:
         return source
-    return f"{SET}; the default is {show_value(field[key])}: {source}"
+    how = SET if _is_shipped(cell) else f"{SET}, or of its protocol"
+    return f"{how}; the default is {show_value(field[key])}: {source}"
+
+
+def _is_shipped(cell: Cell) -> bool:
+    """Whether a cell's protocol is one that comes with the package, of the same version."""
+    return _shipped(cell.protocol) is not None and not _versions(cell)
 
 
 def _shipped(protocol: Protocol) -> Protocol | None:

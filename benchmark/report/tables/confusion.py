@@ -27,18 +27,23 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
     def rows(scope: Scope, entry: Entry) -> list[Row]:
         if not entry.runs:
             return []
-        names = _classes(scope)
-        order = [entry.first.classes.index(name) for name in names]
+        own = entry.first.classes
         total = np.sum(measured.confusions(entry), axis=0)
+
+        def number(true: str, predicted: str) -> Number:
+            if predicted not in own:  # a class of another dataset in the same table
+                return Number()
+            return Number(str(int(total[own.index(true), own.index(predicted)])))
+
+        names = _classes(scope)
         return [
             Row(
                 (*labels_for(scope, entry), title),
-                tuple(Number(str(int(count))) for count in counts),
+                tuple(number(name, predicted) for predicted in names),
                 (*name_of(scope, entry), name),
             )
-            for name, title, counts in zip(
-                names, class_titles(names), total[np.ix_(order, order)], strict=True
-            )
+            for name, title in zip(names, class_titles(names), strict=True)
+            if name in own
         ]
 
     return [
@@ -56,5 +61,8 @@ def build(measured: Measurements, *, number: int | None, mixed: bool) -> list[Ta
 
 
 def _classes(scope: Scope) -> list[str]:
+    """Return the classes in the order of the table, those without images that count last."""
     columns = [c for c in scope.layout.values if c.startswith(RECALL_PREFIX)]
-    return [column.removeprefix(RECALL_PREFIX) for column in columns]
+    shown = [column.removeprefix(RECALL_PREFIX) for column in columns]
+    known = [name for group in scope.groups for name in group.classes]
+    return list(dict.fromkeys((*shown, *known)))

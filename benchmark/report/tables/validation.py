@@ -21,7 +21,7 @@ from benchmark.report.scope import (
     title_of,
 )
 from benchmark.report.sheet import Number, Row, Table, mean_number
-from benchmark.selection import rules
+from benchmark.selection import lacking, rules
 from benchmark.store.record import Record
 from benchmark.words import count, short
 
@@ -178,4 +178,4 @@ def _left_out_notes(measured: Measurements) -> list[str]:
     if not measured.left_out:
         return []
     cells = count(measured.left_out, "finished cell has", "finished cells have")
-    return [f"Left out: {cells} no validation split."]
+    return [f"Left out: {cells} {lacking(measured.rule)}."]
