@@ -130,8 +130,8 @@ def every() -> tuple[dict[str, type[Method]], list[str]]:
     return found, complaints
 
 
-def _reader_of(name: str) -> str | None:
-    """Return what commands take a name for, were it written by a user: ``MEK`` is ``mek``."""
+def _meant_by(name: str) -> str | None:
+    """Return what of ours commands take a name for: ``MEK`` is ``mek``."""
     spelling = canonical(name)
     return f"the set '{spelling}'" if spelling in SETS else BUILT_IN.get(spelling)
 
@@ -151,7 +151,7 @@ def _load(name: str, reference: str) -> type[Method]:
         raise InputError(f"method '{name}': {reference} is not a subclass of methods.base.Method")
     if not isinstance(getattr(found, "info", None), MethodInfo):
         raise InputError(f"method '{name}': {reference} has no info, a MethodInfo that names it")
-    taken = BUILT_IN.get(found.info.name, _reader_of(found.info.name))
+    taken = _meant_by(found.info.name)
     if taken is not None and taken != f"{found.__module__}:{found.__qualname__}":
         raise InputError(
             f"method '{name}': {reference} calls itself '{found.info.name}', which is taken; "

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
+from generated_blocks import RUNS
+
 from benchmark.analysis.measurements import Measurements
 from benchmark.report.page.document import document
 from benchmark.store.ledger import without_tries
@@ -49,7 +51,7 @@ def write_pages(root: Path) -> Iterator[str]:
 
 def _pages(root: Path) -> list[Path]:
     found = (root / "results").glob(f"*/{PAGE}")
-    return sorted(path for path in found if path.parent.name != "runs")
+    return sorted(path for path in found if path.parent != root / RUNS)
 
 
 def _fresh(path: Path) -> str:

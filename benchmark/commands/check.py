@@ -104,10 +104,6 @@ def command(
     if against is not None:
         _look_at(against, store)
     if update:
-        if junit is not None or summary is not None or allow:
-            raise InputError(
-                "--update checks nothing; leave --junit, --summary and --allow-missing away"
-            )
         _refuse_idle(ctx)
         _update(store, against, reason, curves=curves)
         return
@@ -265,11 +261,12 @@ def _references(store: Store, against: Path | None, images: Images) -> list[Refe
 
 def _refuse_idle(ctx: click.Context) -> None:
     """Refuse what says how a check is made or shown where none is made."""
-    idle = {"margin": "--margin", "images": "--images", "format_name": "--format", "out": "--out"}
+    used = {"against", "curves", "update", "reason", "results"}
     given = [
-        option
-        for name, option in idle.items()
-        if ctx.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+        option.opts[0]
+        for option in ctx.command.params
+        if option.name not in used
+        and ctx.get_parameter_source(str(option.name)) is not ParameterSource.DEFAULT
     ]
     if given:
         raise InputError(f"--update checks nothing; leave {', '.join(given)} away")

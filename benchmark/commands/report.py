@@ -120,10 +120,10 @@ def command(
     form = form_for(asked.format_name, None if asked.everything else asked.out, piped="markdown")
     store = Store(results)
     if asked.number and asked.of_training_images:
+        from benchmark.commands.studied import studied
         from benchmark.report.counts import counts_table
-        from benchmark.store.ledger import without_tries
 
-        records = without_tries(store.records(), store.root) if results.exists() else []
+        records = studied(store, may_be_empty=True) if results.exists() else []
         write_tables([counts_table(records, asked.number)], form, asked.out)
         return
     records = _records(store, asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,13 +212,19 @@ def _announce(todo: Sequence[Cell]) -> None:
 
 def _show_plan(left: Work, todo: Sequence[Cell], order: Order, *, elsewhere: bool) -> None:
     from benchmark.environment import usable_cores
-    from benchmark.sweep.estimate import expected_seconds
+    from benchmark.sweep.estimate import (
+        cost_elsewhere,
+        cost_here,
+        expected_seconds,
+        telling_records,
+    )
 
     running = order.store.begun.slugs()
     threads = order.threads or usable_cores()
     expected = dict.fromkeys(cell.slug for cell in todo)
+    records = telling_records(order.store)
     if not elsewhere:
-        expected = expected_seconds(todo, order.store, order.device, threads)
+        expected = expected_seconds(todo, records, order.device, threads)
     missing = {cell.id for cell in left.missing}
     for cell in left.cells:
         if cell.slug not in expected:
@@ -231,23 +237,15 @@ def _show_plan(left: Work, todo: Sequence[Cell], order: Order, *, elsewhere: boo
         first = order.sweep.first_stage(cell)
         start = "" if first is None else f", from the final weights of {first.slug}"
         click.echo(f"  {cell.slug}: {state}{start}")
-    if expected:
-        _tell_cost(todo, order, expected.values(), elsewhere=elsewhere)
-
-
-def _tell_cost(
-    todo: Sequence[Cell], order: Order, expected: Collection[float | None], *, elsewhere: bool
-) -> None:
-    """Say how long it may take on the hardware that the executor has, or that nobody knows."""
-    from benchmark.sweep.estimate import hours_elsewhere, how_long, other_hardware
-
-    if elsewhere:
-        for line in hours_elsewhere(todo, order.store):
-            click.echo(line)
+    if not todo:
         return
-    click.echo(how_long(expected))
-    if other := other_hardware(todo, order.store, order.device):
-        click.echo(other)
+    told = (
+        cost_elsewhere(todo, records)
+        if elsewhere
+        else cost_here(expected, todo, records, order.device)
+    )
+    for line in told:
+        click.echo(line)
 
 
 def _close(asked: Sequence[Cell], store: Store, left: Work) -> None:

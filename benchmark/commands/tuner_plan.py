@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 def show_plan(tuner: Tuner) -> None:
     """Say what would be tried."""
     from benchmark.environment import usable_cores
-    from benchmark.sweep.estimate import expected_seconds, hours_elsewhere, how_long
+    from benchmark.sweep.estimate import (
+        cost_elsewhere,
+        cost_here,
+        expected_seconds,
+        telling_records,
+    )
 
     tuner.training.check_place()
     tuner.name_those_without()
@@ -45,14 +50,16 @@ def show_plan(tuner: Tuner) -> None:
     store = tuner.training.store
     todo = tuner.to_train(store.missing(list(cells.values())))
     click.echo(f"{count(len(cells), 'cell')} so far, {len(todo)} to train.")
-    if tuner.training.elsewhere:
-        for line in hours_elsewhere(todo, store) if todo else ():
-            click.echo(line)
+    if not todo:
         return
-    threads = tuner.training.threads or usable_cores()
-    expected = expected_seconds(todo, store, tuner.choice.device, threads)
-    if expected:
-        click.echo(how_long(expected.values()))
+    records, device = telling_records(store), tuner.choice.device
+    if tuner.training.elsewhere:
+        told = cost_elsewhere(todo, records)
+    else:
+        expected = expected_seconds(todo, records, device, tuner.training.threads or usable_cores())
+        told = cost_here(expected, todo, records, device)
+    for line in told:
+        click.echo(line)
 
 
 def _known_base(tuner: Tuner) -> tuple[str, ...] | None:

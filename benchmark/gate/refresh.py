@@ -107,7 +107,7 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
         if weighty and not source.has_weights(record):
             weightless.append(slug)
         with _swapped(source, target, record, old, weights=weighty):
-            _log(target, reason, record, old)
+            _log(target, reason, record, [one for one in old if not _same(record, one)])
         _bring_attention(source, target, record)
         (replaced if old else added).append(slug)
         removed += [o.cell.slug for o in old if o.cell.slug != slug]
@@ -162,10 +162,10 @@ def _swapped(
         _put_back(aside, target)
         raise
     with writing(target.root):
+        _discard(aside)
         for gone in old:
             if gone.cell.slug != own.name:
                 shutil.rmtree(target.cells / gone.cell.slug)
-        _discard(aside)
 
 
 def _put_back(aside: Path, target: Store) -> None:

@@ -124,6 +124,7 @@ def import_cells(store: Store, path: Path) -> Arrival:
     """
     before = store.records() if store.root.is_dir() else []
     tries = ids_of_tries(store.root)
+    outdated.read_outdated(store.root)
     try:
         if not path.is_file():  # opening a pipe that nobody writes to would wait for ever
             raise InputError(f"{path}: no regular file; name one that 'results export' wrote")
@@ -135,16 +136,16 @@ def import_cells(store: Store, path: Path) -> Arrival:
             searches = [_ledger(archive, name, path) for name in _ledger_names(archive)]
             old = _outdated(archive, path)
             taken = {cell for ledger in searches for cell in ledger.cells} - tries
-            if searches:  # before the cells, which must never pass for results
+            if searches or old:  # before the cells, which must never pass for what they are not
                 store.prepare()
             for ledger in searches:
                 keep_ledger(store.root, ledger, foreign=True)
+            outdated.add_outdated(store.root, old)
             arrival = _add(store, (_read(archive, name, path) for name in names))
         kept = KeptMarks(store.root)
         for fingerprint, content in marks.items():
             if kept.get(fingerprint) is None:
                 kept.put(fingerprint, content)
-        outdated.add_outdated(store.root, old)
         return replace(
             arrival,
             searches=[ledger.key for ledger in searches],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from benchmark.errors import InputError
 from benchmark.protocols.protocol import Strict
+from benchmark.protocols.toml_value import toml_value
 from benchmark.store.faults import writing
 from benchmark.store.record import Record
 from benchmark.write import put_file
@@ -69,13 +69,8 @@ def to_bytes(outdated: Iterable[Outdated]) -> bytes:
     lines = []
     for one in outdated:
         values = one.model_dump().items()
-        lines.append("[[outdated]]\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in values))
+        lines.append("[[outdated]]\n" + "".join(f"{k} = {toml_value(v)}\n" for k, v in values))
     return "\n".join(lines).encode()
-
-
-def _toml(value: str | int) -> str:
-    """Return a value as TOML, which takes JSON's texts and numbers."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read_outdated(root: Path) -> tuple[Outdated, ...]:

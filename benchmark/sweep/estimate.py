@@ -39,18 +39,22 @@ def seconds_for(
     return median_low(sum(r.seconds.values()) / _work(r.cell) for r in chosen) * _work(cell)
 
 
+def telling_records(store: Store) -> list[Record]:
+    """Return the records of a store, which need not exist, that may tell how long cells take."""
+    return store.records() if store.root.is_dir() else []
+
+
 def expected_seconds(
-    cells: Sequence[Cell], store: Store, device: str, threads: int
+    cells: Sequence[Cell], records: Sequence[Record], device: str, threads: int
 ) -> dict[str, float | None]:
     """Return the seconds that each cell should take here by its slug, None where no record tells.
 
     Args:
         cells: those to be trained.
-        store: whose records tell; it need not exist.
+        records: finished ones.
         device: as ``--device`` takes it.
         threads: of the CPU.
     """
-    records = store.records() if store.root.is_dir() else []
     here = {**describe(), **describe_device(resolve_device(device)), "threads": threads}
     return {cell.slug: seconds_for(cell, records, here) for cell in cells}
 
@@ -72,34 +76,43 @@ def seconds_by_hardware(
     return {name: [seconds_for(cell, of) for cell in cells] for name, of in sorted(found.items())}
 
 
-def hours_elsewhere(cells: Sequence[Cell], store: Store) -> list[str]:
+def cost_elsewhere(cells: Sequence[Cell], records: Sequence[Record]) -> list[str]:
     """Return in lines what cells cost on the hardware that records are of.
 
     Args:
         cells: those to be trained, on machines that are not known here.
-        store: whose records tell; it need not exist.
+        records: finished ones.
     """
-    found = seconds_by_hardware(cells, store.records() if store.root.is_dir() else [])
+    found = seconds_by_hardware(cells, records)
     if not found:
         return [f"{how_long([None] * len(cells))} What it costs elsewhere cannot be known."]
     lines = [f"On {name}: {how_long(seconds)}" for name, seconds in found.items()]
     return [*lines, "What it costs on other hardware than that cannot be known."]
 
 
-def other_hardware(cells: Sequence[Cell], store: Store, device: str) -> str:
-    """Return what is said where all records that tell of cells are of other hardware, else nothing.
+def cost_here(
+    expected: Mapping[str, float | None],
+    cells: Sequence[Cell],
+    records: Sequence[Record],
+    device: str,
+    jobs: int = 1,
+) -> list[str]:
+    """Return in lines what cells cost on this machine.
 
     Args:
+        expected: what :func:`expected_seconds` says of them.
         cells: those to be trained.
-        store: whose records tell; it need not exist.
+        records: that it says so by.
         device: as ``--device`` takes it.
+        jobs: how many are trained side by side.
     """
-    found = seconds_by_hardware(cells, store.records() if store.root.is_dir() else [])
+    lines = [how_long(expected.values(), jobs)]
+    found = seconds_by_hardware(cells, records)
     here = _hardware({**describe(), **describe_device(resolve_device(device))})
-    if here in found or not found:
-        return ""
-    other = " and ".join(found)
-    return f"These records are of {other}; how long it takes here cannot be known."
+    if found and here not in found:
+        other = " and ".join(found)
+        lines.append(f"These records are of {other}; how long it takes here cannot be known.")
+    return lines
 
 
 def _hardware(facts: Mapping[str, Any]) -> str:

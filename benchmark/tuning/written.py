@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from benchmark.data.imbalance import factor_label
 from benchmark.protocols.protocol import Protocol
+from benchmark.protocols.toml_value import toml_value
 from benchmark.store.ledger import Ledger
 from benchmark.store.record import show_value
 from benchmark.tuning.outcome import Outcome
@@ -52,12 +52,12 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
     lines = [
         _FIRST_LINE,
         *(f"# Not chosen, as they were: {unchosen(one)}" for one in outcomes if one.chosen is None),
-        f"name = {_toml(protocol.name)}",
+        f"name = {toml_value(protocol.name)}",
         f"version = {protocol.version + rises}",
-        f"summary = {_toml(protocol.summary)}",
+        f"summary = {toml_value(protocol.summary)}",
     ]
     others = sorted(set(values["methods"]) - set(names()))
-    lines += [f"others = {_toml(others)}"] if others else []
+    lines += [f"others = {toml_value(others)}"] if others else []
     for section in _LEAVES:
         lines += _section([section], values[section], sources)
     for method, own in sorted(values["methods"].items()):
@@ -127,18 +127,15 @@ def _section(
         source = sources.get(".".join((*path, key)))
         if source is None:  # a value that stands at its default, which the file did not name
             continue
-        lines.append(f"{_key(key)} = {{ value = {_toml(value)}, source = {_toml(source)} }}")
+        lines.append(
+            f"{_key(key)} = {{ value = {toml_value(value)}, source = {toml_value(source)} }}"
+        )
     return lines
 
 
 def _key(name: str) -> str:
     """Return a name as a key of TOML, in quotes where a method of another package needs them."""
-    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
-
-
-def _toml(value: Any) -> str:
-    """Return a plain value as TOML, which takes JSON's strings, numbers, truths and lists."""
-    return json.dumps(value, ensure_ascii=False)
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else toml_value(name)
 
 
 def _at(values: Mapping[str, Any], key: str) -> Any:

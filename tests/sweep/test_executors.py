@@ -19,7 +19,12 @@ from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.store.record import Record
 from benchmark.store.store import Store
-from benchmark.sweep.estimate import hours_elsewhere, other_hardware, seconds_by_hardware
+from benchmark.sweep.estimate import (
+    cost_elsewhere,
+    cost_here,
+    seconds_by_hardware,
+    telling_records,
+)
 from benchmark.sweep.executors import executors, own_options
 from benchmark.sweep.work import run_sweep
 
@@ -140,15 +145,17 @@ def test_hours_are_given_for_each_hardware_that_records_name(tmp_path: Path) -> 
     hours = seconds_by_hardware([other], [fast, slow])
     assert list(hours) == ["Fast", "Slow"]
     assert hours["Slow"] == [pytest.approx(10 * hours["Fast"][0])]
-    none = hours_elsewhere([other], Store(tmp_path / "none"))
+    none = cost_elsewhere([other], telling_records(Store(tmp_path / "none")))
     assert none[0].endswith("tells how long they take. What it costs elsewhere cannot be known.")
     fill(Store(tmp_path), ("cb",), (50.0,), 1)
-    told = hours_elsewhere([other], Store(tmp_path))
+    records = telling_records(Store(tmp_path))
+    told = cost_elsewhere([other], records)
     assert told[0].startswith("On ")
     assert "for one job after the other" in told[0]
     assert told[-1].endswith("cannot be known.")
     name = told[0][3:].partition(":")[0]
-    assert f" {name};" in other_hardware([other], Store(tmp_path), "cpu")
+    _, caveat = cost_here({other.slug: 60.0}, [other], records, "cpu")
+    assert f" {name};" in caveat
 
 
 def test_a_cell_that_another_process_holds_is_not_waited_for(tmp_path: Path) -> None:

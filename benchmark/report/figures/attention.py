@@ -65,12 +65,13 @@ def drawings(records: Sequence[Record], wanted: Wanted, store: Store | None) -> 
         return drawn_groups(kept, "last", wanted.methods, factors, None, outdated)
 
     groups = drawn(wanted.factors)
+    factors = {factor for group in groups for factor in group.factors}
+    alone = {(one.group.shared, factor): one for factor in factors for one in drawn((factor,))}
     found = []
     for stem, group in zip(file_stems(groups), groups, strict=True):
         for factor in group.factors:
-            shared = group.group.shared
-            alone = next(one for one in drawn((factor,)) if one.group.shared == shared)
-            make = partial(_drawn, alone, alone.group.at(factor), wanted, store)
+            shown = alone[group.group.shared, factor]
+            make = partial(_drawn, shown, shown.group.at(factor), wanted, store)
             found.append(Drawing(f"attention-{stem}-{factor_label(factor)}", make))
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from functools import cache
@@ -12,6 +11,7 @@ from benchmark.data.imbalance import factor_label
 from benchmark.errors import InputError
 from benchmark.protocols import load_protocol, shipped
 from benchmark.protocols.protocol import Protocol
+from benchmark.protocols.toml_value import toml_value
 from benchmark.store.command_line import options_of
 from benchmark.store.record import Cell, Record, show_value
 
@@ -103,8 +103,8 @@ def repeating_command(record: Record) -> tuple[str, str]:
     own = ["--factors", factor_label(cell.factor), "--seeds", str(cell.seed)]
     values = _flat(protocol)
     changes = {text.partition("=")[0]: text.partition("=")[2] for text in protocol.overrides}
-    sets = {key: _toml(values[key]) if key in values else text for key, text in changes.items()}
-    sets |= {f"methods.{cell.method}.{k}": _toml(v) for k, v in _own_hyper(cell).items()}
+    sets = {key: _to_set(values[key]) if key in values else text for key, text in changes.items()}
+    sets |= {f"methods.{cell.method}.{k}": _to_set(v) for k, v in _own_hyper(cell).items()}
     words = [word for pair in options.items() for word in pair]
     own += [word for key, text in sets.items() for word in ("--set", f"{key}={text}")]
     own += ["--cut-head"] if "--cut-head" in recorded else []
@@ -191,6 +191,6 @@ def _shown(value: Any) -> str:
     return " ".join(map(_shown, value)) if isinstance(value, list) else show_value(value)
 
 
-def _toml(value: Any) -> str:
+def _to_set(value: Any) -> str:
     """Return a value as ``--set`` reads it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else toml_value(value)

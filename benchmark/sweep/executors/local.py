@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmark import environment
 from benchmark.choices import CELLS_OPTION
 from benchmark.engine.device import cuda_devices, free_gpu_memory_bytes, resolve_device
-from benchmark.sweep.estimate import expected_seconds, how_long, other_hardware, peak_bytes
+from benchmark.store.record import Record
+from benchmark.sweep.estimate import cost_here, expected_seconds, peak_bytes
 from benchmark.sweep.executors import Order
 from benchmark.sweep.jobs import (
     TYPICAL_MEMORY,
@@ -35,11 +36,12 @@ def run(order: Order) -> bool:
         KeyboardInterrupt: it was asked to stop; every process has ended.
         StorageError: the store cannot be written to any more.
     """
-    jobs = share(order)
-    expected = expected_seconds(order.cells, order.store, jobs[0].device, jobs[0].threads)
-    order.say(how_long(expected.values(), len(jobs)))
-    if other := other_hardware(order.cells, order.store, jobs[0].device):
-        order.say(other)
+    records = order.store.records()
+    jobs = share(order, records)
+    device, threads = jobs[0].device, jobs[0].threads
+    expected = expected_seconds(order.cells, records, device, threads)
+    for line in cost_here(expected, order.cells, records, device, len(jobs)):
+        order.say(line)
     if len(jobs) == 1:
         train_here(order, alone=True)
     else:
@@ -47,10 +49,14 @@ def run(order: Order) -> bool:
     return True
 
 
-def share(order: Order) -> list[Job]:
-    """Return the processes that share the work."""
+def share(order: Order, records: Sequence[Record]) -> list[Job]:
+    """Return the processes that share the work.
+
+    Args:
+        order: whose cells they train.
+        records: finished cells, which tell how much memory one takes.
+    """
     cores = environment.usable_cores()
-    records = order.store.records()
     device = resolve_device(order.device)
     cells, wanted, per_gpu = order.cells, order.jobs, order.jobs_per_gpu
     if device.type == "cuda":
