@@ -303,6 +303,8 @@ def _update_results(store: Store, against: Path, reason: str) -> None:
     ):
         for slug in slugs:
             click.echo(f"{word}: {slug}")
+    for line in done.differs:
+        click.echo(f"another experiment than what stood there: {line}")
     if done.weightless:
         click.echo(f"their weights went with what stood there: {', '.join(done.weightless)}")
     click.echo(

@@ -108,7 +108,10 @@ def import_(file: Path, results: Path) -> None:
     )
     if arrival.searches:
         told = count(len(arrival.searches), "list", "lists")
-        click.echo(f"{told} of tries by which values were chosen: fer-bench report --detail tuning")
+        click.echo(
+            f"{told} of tries by which values were chosen: fer-bench report --detail tuning; the "
+            "same 'fer-bench tune' writes their protocol anew"
+        )
     if arrival.taken:
         click.echo(
             "Results of this store until now, and tries by that list, which no table of results "

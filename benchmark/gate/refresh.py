@@ -17,6 +17,7 @@ from benchmark import environment
 from benchmark.errors import InputError
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy
 from benchmark.store.attention_file import KeptAttention
+from benchmark.store.difference import differences
 from benchmark.store.faults import attention_refusal, writing
 from benchmark.store.kept_marks import KeptMarks
 from benchmark.store.ledger import without_tries
@@ -43,13 +44,15 @@ class Refreshed:
         removed: what stood there, where it had another slug.
         kept: cells that were stored as they are.
         weightless: cells in whose place something with kept weights was stored, and that have none.
+        differs: for cells in whose place another experiment was stored, what differs, in a line.
     """
 
     added: tuple[str, ...]
     replaced: tuple[str, ...]
     removed: tuple[str, ...]
     kept: tuple[str, ...]
-    weightless: tuple[str, ...] = ()
+    weightless: tuple[str, ...]
+    differs: tuple[str, ...]
 
 
 def refresh(source: Store, target: Store, reason: str) -> Refreshed:
@@ -95,6 +98,7 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
     removed: list[str] = []
     kept: list[str] = []
     weightless: list[str] = []
+    differs: list[str] = []
     for record in new:
         _bring_marks(source, target, record.cell.fingerprint)
         slug, old = record.cell.slug, stored[_square(record)]
@@ -110,8 +114,18 @@ def refresh(source: Store, target: Store, reason: str) -> Refreshed:
             _log(target, reason, record, [one for one in old if not _same(record, one)])
         _bring_attention(source, target, record)
         (replaced if old else added).append(slug)
+        differs += [
+            f"{slug}: {'; '.join(found)}" for one in old if (found := _differs(record, one))
+        ]
         removed += [o.cell.slug for o in old if o.cell.slug != slug]
-    return Refreshed(tuple(added), tuple(replaced), tuple(removed), tuple(kept), tuple(weightless))
+    return Refreshed(
+        tuple(added),
+        tuple(replaced),
+        tuple(removed),
+        tuple(kept),
+        tuple(weightless),
+        tuple(differs),
+    )
 
 
 def _squares(records: Sequence[Record]) -> dict[tuple[Any, ...], list[Record]]:
@@ -214,13 +228,17 @@ def _log(target: Store, reason: str, record: Record, old: Sequence[Record]) -> N
         "reason": reason,
         "cell": record.cell.slug,
         "now": _facts(record),
-        "before": [_facts(before) for before in old],
+        "before": [{**_facts(one), "differs": _differs(record, one)} for one in old],
     }
     path = target.root / LOG
     with writing(target.root):
         torn = path.exists() and not path.read_bytes().endswith(b"\n")
         with path.open("a", encoding="utf-8") as file:
             file.write(("\n" if torn else "") + json.dumps(entry) + "\n")
+
+
+def _differs(record: Record, old: Record) -> list[str]:
+    return differences(old.cell, record.cell, ("before", "now"))
 
 
 def _facts(record: Record) -> Mapping[str, Any]:

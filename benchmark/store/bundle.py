@@ -27,10 +27,12 @@ from benchmark.store.cell_folder import ATTENTION, LARGEST_WEIGHTS, WEIGHTS
 from benchmark.store.kept_marks import KeptMarks, unpack
 from benchmark.store.ledger import (
     Ledger,
+    check_search,
     from_bytes,
     ids_of_tries,
     keep_ledger,
     ledgers,
+    read_ledger,
     to_bytes,
 )
 from benchmark.store.logits_file import LABEL, LARGEST_FILE, LOGITS, VALIDATION, pack, read_arrays
@@ -134,6 +136,8 @@ def import_cells(store: Store, path: Path) -> Arrival:
                 _read(archive, name, path)
             marks = {name: _marks(archive, name, path) for name in _marks_names(archive)}
             searches = [_ledger(archive, name, path) for name in _ledger_names(archive)]
+            for ledger in searches:
+                check_search(store.root, ledger, read_ledger(store.root, ledger.key))
             old = _outdated(archive, path)
             taken = {cell for ledger in searches for cell in ledger.cells} - tries
             if searches or old:  # before the cells, which must never pass for what they are not

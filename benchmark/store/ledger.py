@@ -206,7 +206,7 @@ def keep_ledger(root: Path, ledger: Ledger, *, foreign: bool = False) -> Ledger:
         foreign: whether it comes from elsewhere, so that the store's own lists go before.
 
     Raises:
-        InputError: the store's own cannot be read.
+        InputError: the store's own cannot be read, or is of another search.
         StorageError: the store cannot be written to.
     """
     path = ledger_file(root, ledger.key)
@@ -214,11 +214,25 @@ def keep_ledger(root: Path, ledger: Ledger, *, foreign: bool = False) -> Ledger:
         path.parent.mkdir(exist_ok=True)
         with one_at_a_time(root):
             found = read_ledger(root, ledger.key)
+            check_search(root, ledger, found)
             first, last = (ledger, found) if foreign else (found, ledger)
             kept = first.merged(last) if first and last else ledger
             if kept != found:
                 put_file(path, to_bytes(kept))
     return kept
+
+
+def check_search(root: Path, ledger: Ledger, found: Ledger | None) -> None:
+    """Refuse a store's ledger of the same key that is of another search: one was changed by hand.
+
+    Raises:
+        InputError: it is.
+    """
+    if found is not None and found.search != ledger.search:
+        raise InputError(
+            f"{ledger_file(root, ledger.key)}: says that it is of another search; move it away and "
+            "give the same command again: no finished try is lost"
+        )
 
 
 def read_ledger(root: Path, key: str) -> Ledger | None:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import InputError
 from benchmark.protocols.protocol import Protocol
-from benchmark.store.ledger import Ledger, ledger_file, make_key, read_ledger
+from benchmark.store.ledger import Ledger, check_search, make_key, read_ledger
 from benchmark.sweep.plan import Sweep
 
 
@@ -61,11 +60,7 @@ def begin_ledger(
         key=key,
     )
     found = read_ledger(root, key)
-    if found is not None and found.search != made.search:
-        raise InputError(
-            f"{ledger_file(root, key)}: says that it is of another search; move it away and give "
-            "the same command again: no finished try is lost"
-        )
+    check_search(root, made, found)
     return found or made
 
 

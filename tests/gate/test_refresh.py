@@ -40,11 +40,14 @@ def test_a_square_is_replaced_and_the_reason_kept(tmp_path: Path) -> None:
     output = update(new, stored)
     assert "1 added, 1 replaced, 0 as they were" in output
     assert output.count("removed: cb-ferplus-150-s0-") == 1
+    assert "protocol.training.epochs: 2 before, 99 now" in output
     kept = {r.cell.method: r for r in Store(stored).records()}
     assert sorted(kept) == ["cb", "eac", "mek"]
     assert kept["cb"].cell.protocol.training.epochs == 99
     before = {entry["cell"].split("-")[0]: len(entry["before"]) for entry in log(stored)}
     assert before == {"cb": 1, "eac": 0}
+    (replaced,) = (entry["before"][0] for entry in log(stored) if entry["before"])
+    assert "protocol.training.epochs: 2 before, 99 now" in replaced["differs"]
     assert {entry["reason"] for entry in log(stored)} == {"nine epochs"}
     assert "0 added, 0 replaced, 2 as they were" in update(new, stored)
     assert len(log(stored)) == 2

@@ -17,7 +17,7 @@ from benchmark.cli import cli
 from benchmark.errors import InputError
 from benchmark.store.attention_file import MEASURES, KeptAttention, pack_measures
 from benchmark.store.bundle import export_cells, import_cells
-from benchmark.store.ledger import Ledger, Searched, Try, keep_ledger
+from benchmark.store.ledger import Ledger, Searched, Try, keep_ledger, read_ledger
 from benchmark.store.logits_file import pack
 from benchmark.store.record import Record
 from benchmark.store.store import Store
@@ -145,6 +145,20 @@ def test_results_that_a_list_of_tries_names_are_told(tmp_path: Path) -> None:
     first, again = (CliRunner().invoke(cli, called).output for _ in range(2))
     assert f"no table of results counts: {slug}." in first
     assert "no table of results" not in again
+
+
+def test_a_list_of_another_search_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    for store, budget in ((here, 2), (there, 1)):
+        fill(store, ("cb",), (150.0,), 1)
+        keep_ledger(store.root, ledger_of(store.records()).model_copy(update={"budget": budget}))
+    fill(here, ("mek",), (150.0,), 1)
+    export_cells(here, here.records(), tmp_path / "cells.zip")
+    before = read_ledger(there.root, "some-key")
+    with pytest.raises(InputError, match="says that it is of another search"):
+        import_cells(there, tmp_path / "cells.zip")
+    assert read_ledger(there.root, "some-key") == before
+    assert len(there.records()) == 1, "nothing was imported"
 
 
 def test_measures_of_a_cell_that_is_there_with_other_bytes_of_logits(tmp_path: Path) -> None:
