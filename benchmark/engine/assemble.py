@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmark.data.dataset import FaceDataset
 from benchmark.data.imbalance import Split
-from benchmark.engine.device import DTYPES
+from benchmark.engine.device import DTYPES, multiplies_rounded
 from benchmark.models.backbone import Backbone
 from benchmark.protocols.protocol import ImageSpec, Protocol
 from methods.base import Method, Task
@@ -31,6 +31,7 @@ def place(
         backbone.expect_grey(image)
     backbone.to(device)
     backbone.compute_dtype = DTYPES[precision]
+    backbone.multiplies_rounded = multiplies_rounded(precision, device)
 
 
 def assemble(

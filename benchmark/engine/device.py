@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from benchmark.errors import InputError
+from benchmark.models.bf16 import cpu_has_bf16
 
 DTYPES: dict[str, torch.dtype | None] = {
     "fp32": None,
@@ -95,21 +96,19 @@ def kept_precision(precision: str, device: torch.device) -> str:
     return "fp32" if precision == "fp16" and device.type == "cpu" else precision
 
 
+def multiplies_rounded(precision: str, device: torch.device) -> bool:
+    """Whether bf16 is computed on a device as float32 of rounded numbers."""
+    return precision == "bf16" and device.type == "cpu" and not cpu_has_bf16()
+
+
 def precision_note(precision: str, device: torch.device) -> str:
     """Return what there is to say of a precision on a device, empty if nothing is."""
-    if precision != "bf16" or device.type != "cpu" or cpu_has_bf16():
+    if not multiplies_rounded(precision, device):
         return ""
     return (
-        "this CPU does not multiply bf16 in hardware, and a step takes many times as long as in "
-        "float32; '--precision fp32' is quicker here, and its cells count as another precision's"
+        "this CPU does not multiply bf16 in hardware; float32 multiplies the rounded numbers, in "
+        "somewhat more than float32's time"
     )
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 in hardware; without it bf16 is slower than float32."""
-    query = getattr(torch.cpu, "get_capabilities", dict)  # older torch does not tell
-    capabilities: dict[str, Any] = query()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.models.bf16 import rounded_products
 from benchmark.protocols.protocol import ImageSpec
 
 
@@ -20,6 +21,7 @@ class Backbone(nn.Module):
         channels: C of the feature map (B, C, H, W).
         compute_dtype: the dtype of autocast inside the backbone, or None for none. The engine sets
             it; what leaves the backbone is always float32, so heads and losses are too.
+        multiplies_rounded: whether bf16 is computed as float32 of rounded numbers.
         weights: identity of the weights it starts from: a SHA-256, or ``scratch`` for random ones.
         weights_note: one line on where they came from and what of them was taken over, or nothing.
     """
@@ -27,6 +29,7 @@ class Backbone(nn.Module):
     name: str
     channels: int
     compute_dtype: torch.dtype | None = None
+    multiplies_rounded: bool = False
     weights: str = "scratch"
     weights_note: str = ""
     _compiled: Callable[[Tensor], Tensor] | None = None
@@ -36,6 +39,8 @@ class Backbone(nn.Module):
         """Return the precision context that the backbone's own layers run in."""
         if self.compute_dtype is None:
             return nullcontext()
+        if self.multiplies_rounded and not self._compiled:
+            return rounded_products(images.device)
         return torch.autocast(images.device.type, dtype=self.compute_dtype)
 
     def features(self, images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from benchmark import environment
-from benchmark.engine.device import cpu_has_bf16
+from benchmark.models.bf16 import cpu_has_bf16
 from benchmark.speed.findings import Findings, finding
 from benchmark.speed.setting import Setting
 from benchmark.speed.timing import interleaved

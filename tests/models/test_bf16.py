@@ -1,0 +1,111 @@
+"""bf16 computed in float32 against torch's own bf16."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from benchmark.models import two_by_two
+from benchmark.models.bf16 import rounded_products
+from benchmark.models.dlib_face import DlibFace
+
+CPU = torch.device("cpu")
+LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "7 x 7": (lambda: nn.Conv2d(3, 16, 7, stride=2, padding=3, bias=False), (4, 3, 20, 20)),
+    "3 x 3": (lambda: nn.Conv2d(16, 24, 3, padding=1), (4, 16, 5, 5)),
+    "2 x 2 maps": (lambda: nn.Conv2d(16, 24, 3, padding=1, bias=False), (4, 16, 2, 2)),
+    "2 x 2 maps, a bias": (lambda: nn.Conv2d(16, 24, 3, padding=1), (4, 16, 2, 2)),
+    "2 x 2 maps, groups": (lambda: nn.Conv2d(16, 16, 3, padding=1, groups=16), (4, 16, 2, 2)),
+    "linear": (lambda: nn.Linear(16, 24), (4, 16)),
+}
+
+
+def _computed(layer: nn.Module, inputs: Tensor, *, rounded: bool) -> list[Tensor]:
+    """Return a layer's outputs under autocast and the gradients of inputs and parameters."""
+    inputs = inputs.clone().requires_grad_()
+    layer.zero_grad()
+    how = rounded_products(CPU) if rounded else torch.autocast("cpu", dtype=torch.bfloat16)
+    with how:
+        outputs = layer(inputs)
+    assert outputs.dtype == torch.bfloat16
+    outputs.float().square().sum().backward()
+    assert inputs.grad is not None
+    gradients = [parameter.grad for parameter in layer.parameters()]
+    return [outputs.detach(), inputs.grad, *(found for found in gradients if found is not None)]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_give_what_bf16_gives(name: str) -> None:
+    torch.manual_seed(0)
+    make, shape = LAYERS[name]
+    layer, inputs = make(), torch.randn(shape)
+    own = _computed(layer, inputs, rounded=True)
+    torchs = _computed(layer, inputs, rounded=False)
+    assert len(own) == len(torchs) == 2 + len(list(layer.parameters()))
+    for ours, expected in zip(own, torchs, strict=True):
+        assert ours.dtype == expected.dtype
+        scale = float(expected.float().abs().max())
+        # A sum in another order may fall to the next bf16, which is at most 2**-7 away.
+        assert float((ours.float() - expected.float()).abs().max()) <= 2**-7 * scale
+        # Most fall to the same; float32 without rounding falls to none of them.
+        assert float((ours == expected).float().mean()) > 0.7
+
+
+def test_only_what_autocast_rounds_is_rounded() -> None:
+    torch.manual_seed(0)
+    layer, inputs = nn.Conv2d(4, 4, 3), torch.randn(2, 4, 6, 6)
+    with rounded_products(CPU), torch.autocast("cpu", enabled=False):
+        inside = layer(inputs)
+    assert torch.equal(inside, layer(inputs))
+
+
+def test_a_network_trains_as_in_bf16() -> None:
+    torch.manual_seed(0)
+    network = DlibFace()
+    network.compute_dtype = torch.bfloat16
+    images = torch.randn(8, 3, 64, 64)
+    found = []
+    for rounded in (False, True):
+        network.multiplies_rounded = rounded
+        network.zero_grad()
+        maps = network.maps(images)
+        maps.square().mean().backward()
+        gradient = torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
+        found.append((maps.detach(), gradient))
+    (maps, gradient), (own_maps, own_gradient) = found
+    assert maps.dtype == own_maps.dtype == torch.float32
+    assert float((maps - own_maps).norm() / maps.norm()) < 0.02
+    assert float((gradient - own_gradient).norm() / gradient.norm()) < 0.2
+
+
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6), st.integers(0, 99))
+@settings(deadline=None)
+def test_maps_of_two_by_two_are_convolved(batch: int, inputs: int, outputs: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    shape = {"generator": generator, "dtype": torch.float64, "requires_grad": True}
+    maps = torch.randn(batch, inputs, 2, 2, **shape)  # type: ignore[call-overload]
+    filters = torch.randn(outputs, inputs, 3, 3, **shape)  # type: ignore[call-overload]
+    assert two_by_two.convolves(maps, filters, None, (1, 1), (1, 1), (1, 1), 1)
+    own, plain = two_by_two.convolve(maps, filters), torch.conv2d(maps, filters, padding=1)
+    torch.testing.assert_close(own, plain)
+    asked = torch.randn(own.shape, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(
+        torch.autograd.grad(own, (maps, filters), asked),
+        torch.autograd.grad(plain, (maps, filters), asked),
+    )
+
+
+@pytest.mark.parametrize(
+    "given_",
+    [
+        (None, 2, 1), (None, 1, 0), (None, 1, 1, 2), (None, 1, 1, 1, 2), (torch.zeros(4), 1, 1),
+        (None, (1, 1), "same"),
+    ],
+)  # fmt: skip
+def test_other_convolutions_are_left_to_torch(given_: tuple[object, ...]) -> None:
+    assert not two_by_two.convolves(torch.zeros(1, 4, 2, 2), torch.zeros(4, 4, 3, 3), *given_)
