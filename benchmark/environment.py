@@ -7,7 +7,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +30,17 @@ def describe() -> dict[str, Any]:
         "command": ["fer-bench", *_repeatable(sys.argv[1:])],
         **revision(Path(__file__).resolve().parent.parent),
     }
+
+
+def hardware(facts: Mapping[str, Any]) -> str:
+    """Return the name of the GPU or CPU that a result was made on.
+
+    Args:
+        facts: a record's provenance.
+    """
+    if facts.get("device") != "cpu":
+        return str(facts.get("gpu") or facts.get("device") or "hardware without a name")
+    return str(facts.get("cpu") or "a CPU without a name")
 
 
 def now() -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.analysis.groups import hyper_text, shared_of
 from benchmark.data.left_out import is_left_out_note
+from benchmark.environment import hardware
 from benchmark.paper.published import RECALL_PREFIX
 from benchmark.selection import rules
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
@@ -114,8 +115,8 @@ def _code(record: Record) -> str:
 
 
 def _machine(record: Record) -> str:
-    """Return what a record was made on: the device and torch's version."""
+    """Return what a record was made on: the GPU or CPU and torch's version."""
     facts = record.provenance
     packages = facts.get("packages")
     torch = packages.get("torch", "unknown") if isinstance(packages, dict) else "unknown"
-    return f"{facts.get('gpu') or facts.get('device', 'unknown')}, torch {torch}"
+    return f"{hardware(facts)}, torch {torch}"

@@ -106,8 +106,8 @@ def precision_note(precision: str, device: torch.device) -> str:
     if not multiplies_rounded(precision, device):
         return ""
     return (
-        "this CPU does not multiply bf16 in hardware; float32 multiplies the rounded numbers, which "
-        "takes about as long as '--precision fp32'"
+        "this CPU does not multiply bf16 in hardware; float32 multiplies the rounded numbers, "
+        "which takes about as long as '--precision fp32'"
     )
 
 

@@ -7,7 +7,7 @@ from statistics import median_low
 from typing import Any
 
 from benchmark.engine.device import describe_device, resolve_device
-from benchmark.environment import describe
+from benchmark.environment import describe, hardware
 from benchmark.store.record import Cell, Record
 from benchmark.store.store import Store
 from benchmark.words import clock, count
@@ -72,7 +72,7 @@ def seconds_by_hardware(
     found: dict[str, list[Record]] = {}
     for record in records:
         if _setting(record.cell) in settings:
-            found.setdefault(_hardware(record.provenance), []).append(record)
+            found.setdefault(hardware(record.provenance), []).append(record)
     return {name: [seconds_for(cell, of) for cell in cells] for name, of in sorted(found.items())}
 
 
@@ -108,17 +108,11 @@ def cost_here(
     """
     lines = [how_long(expected.values(), jobs)]
     found = seconds_by_hardware(cells, records)
-    here = _hardware({**describe(), **describe_device(resolve_device(device))})
+    here = hardware({**describe(), **describe_device(resolve_device(device))})
     if found and here not in found:
         other = " and ".join(found)
         lines.append(f"These records are of {other}; how long it takes here cannot be known.")
     return lines
-
-
-def _hardware(facts: Mapping[str, Any]) -> str:
-    if facts.get("device") != "cpu":
-        return str(facts.get("gpu") or facts.get("device") or "hardware without a name")
-    return str(facts.get("cpu") or "a CPU without a name")
 
 
 def how_long(expected: Collection[float | None], jobs: int = 1) -> str:

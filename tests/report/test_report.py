@@ -151,7 +151,20 @@ def test_with_the_authors_recipe_each_method_may_train_in_its_own_way() -> None:
 @pytest.mark.parametrize("packages", [7, None, "torch", ["torch"]])
 def test_provenance_of_any_form_is_no_obstacle(packages: object) -> None:
     record = make_record().model_copy(update={"provenance": {"packages": packages}})
-    assert list(tidy([record])["machine"]) == ["unknown, torch unknown"] * len(tidy([record]))
+    assert list(tidy([record])["machine"]) == ["hardware without a name, torch unknown"] * len(
+        tidy([record])
+    )
+
+
+def test_cells_of_other_processors_are_told_of() -> None:
+    def made_on(name: str, method: str) -> Record:
+        facts = {"device": "cpu", "cpu": name, "packages": {"torch": "2.14.1"}}
+        return make_record(method=method).model_copy(update={"provenance": facts})
+
+    own, other = made_on("Xeon", "baseline"), made_on("EPYC", "cb")
+    told = "Rows come from different machines: EPYC, torch 2.14.1; Xeon, torch 2.14.1."
+    assert told in one_table([own, other]).notes
+    assert not any("machines" in note for note in one_table([own, made_on("Xeon", "cb")]).notes)
 
 
 def test_variants_of_a_method_and_missing_cells_are_told_apart() -> None:
