@@ -221,8 +221,9 @@ def tell_precision(todo: Sequence[Cell], device: str) -> None:
     """Say where the precision that is asked for is a slow one here."""
     from benchmark.engine.device import precision_note, resolve_device
 
-    precisions = dict.fromkeys(cell.precision for cell in todo)
-    for note in (precision_note(precision, resolve_device(device)) for precision in precisions):
+    ways = dict.fromkeys((cell.precision, cell.protocol.training.compile) for cell in todo)
+    for precision, compiled in ways:
+        note = precision_note(precision, resolve_device(device), compiled=compiled)
         if note:
             click.echo(f"Precision: {note}.")
 

@@ -91,6 +91,17 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     return precision
 
 
+def asked_precision(precision: str, device: torch.device) -> str:
+    """Return the precision that a caller from Python means.
+
+    Raises:
+        InputError: there is none of this name, or the device does not compute in it.
+    """
+    if precision not in ("auto", *DTYPES):
+        raise InputError(f"precision {precision!r}: use auto, {', '.join(DTYPES)}")
+    return resolve_precision(precision, device)
+
+
 def kept_precision(precision: str, device: torch.device) -> str:
     """Return the precision that a trained network computes in: its own, or a finer one."""
     return "fp32" if precision == "fp16" and device.type == "cpu" else precision
@@ -101,13 +112,24 @@ def multiplies_rounded(precision: str, device: torch.device) -> bool:
     return precision == "bf16" and device.type == "cpu" and not cpu_has_bf16()
 
 
-def precision_note(precision: str, device: torch.device) -> str:
-    """Return what there is to say of a precision on a device, empty if nothing is."""
+def precision_note(precision: str, device: torch.device, *, compiled: bool) -> str:
+    """Return what there is to say of a precision on a device, empty if nothing is.
+
+    Args:
+        precision: of the backbone's layers.
+        device: that trains.
+        compiled: whether it trains by kernels of torch.compile.
+    """
     if not multiplies_rounded(precision, device):
         return ""
+    if compiled:
+        return (
+            "this CPU does not multiply bf16 in hardware, and compiled kernels stand in for it; it "
+            "may be quicker without '--compile' or with '--precision fp32'"
+        )
     return (
-        "this CPU does not multiply bf16 in hardware; float32 multiplies the rounded numbers, "
-        "which takes about as long as '--precision fp32'"
+        "this CPU does not multiply bf16 in hardware; float32 multiplies the rounded numbers of "
+        "convolutions and linear layers, which takes about as long as '--precision fp32'"
     )
 
 
@@ -133,6 +155,17 @@ def keep_float32() -> None:
     on a GPU and another on a CPU; the attention maps of EAC and MEK are float32 in any precision.
     """
     torch.backends.cudnn.allow_tf32 = False
+
+
+@contextmanager
+def kept_float32() -> Iterator[None]:
+    """Do as :func:`keep_float32` says, and leave the caller's own choice as it was."""
+    before = torch.backends.cudnn.allow_tf32
+    keep_float32()
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def be_deterministic(device: torch.device) -> str:

@@ -298,6 +298,7 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             rates_on_device(self.optimizer)
             self.scaler.load_state_dict(state["scaler"])
+            self.outcome.go_on_from(state)
         except (RuntimeError, ValueError, KeyError) as error:
             if is_out_of_memory(error):  # the machine's fault, and the checkpoint is whole
                 raise
@@ -305,5 +306,4 @@ class Trainer:
                 f"the checkpoint in {folder} is of other code than this; remove the folder to "
                 "train the cell anew"
             ) from error
-        self.outcome.go_on_from(state)
         return len(self.outcome.history)

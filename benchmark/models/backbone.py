@@ -39,7 +39,8 @@ class Backbone(nn.Module):
         """Return the precision context that the backbone's own layers run in."""
         if self.compute_dtype is None:
             return nullcontext()
-        if self.multiplies_rounded and not self._compiled:
+        compiled = self.training and self._compiled is not None  # which has kernels of its own
+        if self.multiplies_rounded and not compiled:
             return rounded_products(images.device)
         return torch.autocast(images.device.type, dtype=self.compute_dtype)
 

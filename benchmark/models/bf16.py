@@ -7,7 +7,7 @@ multiplies bf16 in hardware it does so several times faster than what stands in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,10 +22,13 @@ PRODUCTS = (torch.conv2d, F.linear)
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 in hardware; without it bf16 is slower than float32."""
-    query = getattr(torch.cpu, "get_capabilities", dict)  # older torch does not tell
-    capabilities: dict[str, Any] = query()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    """Whether this CPU multiplies bf16 in hardware; True where torch does not tell."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities: Mapping[str, Any] = torch.cpu.get_capabilities()
+        return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    older = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    asked = [getattr(torch.cpu, name) for name in older if hasattr(torch.cpu, name)]
+    return not asked or any(has() for has in asked)
 
 
 @contextmanager
@@ -52,15 +55,17 @@ class _Rounded(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        kind = args[0].device.type if func in PRODUCTS and len(args) > 1 else ""
-        if not kind or not torch.is_autocast_enabled(kind):
+        if func not in PRODUCTS:
+            return func(*args, **kwargs)
+        kind = (args[0] if args else kwargs["input"]).device.type
+        if not torch.is_autocast_enabled(kind):
             return func(*args, **kwargs)
         with torch.autocast(kind, enabled=False):
             return _product(func, *map(_rounded, args), **_each_rounded(kwargs)).to(torch.bfloat16)
 
 
 def _product(func: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-    if func is torch.conv2d and two_by_two.convolves(*args, **kwargs):
+    if func is torch.conv2d and len(args) > 1 and two_by_two.convolves(*args, **kwargs):
         return two_by_two.convolve(args[0], args[1])
     return func(*args, **kwargs)
 

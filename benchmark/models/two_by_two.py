@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _PLACES = [(row, column) for row in (0, 1) for column in (0, 1)]
 
@@ -64,6 +65,7 @@ class _Convolution(torch.autograd.Function):
         return _unflat(flat @ matrix.t())
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         flat, matrix = ctx.saved_tensors
         gradient = _flat(gradients[0])

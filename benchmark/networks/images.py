@@ -90,8 +90,15 @@ def read_pictures(
             yield from found
 
 
-def whole(pictures: Sequence[Picture], shape: tuple[int, ...] | None) -> Iterator[Read]:
+def whole(
+    pictures: Sequence[Picture], shape: tuple[int, ...] | None, first: int = 0
+) -> Iterator[Read]:
     """Yield each picture as :func:`read_pictures` does.
+
+    Args:
+        pictures: some of those that a user gave.
+        shape: of the dataset's images.
+        first: the number of the first of them among all.
 
     Raises:
         InputError: one cannot be used.
@@ -99,7 +106,7 @@ def whole(pictures: Sequence[Picture], shape: tuple[int, ...] | None) -> Iterato
     for number, found in enumerate(read_pictures(pictures, shape)):
         if isinstance(found, PictureError):
             remedy = f"; {found.remedy}" if found.remedy else ""
-            raise InputError(f"{_name(pictures[number], number)} {found}{remedy}")
+            raise InputError(f"{_name(pictures[number], first + number)} {found}{remedy}")
         yield found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from benchmark.engine.assemble import built, laid_out, place
-from benchmark.engine.device import kept_precision, resolve_device
+from benchmark.engine.device import asked_precision, kept_precision, resolve_device
 from benchmark.engine.final_weights import facts, unpack
 from benchmark.errors import InputError, describe
 from benchmark.models.build import bare_backbone
@@ -68,9 +68,12 @@ def load_network(
         precision: of the backbone's layers; None for what the cell was trained and judged in.
 
     Raises:
-        InputError: record or weights are damaged or not there, or do not fit the method.
+        InputError: record or weights are damaged or not there, or do not fit the method, or there
+            is no such precision on the device.
         StorageError: the system cannot read them.
     """
+    if precision is not None:
+        precision = asked_precision(precision, device)
     record = _record(folder)
     content = _weights(folder, record)
     chosen = _method(record, method)

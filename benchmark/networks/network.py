@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmark.data.augment import evaluation_view
 from benchmark.data.transfer import upload
+from benchmark.engine.device import kept_float32
 from benchmark.engine.evaluate import in_batches
 from benchmark.errors import InputError
 from benchmark.networks.images import Picture, Pictures, as_list, whole
@@ -84,7 +85,7 @@ class Network:
         Args:
             pixels: at least one, uint8 (H, W) or (H, W, 3).
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), kept_float32():
             return in_batches(lambda part: self.method.predict(self.views(part)).float(), pixels)
 
     def attention(self, images: Pictures) -> NDArray[np.float32]:
@@ -131,7 +132,13 @@ class Network:
         ]
         found = []
         for part in parts:
-            maps = self.method.attention(self.views(part))
+            try:
+                with kept_float32():
+                    maps = self.method.attention(self.views(part))
+            except ValueError as error:  # of a method of somebody's own
+                raise InputError(
+                    f"{self.record.method_title} has no attention maps ({error})"
+                ) from error
             if maps is None:
                 raise InputError(f"{self.record.method_title} has no attention maps")
             found.append(maps.detach().float().cpu().numpy())
@@ -146,7 +153,7 @@ class Network:
         """Compute for pictures, of which only so many are in memory as are computed at once."""
         found = [np.zeros((0, *shape), np.float32)]
         for start in range(0, len(pictures), _AT_ONCE):
-            part = whole(pictures[start : start + _AT_ONCE], self.source_image)
+            part = whole(pictures[start : start + _AT_ONCE], self.source_image, start)
             found.append(compute([read.pixels for read in part]))
         return np.concatenate(found)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.errors import InputError, describe
+from benchmark.models.backbone import Backbone
 from benchmark.store.model_card import about
 
 if TYPE_CHECKING:
@@ -95,13 +96,16 @@ class _Whole(nn.Module):
 
 @contextlib.contextmanager
 def _float32(network: Network) -> Iterator[None]:
-    backbone = network.method.backbone
-    before = backbone.compute_dtype
-    backbone.compute_dtype = None
+    """Have every backbone of a method compute in float32: SOFT answers by its teacher's."""
+    modules = network.method.modules()
+    before = {each: each.compute_dtype for each in modules if isinstance(each, Backbone)}
+    for backbone in before:
+        backbone.compute_dtype = None
     try:
         yield
     finally:
-        backbone.compute_dtype = before
+        for backbone, dtype in before.items():
+            backbone.compute_dtype = dtype
 
 
 def _exported(network: Network, whole: nn.Module) -> bytes:
@@ -135,8 +139,15 @@ def _difference(network: Network, whole: nn.Module, content: bytes, count: int) 
     images = _images(network, count)
     with torch.inference_mode():
         expected = [tensor.cpu().numpy() for tensor in whole(images)]
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    found: list[NDArray[np.float32]] = session.run(list(OUTPUTS), {INPUT: images.cpu().numpy()})
+    found: list[NDArray[np.float32]]
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        found = session.run(list(OUTPUTS), {INPUT: images.cpu().numpy()})
+    except Exception as error:  # its errors have no base of their own
+        raise InputError(
+            f"onnxruntime cannot run what {network.record.cell.slug} was exported to "
+            f"({describe(error)}); nothing is written"
+        ) from error
     pairs = zip(found, expected, strict=True)
     return max(
         float(np.abs(one - other).max() / max(1, np.abs(other).max())) for one, other in pairs

@@ -102,6 +102,13 @@ def test_a_precision_that_is_slow_here_is_named(
     done = CliRunner().invoke(cli, asked)
     assert done.exit_code == 0, done.exception
     assert ("Precision: this CPU does not multiply bf16" in done.output) is told
+    assert "compiled kernels" not in done.output
+
+
+def test_compiled_kernels_are_not_promised_float32s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: False)
+    note = devices.precision_note("bf16", torch.device("cpu"), compiled=True)
+    assert "compiled kernels stand in for it" in note
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from benchmark.models import two_by_two
-from benchmark.models.bf16 import rounded_products
+from benchmark.models.bf16 import cpu_has_bf16, rounded_products
 from benchmark.models.dlib_face import DlibFace
 
 CPU = torch.device("cpu")
@@ -62,6 +63,63 @@ def test_only_what_autocast_rounds_is_rounded() -> None:
     with rounded_products(CPU), torch.autocast("cpu", enabled=False):
         inside = layer(inputs)
     assert torch.equal(inside, layer(inputs))
+
+
+def test_arguments_may_be_named() -> None:
+    torch.manual_seed(0)
+    inputs, weight = torch.randn(4, 16), torch.randn(8, 16)
+    with rounded_products(CPU):
+        by_place = F.linear(inputs, weight)
+        assert torch.equal(F.linear(inputs, weight=weight), by_place)
+        assert torch.equal(F.linear(input=inputs, weight=weight), by_place)
+    assert torch.equal(by_place, F.linear(bf16(inputs), bf16(weight)).bfloat16())
+
+
+def bf16(numbers: Tensor) -> Tensor:
+    return numbers.bfloat16().float()
+
+
+@pytest.mark.parametrize("capable", [True, False])
+def test_an_older_torch_is_asked_in_its_own_way(
+    monkeypatch: pytest.MonkeyPatch, capable: bool
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: capable, raising=False)
+    assert cpu_has_bf16() is capable
+
+
+def test_a_cpu_that_torch_knows_nothing_of_is_left_to_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("get_capabilities", "_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert cpu_has_bf16()
+
+
+def test_a_compiled_network_is_judged_as_it_is_when_loaded() -> None:
+    """What is compiled has kernels of its own, in training alone."""
+    torch.manual_seed(0)
+    network = DlibFace()
+    network.compute_dtype, network.multiplies_rounded = torch.bfloat16, True
+    images = torch.randn(4, 3, 64, 64)
+    loaded = network.eval().maps(images)
+    network._compiled = network.features
+    assert torch.equal(network.maps(images), loaded)
+    network.train()
+    with network.autocast(images):
+        layer = torch.conv2d(images, torch.ones(1, 3, 1, 1))
+    assert torch.equal(layer, torch.conv2d(images.bfloat16(), torch.ones(1, 3, 1, 1).bfloat16()))
+
+
+def test_a_second_derivative_is_refused_and_not_wrong() -> None:
+    maps = torch.randn(2, 3, 2, 2, requires_grad=True)
+    filters = torch.randn(4, 3, 3, 3, requires_grad=True)
+    (first,) = torch.autograd.grad(
+        two_by_two.convolve(maps, filters).square().sum(), maps, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.square().sum().backward()
 
 
 def test_a_network_trains_as_in_bf16() -> None:

@@ -154,6 +154,26 @@ def test_a_method_without_maps_says_so(network: Network, monkeypatch: pytest.Mon
         network.attention(np.zeros((9, 9), np.uint8))
 
 
+def test_a_method_of_which_no_gradients_are_had_has_no_maps(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(self: EAC, images: torch.Tensor) -> torch.Tensor:
+        raise ValueError("the logits depend on no feature map")
+
+    monkeypatch.setattr(EAC, "attention", lost)
+    with pytest.raises(InputError, match=r"EAC has no attention maps \(the logits depend on no"):
+        network.attention(np.zeros((9, 9), np.uint8))
+
+
+def test_a_picture_is_named_by_its_number_among_all(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.networks.network._AT_ONCE", 3)
+    pictures = [*np.zeros((4, 48, 48), np.uint8), np.zeros((48, 48), np.float32)]
+    with pytest.raises(InputError, match="picture 4 is an array of float32"):
+        network.predict(pictures)
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -309,3 +329,33 @@ def test_precision_is_that_of_training_where_the_device_has_it(store: Store) -> 
     assert kept_precision("bf16", CPU) == "bf16"
     found = network_of(NAME, store.root, device="cpu", precision="bf16")
     assert found.method.backbone.compute_dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("precision", "told"),
+    [("float32", "'float32': use auto, fp32, bf16, fp16"), ("fp16", "fp16 is for GPUs")],
+)
+def test_precisions_that_are_none_are_refused(store: Store, precision: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        network_of(NAME, store.root, device="cpu", precision=precision)
+
+
+def test_float32_is_float32_while_a_network_answers(network: Network) -> None:
+    """cuDNN would take TF32 for it; what else the process computes is the caller's to choose."""
+    seen: list[bool] = []
+    before = torch.backends.cudnn.allow_tf32
+    predict = network.method.predict
+
+    def watch(images: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return predict(images)
+
+    torch.backends.cudnn.allow_tf32 = True
+    network.method.predict = watch  # type: ignore[method-assign]
+    try:
+        network.predict(np.zeros((9, 9), np.uint8))
+        assert seen == [False]
+        assert torch.backends.cudnn.allow_tf32
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+        del network.method.predict

@@ -16,6 +16,7 @@ from sweeps import kept, small_sweep
 
 from benchmark.cli import cli
 from benchmark.errors import InputError
+from benchmark.models.backbone import Backbone
 from benchmark.networks import onnx_file
 from benchmark.networks.load import network_of
 from benchmark.networks.network import Network
@@ -84,6 +85,27 @@ def test_what_computes_something_else_is_not_written(
     with pytest.raises(InputError, match=r"differs from bbn-synthetic.*; nothing is written"):
         network.export(tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_answers_by_another_backbone_in_bf16_is_written_in_float32(
+    tmp_path: Path,
+) -> None:
+    """SOFT's answers are its teacher's, whose layers have a precision of their own."""
+    pytest.importorskip("onnxruntime")
+    store = kept(tmp_path / "kept", small_sweep(["soft"], overrides=["training.epochs=1"])).root
+    network = network_of("soft-*", store, device="cpu", precision="bf16")
+    assert network.export(tmp_path / "soft.onnx") < 1e-4
+    backbones = [each for each in network.method.modules() if isinstance(each, Backbone)]
+    assert [each.compute_dtype for each in backbones] == 2 * [torch.bfloat16]
+
+
+def test_what_onnxruntime_refuses_is_one_line(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(onnx_file, "_exported", lambda *_: b"no network")
+    with pytest.raises(InputError, match=r"onnxruntime cannot run what bbn-.* was exported to"):
+        network.export(tmp_path / "x.onnx")
 
 
 def test_missing_packages_are_named(
