@@ -9,6 +9,7 @@ from benchmark.analysis.claims import Case, Pair
 from benchmark.analysis.margins import Margin, Missing, Source
 from benchmark.stats import ALPHA
 from benchmark.stats.significance import holm
+from benchmark.words import count
 
 VERDICTS = HOLDS, FAILS, UNDECIDED = ("holds", "does not hold", "undecided")
 ONE_SEED = "one seed"
@@ -64,6 +65,7 @@ class Decision:
         p_holm: the p-value that decides, adjusted; None where there is nothing to test.
         seeds: how many it rests on; None for published numbers.
         open: undecided for want of numbers.
+        found: the pairs that it rests on, each with its margin.
     """
 
     verdict: str
@@ -71,6 +73,7 @@ class Decision:
     p_holm: float | None
     seeds: int | None
     open: bool
+    found: tuple[tuple[Pair, Margin], ...] = ()
 
 
 def look(dataset: str, case: Case, source: Source) -> Cell:
@@ -117,7 +120,9 @@ def _by_numbers(cells: Sequence[Cell]) -> list[Decision]:
         verdict, reason = _ruled(cell, p_holm / p if p and p_holm else 1.0)
         wanting = bool(cell.missing or cell.case.hindrance or not cell.found)
         decisions.append(
-            Decision(verdict, reason, p_holm, cell.seeds, wanting and verdict == UNDECIDED)
+            Decision(
+                verdict, reason, p_holm, cell.seeds, wanting and verdict == UNDECIDED, cell.found
+            )
         )
     return decisions
 
@@ -164,8 +169,19 @@ def _clear(margin: Margin, p: float | None) -> bool:
 def _sentence(what: str, entries: Sequence[tuple[Pair, Margin]]) -> str:
     """Name the pairs, smallest margins first and three at most, and what speaks against them."""
     ranked = sorted(entries, key=lambda entry: entry[1].effect)
-    texts = [f"{p.names[0]} {m.first:.2f}, {p.names[1]} {m.second:.2f}" for p, m in ranked[:3]]
+    most = max((margin.seeds or 0 for _, margin in entries), default=0)
+    texts = [f"{_numbers(pair, margin)}{_common(margin, most)}" for pair, margin in ranked[:3]]
     more = f" and {len(ranked) - 3} more" if len(ranked) > 3 else ""
     doubts = dict.fromkeys(margin.doubt for _, margin in ranked[:3] if margin.doubt)
     doubt = f" ({'; '.join(doubts)})" if doubts else ""
     return f"{what}: {'; '.join(texts)}{more}{doubt}"
+
+
+def _numbers(pair: Pair, margin: Margin) -> str:
+    return f"{pair.names[0]} {margin.first:.2f}, {pair.names[1]} {margin.second:.2f}"
+
+
+def _common(margin: Margin, most: int) -> str:
+    """Say where two numbers are means over fewer seeds than those of other pairs."""
+    few = margin.seeds is not None and margin.seeds < most
+    return f" (of {count(margin.seeds or 0, 'common seed')})" if few else ""

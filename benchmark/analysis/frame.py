@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from benchmark.analysis.groups import hyper_text, shared_of
+from benchmark.analysis.origin import code, in_turn, machine
 from benchmark.data.left_out import is_left_out_note
-from benchmark.environment import hardware
 from benchmark.paper.published import RECALL_PREFIX
 from benchmark.selection import rules
 from benchmark.stats.accuracy import mean_accuracy, overall_accuracy, recalls
@@ -100,23 +100,8 @@ def row_of(
         "train_images": sum(cell.class_counts),
         f"{split}_images": sum(map(sum, confusion)),
         "seconds_per_epoch": sum(e.seconds for e in record.history) / len(record.history),
-        "code": _code(record),
-        "machine": _machine(record),
+        "code": in_turn(record, code),
+        "machine": in_turn(record, machine),
         "id": record.id,
         "left_out": "; ".join(filter(is_left_out_note, record.notes)),
     }
-
-
-def _code(record: Record) -> str:
-    """Return what code made a record: the version, and the revision of a checkout."""
-    facts = record.provenance
-    revision = str(facts.get("revision", ""))[:10] + ("+changes" if facts.get("dirty") else "")
-    return f"{facts.get('fer_bench', 'unknown')} {revision}".strip()
-
-
-def _machine(record: Record) -> str:
-    """Return what a record was made on: the GPU or CPU and torch's version."""
-    facts = record.provenance
-    packages = facts.get("packages")
-    torch = packages.get("torch", "unknown") if isinstance(packages, dict) else "unknown"
-    return f"{hardware(facts)}, torch {torch}"

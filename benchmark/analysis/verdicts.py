@@ -130,7 +130,8 @@ def _open(claim: AnyClaim, dataset: str, source: Source) -> Verdict:
 
 def _judged(claim: AnyClaim, source: Source, cell: Cell, decision: Decision) -> Verdict:
     margins = [margin for _, margin in cell.found]
-    weakest = min(margins, key=lambda margin: margin.effect, default=None)
+    deciding = [margin for _, margin in decision.found]
+    weakest = min(deciding, key=lambda margin: margin.effect, default=None)
     return Verdict(
         claim=claim.id,
         source=source.title,

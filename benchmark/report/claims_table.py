@@ -17,10 +17,11 @@ READING = {
     "print differently are in that order, and a tie is undecided.",
     "measured": "A cell holds if every margin that it asks for is distinguishable, does not hold "
     "if one is reversed, and is undecided otherwise. p (Holm) decides, up to 0.05: it is adjusted "
-    "over the cells of the sentence and, where a margin is reversed, over the margins of its cell "
-    "before; nothing is adjusted for the number of sentences. From two seeds on, p counts test "
-    "images and seeds as chance. With one seed it knows the test images alone: the cell says what "
-    "these networks do on these images, and what the methods do is undecided (one seed).",
+    "over the cells of the sentence (those of several seeds apart from those of one) and, where a "
+    "margin is reversed, over the margins of its cell before; nothing is adjusted for the number "
+    "of sentences. From two seeds on, p counts test images and seeds as chance. With one seed it "
+    "knows the test images alone: the cell says what these networks do on these images, and what "
+    "the methods do is undecided (one seed).",
 }
 OPEN_NOTE = (
     "Open: undecided for want of numbers, because a record is missing or ambiguous or the sentence "

@@ -8,7 +8,6 @@ from statistics import fmean
 from benchmark.analysis.clean import WORTH_SAYING, Floats, clean_numbers
 from benchmark.analysis.groups import Entry
 from benchmark.analysis.measurements import Measurements
-from benchmark.data.imbalance import factor_label
 from benchmark.report.scope import Scope
 from benchmark.report.sheet import percent
 
@@ -23,10 +22,11 @@ def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
         return []
     entries = [entry for block in scope.blocks for entry in block if entry.runs]
     clean = [(entry, clean_numbers(entry, answers)) for entry in entries]
-    rows = [text for entry, of in clean if of is not None and (text := _row(entry, of, measured))]
+    told = (_row(scope, entry, of, measured) for entry, of in clean if of is not None)
+    rows = [text for text in told if text]
     if not rows:
         return []
-    unknown = [_named(entry) for entry, of in clean if of is None]
+    unknown = [scope.named(entry) for entry, of in clean if of is None]
     counts = {}
     for group in scope.groups:
         marked = answers.marks(group.entries[0].first)
@@ -40,18 +40,15 @@ def clean_notes(scope: Scope, measured: Measurements) -> list[str]:
         others += f" Not known of {'; '.join(unknown)}: logits or marks of copies are not kept."
     return [
         f"Without the {' or '.join(counts.values())} test images whose pixels stand in the "
-        f"training set (--images clean), overall / mean accuracy: {'; '.join(rows)}.{others}"
+        "unmodified training set (--images clean), overall / mean accuracy: "
+        f"{'; '.join(rows)}.{others}"
     ]
 
 
-def _row(entry: Entry, clean: Mapping[str, Floats], measured: Measurements) -> str:
+def _row(scope: Scope, entry: Entry, clean: Mapping[str, Floats], measured: Measurements) -> str:
     """Return an entry with its accuracies on clean images, nothing where they hardly differ."""
     found = {name: float(clean[name].mean()) for name in ("overall", "mean")}
     before = {name: fmean(measured.values(entry, name)) for name in found}
     if all(abs(found[name] - before[name]) <= WORTH_SAYING for name in found):
         return ""
-    return f"{_named(entry)} {' / '.join(map(percent, found.values()))}"
-
-
-def _named(entry: Entry) -> str:
-    return f"{entry.label} at {factor_label(entry.factor)}"
+    return f"{scope.named(entry)} {' / '.join(map(percent, found.values()))}"

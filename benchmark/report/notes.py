@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from benchmark.analysis.groups import Entry, Group, Shared, replaced
+from benchmark.analysis.groups import Group, Shared, replaced
 from benchmark.analysis.measurements import Measurements
-from benchmark.data.imbalance import factor_label
+from benchmark.analysis.origin import each
 from benchmark.data.known import dataset_notes
 from benchmark.report.emphasis import TableEmphasis
 from benchmark.selection import rules
@@ -16,9 +17,12 @@ from benchmark.stats import ALPHA
 from benchmark.store.outdated import Outdated
 from benchmark.words import count, short
 
+if TYPE_CHECKING:
+    from benchmark.report.scope import Scope
+
 COUNTED = {
-    "clean": "Only test images count whose pixels do not stand in the training set (--images "
-    "clean).",
+    "clean": "Only test images count whose pixels do not stand in the unmodified training set "
+    "(--images clean).",
     "no-near-copies": "Only test images count that are no copies of training images, mirrored and "
     "near ones among them (--images no-near-copies).",
 }
@@ -115,7 +119,7 @@ def _origin_notes(frame: pd.DataFrame) -> list[str]:
         notes.append(f"Hyper-parameters: {'; '.join(hyper)}.")
     notes += _stage_notes(frame)
     for what, column in (("revisions of the code", "code"), ("machines", "machine")):
-        different = sorted(set(frame[column]))
+        different = each(frame[column])
         if len(different) > 1:
             notes.append(f"Rows come from different {what}: {'; '.join(different)}.")
     left_out = sorted({text for text in frame["left_out"] if text})
@@ -135,32 +139,31 @@ def _stage_notes(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def seed_notes(blocks: Sequence[Sequence[Entry]]) -> list[str]:
-    """Return which seeds there are, and which rows have fewer than the others."""
-    seeds = sorted({run.seed for block in blocks for entry in block for run in entry.runs})
-    most = max((len(entry.runs) for block in blocks for entry in block), default=0)
+def seed_notes(scope: Scope) -> list[str]:
+    """Return which seeds there are, and which rows have fewer than the others of their group."""
+    entries = [entry for block in scope.blocks for entry in block]
+    seeds = sorted({run.seed for entry in entries for run in entry.runs})
     text = f"Seeds: {', '.join(map(str, seeds))}."
-    if most > 1:
+    if any(len(entry.runs) > 1 for entry in entries):
         text += " Mean ± sample standard deviation over seeds."
     notes = [text]
     short = [
-        f"{entry.label} at {factor_label(entry.factor)} ({len(entry.runs)} of {most})"
-        for block in blocks
-        for entry in block
-        if 0 < len(entry.runs) < most
+        f"{scope.named(entry)} ({len(entry.runs)} of {scope.expected(entry)})"
+        for entry in entries
+        if 0 < len(entry.runs) < scope.expected(entry)
     ]
     if short:
         notes.append(f"Fewer seeds than the rest: {'; '.join(short)}.")
-    if any(not entry.runs for block in blocks for entry in block):
+    if any(not entry.runs for entry in entries):
         notes.append("–: no finished cell.")
     return notes
 
 
-def backing_notes(blocks: Sequence[Sequence[Entry]], measured: Measurements) -> list[str]:
+def backing_notes(scope: Scope, measured: Measurements) -> list[str]:
     """Return which rows rest on epochs whose logits were not kept: nothing vouches for them."""
     rows = [
-        f"{entry.label} at {factor_label(entry.factor)} ({unbacked} of {len(entry.runs)})"
-        for block in blocks
+        f"{scope.named(entry)} ({unbacked} of {len(entry.runs)})"
+        for block in scope.blocks
         for entry in block
         if (unbacked := sum(not row["backed"] for row in measured.rows(entry)))
     ]
@@ -175,16 +178,17 @@ def marks_note(marks: TableEmphasis) -> str:
             "Bold: the largest of its column within a factor; underlined: the second largest. "
             "Nothing was tested: one seed does not show how much seeds differ."
         )
+    of = ", of the rows of several seeds" if marks.left_out else ""
     text = (
-        "Bold: not distinguishable from the largest of its column within a factor; underlined: the "
-        "second largest. Test: two-sided t-test of the difference on the same test images, "
-        "with the variance of sampling them within each class and that over seeds; "
+        f"Bold: not distinguishable from the largest of its column within a factor{of}; "
+        "underlined: the second largest. Test: two-sided t-test of the difference on the same test "
+        "images, with the variance of sampling them within each class and that over seeds; "
         f"level {ALPHA}, Holm's correction over the {accuracies} comparisons of overall and mean "
         "accuracy with the largest in this table"
     )
     text += f" and, apart from them, over the {recalls} of recalls." if recalls else "."
     if marks.left_out:
-        text += " Rows of one seed are not tested and never in bold."
+        text += " Rows of one seed are not tested and have neither mark, be they larger or not."
     return text
 
 

@@ -55,8 +55,8 @@ def table_of(
         blocks=tuple(block for block in blocks if block),
         notes=(
             *context_notes(scope, measured),
-            *seed_notes(scope.blocks),
-            *backing_notes(scope.blocks, measured),
+            *seed_notes(scope),
+            *backing_notes(scope, measured),
             *notes,
         ),
         dagger=rules()[measured.rule].by_test,

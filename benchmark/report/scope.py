@@ -79,6 +79,18 @@ class Scope:
         """Whether its cells cannot be compared."""
         return len(self.groups) > 1
 
+    def expected(self, entry: Entry) -> int:
+        """Return how many runs an entry has that lacks none, as others of its group show."""
+        if not self.mixed:
+            return len(self.runs)
+        of_group = [e for block in self.blocks for e in block if e.group == entry.group]
+        return len({run for other in of_group for run in other.runs})
+
+    def named(self, entry: Entry) -> str:
+        """Return what a note below the table calls a row."""
+        cells = f" (cells {self.letter(entry)})" if self.mixed and entry.runs else ""
+        return f"{entry.label} at {factor_label(entry.factor)}{cells}"
+
     def letter(self, entry: Entry) -> str:
         """Return what a mixed table calls an entry's group."""
         return group_letter([group.shared for group in self.groups].index(entry.group))
@@ -151,10 +163,10 @@ def labels_for(scope: Scope, entry: Entry) -> tuple[str, ...]:
     """Return what stands before the numbers of an entry."""
     factor = entry.venue if scope.layout.number == 3 else factor_label(entry.factor)
     labels = [entry.label, factor]
-    runs, expected = len(entry.runs), len(scope.runs)
+    runs, expected = len(entry.runs), scope.expected(entry)
     if scope.mixed:
         labels.append(scope.letter(entry) if runs else "")
-    if expected > 1:
+    if len(scope.runs) > 1:
         labels.append(str(runs) if runs == expected else f"{runs} of {expected}")
     return tuple(labels)
 
@@ -204,7 +216,10 @@ def name_of_table(scope: Scope) -> str:
     protocol = "mixed" if scope.mixed else scope.groups[0].shared.protocol
     number = scope.layout.number
     of = scope.dataset if number is None else f"table {number}"
-    return f"{protocol} {of}" + (f" {scope.images}" if scope.images != "all" else "")
+    images = f" {scope.images}" if scope.images != "all" else ""
+    # Where groups differ in their version or values, a name that one of them had would be doubtful.
+    apart = f" {scope.apart}" if scope.apart else ""
+    return f"{protocol} {of}{apart}{images}"
 
 
 def context_notes(scope: Scope, measured: Measurements) -> list[str]:

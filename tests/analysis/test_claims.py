@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -275,8 +276,32 @@ def test_one_pair_of_one_seed_leaves_what_others_decide() -> None:
     assert behind.verdict == "does not hold"
     assert open_.verdict == "undecided"
     assert open_.reason.startswith("one seed; on these images, these networks are least ahead of 2")
+    assert [margin.seeds for _, margin in behind.found] == [3]
+    assert [margin.seeds for _, margin in open_.found] == [3, 1]
     (wanting,) = decide(cells([(1.0, 0.001, 1)], missing=("no record of RUL",)))
     assert (wanting.open, wanting.reason) == (True, "no record of RUL")
+
+
+def test_the_margin_that_is_shown_is_one_that_decides(tmp_path: Path) -> None:
+    """A larger one of one seed says nothing of methods, and must not stand beside the verdict."""
+    made = Store(tmp_path / "made")
+    for method, seeds, skill in (("mek", 2, 0.5), ("cb", 2, 0.8), ("eac", 1, 0.95)):
+        for seed in range(seeds):
+            made.add(*made_record(method, 150, seed, skill=7 * [skill]))
+    (row,) = [
+        r
+        for r in held("--results", str(made.root))
+        if r["claim"] == "mek-best-overall" and r["factor"] == "150"
+    ]
+    assert (row["verdict"], row["seeds"]) == ("does not hold", 2)
+    first, second = re.findall(r"[A-Z]+ (\d+\.\d+)", str(row["reason"]))[:2]
+    assert "CB" in str(row["reason"])
+    assert float(str(row["effect"])) == pytest.approx(float(first) - float(second), abs=0.02)
+
+
+def test_means_over_fewer_seeds_say_so() -> None:
+    (decided,) = decide(cells([(-1.0, 0.9, 3), (2.0, 0.9, 2)]))
+    assert decided.reason.endswith("MEK 0.00, CB 0.00; MEK 0.00, CB 0.00 (of 2 common seeds)")
 
 
 def test_two_variants_of_a_method_leave_a_cell_open(tmp_path: Path) -> None:

@@ -311,19 +311,37 @@ def test_the_command_is_safe_to_paste() -> None:
 def test_a_command_says_when_it_trains_another_cell() -> None:
     record, _ = made_record("cb")
     cell = record.cell
-    assert why_another(cell) == ""
-    older = cell.model_copy(update={"method_version": 0})
-    assert why_another(older) == (
+
+    def why(**changes: Any) -> str:
+        told = {"cell": cell.model_copy(update=changes)}
+        return why_another(record.model_copy(update=told))
+
+    assert why() == ""
+    assert why(method_version=0) == (
         "This now trains another cell: its method was of version 0, now 1."
     )
     next_one = cell.protocol.version + 1
     protocol = cell.protocol.model_copy(update={"version": next_one})
-    other = why_another(cell.model_copy(update={"protocol": protocol}))
-    assert f"its protocol was compact v{next_one}, now v{next_one - 1}" in other
+    told = f"its protocol was compact v{next_one}, here it is v{next_one - 1}"
+    assert told in why(protocol=protocol)
     unknown = cell.protocol.model_copy(update={"name": "mine"})
-    assert why_another(cell.model_copy(update={"protocol": unknown, "method": "this:that"})) == ""
-    named = why_another(cell.model_copy(update={"method": "of_a_class"}))
-    assert "no method 'of_a_class' is installed" in named
+    assert why(protocol=unknown, method="this:that") == ""
+    assert "no method 'of_a_class' is installed" in why(method="of_a_class")
+
+
+def test_a_protocol_of_another_version_is_named_by_the_file_that_it_was_read_from() -> None:
+    """What comes with the program under its name has other values."""
+    record, _ = made_record("cb")
+    protocol = record.cell.protocol.model_copy(update={"version": 99})
+    told = {
+        "cell": record.cell.model_copy(update={"protocol": protocol}),
+        "provenance": {"command": ["fer-bench", "run", "--protocol=tuned/compact-v99.toml"]},
+    }
+    newer = record.model_copy(update=told)
+    assert "--protocol tuned/compact-v99.toml" in " ".join(repeating_command(newer))
+    assert why_another(newer) == ""
+    as_shipped = record.model_copy(update={"provenance": told["provenance"]})
+    assert "--protocol compact" in " ".join(repeating_command(as_shipped)).split(".toml")[0]
 
 
 def test_a_figure_brings_no_style_and_no_id_of_another() -> None:

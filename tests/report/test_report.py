@@ -167,6 +167,46 @@ def test_cells_of_other_processors_are_told_of() -> None:
     assert not any("machines" in note for note in one_table([own, made_on("Xeon", "cb")]).notes)
 
 
+def test_every_process_that_trained_a_cell_is_told_of() -> None:
+    first = {"fer_bench": "0.2.0", "revision": "a" * 40, "device": "cpu", "cpu": "EPYC"}
+    second = first | {"revision": "b" * 40, "cpu": "Xeon"}
+    sessions = [{**first, "after_epochs": 0}, {**second, "after_epochs": 4}]
+    told = {"provenance": second, "sessions": sessions}
+    records = [make_record(method=m).model_copy(update=told) for m in ("baseline", "cb")]
+    assert set(tidy(records)["code"]) == {f"0.2.0 {'a' * 10}, then 0.2.0 {'b' * 10}"}
+    notes = " ".join(one_table(records).notes)
+    assert f"different revisions of the code: 0.2.0 {'a' * 10}; 0.2.0 {'b' * 10}." in notes
+    assert "different machines: EPYC, torch unknown; Xeon, torch unknown." in notes
+    again = [{**first, "after_epochs": 0}, {**first, "after_epochs": 4}]
+    same = records[0].model_copy(update={"provenance": first, "sessions": again})
+    assert not any("different" in note for note in one_table([same]).notes)
+
+
+def test_mixed_tables_hold_each_group_against_itself() -> None:
+    protocol = make_record().cell.protocol.identity
+    other = protocol | {"version": protocol["version"] + 1}
+    old = make_record()
+    new = [make_record(seed, protocol=other) for seed in (0, 1)]
+    lone = make_record(method="cb", protocol=other)
+    (table,) = build_tables(Measurements([old, *new, lone], "last"), mixed=True)
+    short = [note for note in table.notes if note.startswith("Fewer seeds")]
+    assert len(short) == 1
+    assert re.fullmatch(r"Fewer seeds than the rest: CB at \S+ \(cells b\) \(1 of 2\)\.", short[0])
+    assert {row.labels[-1] for row in table.rows} == {"1", "2", "1 of 2"}
+
+
+def test_groups_of_one_protocol_share_no_macro() -> None:
+    protocol = make_record().cell.protocol.identity
+    other = protocol | {"version": protocol["version"] + 1}
+    tables = build_tables(Measurements([make_record(), make_record(protocol=other)], "last"))
+    names = [table.name for table in tables]
+    assert len(set(names)) == 2
+    assert [name.split()[-1] for name in names] == [
+        f"v{protocol['version']}",
+        f"v{other['version']}",
+    ]
+
+
 def test_variants_of_a_method_and_missing_cells_are_told_apart() -> None:
     records = [
         make_record(method="cb", hyper={"beta": 0.9}),

@@ -84,6 +84,17 @@ def test_macros_never_share_a_name() -> None:
     assert macro_name(("table 2", "MEK", "150", "mean")) == "ferTableTwoMEKOneFiveZeroMean"
 
 
+def test_macros_of_a_row_are_told_apart_together() -> None:
+    """One number of one seed, then one of two, under one name: mean and deviation stay a pair."""
+    one, two = Number("63.83"), Number("66.10", spread="1.49")
+    tables = [
+        Table("t", ("Method",), ("x",), ("x",), ((Row(("a",), (number,), ("a",)),),), (), name="t")
+        for number in (one, two)
+    ]
+    found = dict(re.findall(r"newcommand\{\\(\w+)\}\{(.*)\}", by_name("macros").write(tables)))
+    assert found == {"ferTAX": "63.83", "ferTAXAgain": "66.10", "ferTAXSdAgain": "1.49"}
+
+
 def compile_latex(text: str, folder: Path) -> str:
     """Compile a document twice over nothing but what TeX Live has; return the log."""
     (folder / "main.tex").write_text(text)

@@ -47,8 +47,8 @@ OLDER = "older version"
 UNBACKED = "no logits"
 MEANINGS = {
     ONE_SEED: "trained once: nothing shows how much another seed would differ",
-    COPIES: "test images stand in the training set, and without them the number differs by more "
-    f"than {WORTH_SAYING} points",
+    COPIES: "test images stand in the unmodified training set, and without them the number differs "
+    f"by more than {WORTH_SAYING} points",
     OTHER_PROTOCOL: "the protocol is not the paper's: the difference from the published number "
     "says nothing of whether that can be reproduced",
     OLDER: "an older version of the method's code left this row",

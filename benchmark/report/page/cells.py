@@ -14,6 +14,7 @@ from benchmark.analysis.claims import AnyClaim
 from benchmark.analysis.clean import clean_numbers
 from benchmark.analysis.groups import Entry, Run
 from benchmark.analysis.measurements import Measurements
+from benchmark.analysis.origin import code, machine, processes
 from benchmark.analysis.verdicts import Verdict, wording
 from benchmark.paper.published import RECALL_PREFIX
 from benchmark.report.against_paper import limits_of
@@ -32,6 +33,7 @@ from benchmark.report.page.recipe import (
 from benchmark.selection import rules
 from benchmark.stats.adjustment import TAUS
 from benchmark.store.record import Record
+from benchmark.words import count
 
 Plain = dict[str, Any]
 _CURVES = {
@@ -178,7 +180,7 @@ def _cell(
         "facts": [_text(fact) for fact in _of_a_cell(record).values()],
         "notes": shared.place(record.notes),
         "command": [shared.place(begin), rest],
-        "another": shared.place(why_another(record.cell)),
+        "another": shared.place(why_another(record)),
         # Sentences speak of methods as they were trained.
         "verdicts": judged.get(record.id, []) if entry.decoration is None else [],
     }
@@ -217,8 +219,14 @@ def _facts(record: Record) -> tuple[tuple[str, str], ...]:
         "precision": cell.precision,
         "method's version": cell.method_version,
     }
+    if len(processes(record)) > 1:
+        known["trained in parts"] = "; ".join(map(_part, processes(record)))
     rest = {k: v for k, v in record.provenance.items() if k not in _OF_A_CELL}
     return tuple(_lines({**known, **rest}))
+
+
+def _part(facts: Mapping[str, Any]) -> str:
+    return f"after {count(facts.get('after_epochs', 0), 'epoch')} {code(facts)} on {machine(facts)}"
 
 
 def _lines(facts: Plain) -> list[tuple[str, str]]:

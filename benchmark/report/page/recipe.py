@@ -92,10 +92,9 @@ def repeating_command(record: Record) -> tuple[str, str]:
     """
     cell, protocol = record.cell, record.cell.protocol
     recorded = options_of(record)
-    name = protocol.name if protocol.name in shipped() else f"{protocol.name}.toml"
     options = {
         "--dataset": cell.dataset,
-        "--protocol": name,
+        "--protocol": _named_protocol(record),
         "--recipe": protocol.recipe,
         "--methods": cell.method,
         **{key: recorded[key] for key in _RECORDED if key in recorded},
@@ -111,9 +110,11 @@ def repeating_command(record: Record) -> tuple[str, str]:
     return " ".join(["fer-bench run", *map(_quoted, words)]), " ".join(map(_quoted, own))
 
 
-def why_another(cell: Cell) -> str:
+def why_another(record: Record) -> str:
     """Return why that command now trains another cell than this one, empty where it does not."""
-    method, changes = method_of(cell), _versions(cell)
+    cell = record.cell
+    method = method_of(cell)
+    changes = _versions(cell) if _named_protocol(record) in shipped() else []
     if method is None and ":" not in cell.method:
         changes.append(f"no method '{cell.method}' is installed, name its class with --methods")
     elif method is not None and method.info.version != cell.method_version:
@@ -126,7 +127,16 @@ def _versions(cell: Cell) -> list[str]:
     plain, own = _shipped(cell.protocol), cell.protocol
     if plain is None or plain.version == own.version:
         return []
-    return [f"its protocol was {own.name} v{own.version}, now v{plain.version}"]
+    return [f"its protocol was {own.name} v{own.version}, here it is v{plain.version}"]
+
+
+def _named_protocol(record: Record) -> str:
+    """Return what ``--protocol`` has to name; the recorded file where another version is here."""
+    name = record.cell.protocol.name
+    recorded = options_of(record).get("--protocol", "")
+    if recorded.endswith(".toml") and not _is_shipped(record.cell):
+        return recorded
+    return name if name in shipped() else f"{name}.toml"
 
 
 def _quoted(word: str) -> str:

@@ -59,8 +59,8 @@ def table_of_scope(scope: Scope, measured: Measurements, against: bool) -> Table
     blocks = _blocks(scope, measured, marks)
     if against:
         blocks = against_paper(blocks, scope, measured)
-    notes = [*context_notes(scope, measured), *seed_notes(scope.blocks)]
-    notes += [*backing_notes(scope.blocks, measured), *note]
+    notes = [*context_notes(scope, measured), *seed_notes(scope)]
+    notes += [*backing_notes(scope, measured), *note]
     notes += against_notes(scope.frame) if against else []
     return Table(
         title=title_of(scope, "recall of each class, overall and mean accuracy (%)"),

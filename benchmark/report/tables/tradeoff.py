@@ -34,7 +34,8 @@ NOTES = (
     "against overall accuracy, of the points that no other of it is better than, less that below "
     "the baseline's; in percentage points of the unit square, on the same runs, with its 95 % "
     "interval. It is the difference in the share of demands (an overall and a mean accuracy) that "
-    "some tau meets.",
+    "some tau meets. From one common seed the interval knows the test images alone and speaks of "
+    "these two networks, not of the methods.",
 )
 
 

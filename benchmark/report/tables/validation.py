@@ -85,7 +85,7 @@ def _table(scope: Scope, measured: Measurements) -> Table:
             *context_notes(scope, measured),
             *([DIFFERENCE_NOTE] if several else []),
             *([PICKED_NOTE] if rules()[measured.rule].by_validation else []),
-            *seed_notes(scope.blocks),
+            *seed_notes(scope),
             *_backing_notes(scope, measured),
         ),
         name=f"{name_of_table(scope)} validation",
@@ -97,7 +97,7 @@ def _backing_notes(scope: Scope, measured: Measurements) -> list[str]:
     """Return which rows rest on epochs whose validation logits were not kept."""
     entries = [entry for block in scope.blocks for entry in block]
     if any(row["backed"] for entry in entries for row in measured.rows(entry)):
-        return backing_notes(scope.blocks, measured)
+        return backing_notes(scope, measured)
     return ["Not backed by stored logits: none of the validation split are kept."]
 
 
