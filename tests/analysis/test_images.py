@@ -118,11 +118,13 @@ def test_every_number_of_a_table_is_of_these_images(store: Store) -> None:
 
 def test_the_line_below_a_table_gives_clean_numbers(store: Store) -> None:
     text = call(store, "report", "--format", "markdown").output
-    assert "Without the 63 of 3137 test images whose pixels stand in the training set" in text
+    assert (
+        "Without the 63 of 3137 test images whose pixels stand in the unmodified training" in text
+    )
     assert "CB at 150" in text.split("Without the")[1]
     clean = call(store, "report", "--format", "markdown", "--images", "clean").output
     assert "Without the" not in clean
-    assert "Only test images count whose pixels do not stand in the training set" in clean
+    assert "Only test images count whose pixels do not stand in the unmodified training" in clean
     assert "3074 test images" in clean
     empty = np.zeros(sum(SIZES), dtype=np.uint8)
     same = marks(np.repeat(np.arange(7), SIZES), empty)
@@ -161,7 +163,7 @@ def test_compare_claims_check_and_figures_count_the_same_images(store: Store) ->
     assert call(store, "figure", "recall", *clean, "--out", out).exit_code == 0
     drawn = Path(out).read_text()
     assert "3074 test images" in drawn
-    assert "whose pixels do not stand in the training set" in " ".join(svg_texts(Path(out)))
+    assert "whose pixels do not stand in the unmodified training" in " ".join(svg_texts(Path(out)))
 
 
 def test_where_nothing_tells_which_images_are_copies(store: Store) -> None:
