@@ -142,7 +142,7 @@ def test_of_rows_without_logits_the_line_says_that_it_is_not_known(store: Store)
     assert sentence not in call(store, "report", "--format", "markdown").output
     text = call(store, "report", "--format", "markdown", "--select", "oracle", "--mixed").output
     line = next(line for line in text.splitlines() if "Without the 63" in line)
-    assert f"{sentence} at 150: logits or marks of copies are not kept." in line
+    assert f"{sentence} at 150 (cells a): logits or marks of copies are not kept." in line
     assert "The others" not in line
 
 
