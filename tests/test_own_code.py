@@ -58,7 +58,7 @@ def test_jobs_run_our_code_in_a_hostile_folder(tmp_path: Path) -> None:
 def test_the_module_runs_our_code_beside_namesakes_of_pythons(tmp_path: Path) -> None:
     for name in NAMESAKES:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('HOSTILE')\n")
-    code, text = fer_bench(tmp_path, *RUN, "--methods", "baseline,cb")
+    code, text = fer_bench(tmp_path, *RUN, "--methods", "baseline,cb", forked=False)
     assert code == 0, text
     assert "HOSTILE" not in text
 

@@ -18,7 +18,7 @@ from benchmark.store.store import Store
 from methods.contract import CHECKS
 
 COMMAND = [sys.executable, "-m", "benchmark"]
-QUICK = ["--set", "training.epochs=1", "--set", "image.size=32", "--device", "cpu"]
+QUICK = ["--set", "training.epochs=1", "--set", "image.size=16", "--device", "cpu", "--jobs", "1"]
 ROOT = Path(__file__).resolve().parents[2]
 CONTRIBUTING_EXAMPLE = (
     (ROOT / "CONTRIBUTING.md").read_text().split("```python\n")[1].split("```")[0]
@@ -151,7 +151,7 @@ def test_report_says_what_the_numbers_are_worth(cli: Cli, finished: Path) -> Non
     done = cli("report", "--results", str(finished))
     assert "Synthetic faces, drawn by the program" in done.stdout
     assert "from scratch" in done.stdout
-    assert "Changed from the protocol: image.size=32 training.epochs=1" in done.stdout
+    assert "Changed from the protocol: image.size=16 training.epochs=1" in done.stdout
     assert "Reported: last epoch" in done.stdout
     oracle = cli("report", "--results", str(finished), "--select", "oracle")
     assert "†" in oracle.stdout
