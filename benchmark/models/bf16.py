@@ -1,9 +1,9 @@
 """bf16 on processors that do not multiply it.
 
 A product in bf16 is one of numbers that are rounded to bf16, summed in float32 and rounded again.
-Float32 gives the same from the rounded numbers, but for the order of the sum, and where nothing
-multiplies bf16 in hardware it does so several times faster than what stands in for that hardware, and
-more exactly where that keeps sums in bf16.
+Float32 gives the same from the rounded numbers, but for the order of the sum. Where nothing
+multiplies bf16 in hardware it does so several times faster than what stands in for that hardware,
+and more exactly where that keeps sums in bf16.
 """
 
 from __future__ import annotations
