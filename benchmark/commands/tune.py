@@ -57,6 +57,8 @@ def command(budget: int, dry_run: bool, out: Path | None, **options: Any) -> Non
     if out is not None:
         _check_out(out, choice.protocol_name)
     tuner = Tuner.make(choice, training, budget)
+    if out is not None:
+        _check_search(out, tuner.ledger.key)
     if dry_run:
         show_plan(tuner)
         return
@@ -83,6 +85,21 @@ def _check_out(out: Path, protocol_name: str | None) -> None:
     place = next(path for path in out.absolute().parents if path.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"--out {out}: no file can be made in {place}; name another place")
+
+
+def _check_search(out: Path, key: str) -> None:
+    """Refuse a file that holds what another search chose.
+
+    Raises:
+        InputError: it does.
+    """
+    from benchmark.tuning.written import search_of
+
+    if out.exists() and search_of(out) not in ("", key):
+        raise InputError(
+            f"--out {out}: it holds what another search chose, of another training set, protocol, "
+            "factor, seed or budget; name a new one"
+        )
 
 
 def _finish(tuner: Tuner, out: Path | None) -> bool:

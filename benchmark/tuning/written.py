@@ -20,6 +20,9 @@ from methods.registry import names
 _FIRST_LINE = (
     "# Written by fer-bench tune, and written again by it: to change a value, copy the file."
 )
+_SEARCH = "# Search: "
+"""Before the key of the list of tries, on the second line."""
+
 _LEAVES = ("backbone", "image", "augment", "training")
 
 
@@ -51,6 +54,7 @@ def protocol_text(protocol: Protocol, ledger: Ledger, outcomes: Sequence[Outcome
     rises = bool(shared)
     lines = [
         _FIRST_LINE,
+        f"{_SEARCH}{ledger.key}",
         *(f"# Not chosen, as they were: {unchosen(one)}" for one in outcomes if one.chosen is None),
         f"name = {toml_value(protocol.name)}",
         f"version = {protocol.version + rises}",
@@ -94,6 +98,12 @@ def is_written(path: Path) -> bool:
             return file.readline().rstrip("\n") == _FIRST_LINE
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def search_of(path: Path) -> str:
+    """Return the key of the list of tries that a written file is of; empty if it names none."""
+    second = path.read_text(encoding="utf-8").split("\n", 2)[1]
+    return second.removeprefix(_SEARCH) if second.startswith(_SEARCH) else ""
 
 
 def _source(outcome: Outcome, ledger: Ledger) -> str:

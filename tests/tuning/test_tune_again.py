@@ -272,6 +272,24 @@ def test_a_file_that_cannot_be_the_choice_is_refused_at_once(faces: Path, tmp_pa
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_another_search_chose_is_not_written_over(
+    tuned: tuple[Path, object], copied: Path, faces: Path, tmp_path: Path
+) -> None:
+    (path,) = (copied / "tuning").glob("*.toml")
+    out = tmp_path / "chosen.toml"
+    text = path.read_text()
+    out.write_text(text)
+    done = tune(faces, copied, "--methods=cb", "--budget=3", f"--out={out}")
+    assert done.exit_code == 0, done.output
+    assert out.read_text() == text
+    options = (f"--data-root={faces}", f"--results={copied}", f"--out={out}", "--dry-run")
+    said = refusal(
+        "tune", "--dataset=folder", *QUICK, *LOCAL, "--methods=cb", "--budget=2", *options
+    )
+    assert "it holds what another search chose" in said
+    assert out.read_text() == text
+
+
 def test_nothing_to_search_is_refused(faces: Path, tmp_path: Path) -> None:
     options = (f"--data-root={faces}", f"--results={tmp_path / 'runs'}", *QUICK)
     said = refusal(
