@@ -47,8 +47,8 @@ def start(cwd: Path, *arguments: str, forked: bool = True, **options: Any) -> Pr
     """Start a command; not forked if it is given options of ``Popen`` or settings of Python."""
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     process: Process
-    forked = forked and not options and _of_python(env) == _OF_PYTHON and sys.platform != "win32"
-    if forked:
+    same = not options and _of_python(env) == _OF_PYTHON
+    if forked and same and sys.platform == "linux":  # elsewhere libraries may not bear a fork
         process = _Forked(cwd, env, arguments)
     else:
         process = subprocess.Popen(
