@@ -72,7 +72,7 @@ def _check_out(out: Path, protocol_name: str | None) -> None:
     Raises:
         InputError: it is so.
     """
-    from benchmark.tuning.written import is_written
+    from benchmark.tuning.written import search_of
 
     if out.suffix != ".toml":
         raise InputError(f"--out {out}: the name must end in .toml, as that of any protocol file")
@@ -80,7 +80,7 @@ def _check_out(out: Path, protocol_name: str | None) -> None:
         given = Path(protocol_name or "")
         if given.is_file() and out.samefile(given):
             raise InputError(f"--out {out}: that is the protocol that is tuned; name another file")
-        if not is_written(out):
+        if search_of(out) is None:
             raise InputError(f"--out {out}: there is another file, not by tune; name a new one")
     place = next(path for path in out.absolute().parents if path.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):

@@ -91,18 +91,18 @@ def show_tried(value: float) -> str:
     return show_value(value, 6)
 
 
-def is_written(path: Path) -> bool:
-    """Return whether a file is a protocol that was written here, as its first line says."""
+def search_of(path: Path) -> str | None:
+    """Return the key of the list of tries that a file was written from.
+
+    Empty if the file does not name it, and None if it was not written here, as its first line says.
+    """
     try:
         with path.open(encoding="utf-8") as file:
-            return file.readline().rstrip("\n") == _FIRST_LINE
+            first, second = (file.readline().rstrip("\n") for _ in range(2))
     except (OSError, UnicodeDecodeError):
-        return False
-
-
-def search_of(path: Path) -> str:
-    """Return the key of the list of tries that a written file is of; empty if it names none."""
-    second = path.read_text(encoding="utf-8").split("\n", 2)[1]
+        return None
+    if first != _FIRST_LINE:
+        return None
     return second.removeprefix(_SEARCH) if second.startswith(_SEARCH) else ""
 
 

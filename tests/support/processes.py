@@ -40,7 +40,7 @@ class Process(Protocol):
     def kill(self) -> None: ...
     def terminate(self) -> None: ...
     def send_signal(self, sig: int, /) -> None: ...
-    def communicate(self, input: None = None, timeout: float | None = None) -> tuple[str, Any]: ...
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, Any]: ...
 
 
 def start(cwd: Path, *arguments: str, forked: bool = True, **options: Any) -> Process:
@@ -139,13 +139,22 @@ class _Forked:
         if self.returncode is None:
             os.kill(self.pid, sig)
 
-    def communicate(self, input: None = None, timeout: float | None = None) -> tuple[str, None]:
-        late = threading.Timer(timeout or threading.TIMEOUT_MAX, self.kill)
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, None]:
+        seconds = threading.TIMEOUT_MAX if timeout is None else timeout
+        expired = threading.Event()
+
+        def end() -> None:
+            expired.set()
+            self.kill()
+
+        late = threading.Timer(seconds, end)
         late.start()
         try:
             with self.stdout:
                 text = self.stdout.read()
             self._process.join()
+            if expired.is_set():
+                raise subprocess.TimeoutExpired("fer-bench", seconds, text)
         finally:
             late.cancel()
         return text, None

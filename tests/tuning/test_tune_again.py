@@ -32,7 +32,7 @@ from benchmark.store.ledger import (
 from benchmark.store.record import Cell
 from benchmark.store.store import Store
 from benchmark.tuning.outcome import Outcomes
-from benchmark.tuning.written import show_values
+from benchmark.tuning.written import search_of, show_values
 from fer_bench import run
 
 EXTERNAL = """
@@ -270,6 +270,21 @@ def test_a_file_that_cannot_be_the_choice_is_refused_at_once(faces: Path, tmp_pa
     assert "another file" in said(own)
     assert "no file can be made in" in said(tmp_path / "file" / "chosen.toml")
     assert not (tmp_path / "runs").exists()
+
+
+def test_whatever_stands_in_a_file_is_no_failure(
+    tuned: tuple[Path, object], tmp_path: Path
+) -> None:
+    (path,) = (tuned[0] / "tuning").glob("*.toml")
+    first = path.read_bytes().partition(b"\n")[0]
+    file = tmp_path / "chosen.toml"
+    for content, key in (
+        (b"", None), (b"name = 1", None), (first, ""), (first + b"\n", ""),
+        (first + b"\n\xff\xfe", None), (first + b"\nname = 'mine'\n", ""),
+        (path.read_bytes(), path.stem), (path.read_bytes().replace(b"\n", b"\r\n"), path.stem),
+    ):  # fmt: skip
+        file.write_bytes(content)
+        assert search_of(file) == key, content
 
 
 def test_what_another_search_chose_is_not_written_over(
