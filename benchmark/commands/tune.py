@@ -80,7 +80,7 @@ def _check_out(out: Path, protocol_name: str | None) -> None:
         given = Path(protocol_name or "")
         if given.is_file() and out.samefile(given):
             raise InputError(f"--out {out}: that is the protocol that is tuned; name another file")
-        if search_of(out) is None:
+        if not out.is_file() or search_of(out) is None:
             raise InputError(f"--out {out}: there is another file, not by tune; name a new one")
     place = next(path for path in out.absolute().parents if path.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
@@ -88,17 +88,17 @@ def _check_out(out: Path, protocol_name: str | None) -> None:
 
 
 def _check_search(out: Path, key: str) -> None:
-    """Refuse a file that holds what another search chose.
+    """Refuse a file that does not say that this search wrote it.
 
     Raises:
         InputError: it does.
     """
     from benchmark.tuning.written import search_of
 
-    if out.exists() and search_of(out) not in ("", key):
+    if out.exists() and search_of(out) != key:
         raise InputError(
             f"--out {out}: it holds what another search chose, of another training set, protocol, "
-            "factor, seed or budget; name a new one"
+            "factor, seed or budget, or does not say which; name a new one"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -268,6 +270,9 @@ def test_a_file_that_cannot_be_the_choice_is_refused_at_once(faces: Path, tmp_pa
 
     assert "must end in .toml" in said(tmp_path / "chosen")
     assert "another file" in said(own)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.toml")
+        assert "another file" in said(tmp_path / "pipe.toml")
     assert "no file can be made in" in said(tmp_path / "file" / "chosen.toml")
     assert not (tmp_path / "runs").exists()
 
@@ -303,6 +308,13 @@ def test_what_another_search_chose_is_not_written_over(
     )
     assert "it holds what another search chose" in said
     assert out.read_text() == text
+    unnamed = re.sub("\n# Search: .*", "", text)
+    out.write_text(unnamed)
+    said = refusal(
+        "tune", "--dataset=folder", *QUICK, *LOCAL, "--methods=cb", "--budget=3", *options
+    )
+    assert "or does not say which" in said
+    assert out.read_text() == unnamed
 
 
 def test_nothing_to_search_is_refused(faces: Path, tmp_path: Path) -> None:
